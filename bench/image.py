@@ -1,0 +1,169 @@
+"""Images as bytes: what they are, whether they can be trusted, and what a provider is sent.
+
+A file's name says nothing about its content (public sets hold PNG bytes under `.jpg` names, and the Anthropic API refuses a declared media
+type that disagrees with the bytes), so the media type is always sniffed. Pixels are decoded late and never above a bound.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+
+from PIL import Image, UnidentifiedImageError
+
+from bench.errors import BadDataError
+
+MAX_PIXELS = 64_000_000
+"""Largest image opened, in pixels: the Anthropic limit of 8,000 x 8,000 (REFERENCE.md, Providers)."""
+
+_MEDIA_TYPES = {"PNG": "image/png", "JPEG": "image/jpeg", "GIF": "image/gif", "WEBP": "image/webp"}
+_FORMATS = {media: name for name, media in _MEDIA_TYPES.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class ImageInfo:
+    """What the bytes of an image say about themselves.
+
+    Attributes:
+        sha256: hash of the encoded bytes.
+        identity: what keys are made of. For a file, `sha256`; for a drawn image a hash of the decoded pixels, since the same drawing
+            compresses to other bytes on another machine and must still be found in a cache.
+        width, height: in pixels.
+        color: Pillow's mode ("RGB", "RGBA", ...).
+    """
+
+    sha256: str
+    identity: str
+    media_type: str
+    width: int
+    height: int
+    color: str
+
+
+def inspect(data: bytes, *, name: str = "image", max_pixels: int = MAX_PIXELS, drawn: bool = False) -> ImageInfo:
+    """Sniff `data` and decode it fully, so that a cut or corrupt file is found before anything is spent.
+
+    `drawn` makes the identity a hash of the pixels (see `ImageInfo`).
+
+    Raises:
+        BadDataError: not an image of a supported type, more than `max_pixels` pixels, or undecodable. The message starts with `name`.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # our own bound below is the one that counts
+            with Image.open(io.BytesIO(data)) as image:
+                media_type = _MEDIA_TYPES.get(image.format or "")
+                if media_type is None:
+                    raise BadDataError(f"{name}: expected PNG, JPEG, GIF or WebP, found {image.format!r}")
+                if image.width * image.height > max_pixels:
+                    raise BadDataError(f"{name}: {image.width} x {image.height} px is above the bound of {max_pixels:,} pixels")
+                image.load()
+                sha256 = hashlib.sha256(data).hexdigest()
+                identity = _pixel_hash(image) if drawn else sha256
+                return ImageInfo(sha256, identity, media_type, image.width, image.height, image.mode)
+    except Image.DecompressionBombError as error:
+        raise BadDataError(f"{name}: more pixels than the bound of {max_pixels:,} ({error})") from error
+    except (UnidentifiedImageError, OSError, SyntaxError, ValueError) as error:
+        raise BadDataError(f"{name}: not a readable image ({error})") from error
+
+
+def _pixel_hash(image: Image.Image) -> str:
+    head = f"{image.mode} {image.width}x{image.height}\n".encode()
+    return hashlib.sha256(head + image.tobytes()).hexdigest()
+
+
+@dataclass(frozen=True)
+class ImageRef:
+    """A reference to an image: where it comes from, and a loader of its encoded bytes.
+
+    Attributes:
+        source: for people and logs: a path, or a recipe such as "drawn:clock".
+        load: returns the encoded bytes; called late and, through `data`, as often as needed.
+        drawn: whether the image is generated here (see `ImageInfo.identity`).
+    """
+
+    source: str
+    load: Callable[[], bytes]
+    drawn: bool = False
+
+    def data(self) -> bytes:
+        """The encoded bytes.
+
+        Raises:
+            BadDataError: the file is missing or cannot be read.
+        """
+        try:
+            return self.load()
+        except OSError as error:
+            raise BadDataError(f"{self.source}: image cannot be read ({error.strerror or error})") from error
+
+    @cached_property
+    def info(self) -> ImageInfo:
+        """Sniffed once from the bytes (raises `BadDataError` as `inspect` does); the bytes are not kept."""
+        return inspect(self.data(), name=self.source, drawn=self.drawn)
+
+
+@dataclass(frozen=True, slots=True)
+class ImageLimits:
+    """What a provider takes. Sides in pixels, `max_bytes` of the raw (not base64) file, `media_types` as sniffed."""
+
+    max_side: int = 8000
+    max_bytes: int = 7_500_000
+    media_types: frozenset[str] = frozenset(_MEDIA_TYPES.values())
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """An image as it is sent: encoded bytes, their hash, the identity for keys, and size in px. `resized` where it is not the original."""
+
+    data: bytes
+    sha256: str
+    identity: str
+    media_type: str
+    width: int
+    height: int
+    resized: bool = False
+
+
+def fit(ref: ImageRef, limits: ImageLimits, *, resize: bool = True) -> Picture:
+    """The picture to send: the original bytes where `limits` allow, else a re-encoded, smaller one marked `resized`.
+
+    Raises:
+        BadDataError: the image is unreadable, or does not fit and `resize` is false.
+    """
+    data, info = ref.data(), ref.info
+    if info.media_type in limits.media_types and max(info.width, info.height) <= limits.max_side and len(data) <= limits.max_bytes:
+        return Picture(data, info.sha256, info.identity, info.media_type, info.width, info.height)
+    if not resize:
+        raise BadDataError(
+            f"{ref.source}: {info.width} x {info.height} px, {len(data):,} bytes, {info.media_type} is outside what the model takes "
+            f"(longer side {limits.max_side} px, {limits.max_bytes:,} bytes); allow resizing or choose another model"
+        )
+    side = min(limits.max_side, max(info.width, info.height))
+    while True:
+        picture = _reencode(data, side, limits, info.identity)
+        if len(picture.data) <= limits.max_bytes or side <= 64:
+            return picture
+        side = int(side * 0.8)
+
+
+def _reencode(data: bytes, side: int, limits: ImageLimits, identity: str) -> Picture:
+    with Image.open(io.BytesIO(data)) as image:
+        image.load()
+        scale = side / max(image.width, image.height)
+        size = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
+        pixels = image.convert("RGBA" if "A" in image.getbands() else "RGB")
+        if size != pixels.size:
+            pixels = pixels.resize(size, Image.Resampling.LANCZOS)
+    media_type = "image/png" if "image/png" in limits.media_types else "image/jpeg"
+    if media_type == "image/jpeg":
+        pixels = pixels.convert("RGB")
+    out = io.BytesIO()
+    pixels.save(out, format=_FORMATS[media_type])
+    encoded = out.getvalue()
+    sha256 = hashlib.sha256(encoded).hexdigest()
+    return Picture(encoded, sha256, f"{identity}@{size[0]}x{size[1]}:{media_type}", media_type, *size, resized=True)

@@ -1,0 +1,129 @@
+"""What a model is to the rest of the project: something that answers a `Request` with a `Reply`.
+
+A provider translates, and classifies what went wrong (`bench.errors.Transient`, `Rejected`, `Unusable`). It never retries, caches, logs,
+counts or grades: those belong to the runner, once, for all providers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, Protocol
+
+from bench.image import ImageLimits, Picture
+from bench.puzzle import Puzzle
+
+
+class Stop(StrEnum):
+    """Why a model stopped writing."""
+
+    END = "end_turn"
+    LENGTH = "max_tokens"
+    REFUSAL = "refusal"
+
+
+class Purpose(StrEnum):
+    """What a request is for: answering a puzzle, captioning its image, or writing the family's notation."""
+
+    SOLVE = "solve"
+    CAPTION = "caption"
+    READBACK = "readback"
+
+
+@dataclass(frozen=True, slots=True)
+class Sampling:
+    """How to sample. `None` leaves the provider's default and sends nothing.
+
+    Attributes:
+        max_tokens: upper bound of the reply, reasoning included.
+        temperature: None where the person asked for none.
+        reasoning: "off", "low", "medium", "high" or a budget in tokens; None leaves the model's default.
+        seed: seed of this one request (already derived from trial and replicate), for providers that take one.
+    """
+
+    max_tokens: int = 2048
+    temperature: float | None = None
+    reasoning: str | int | None = None
+    seed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Hidden:
+    """What only the simulated model may look at: the puzzle behind the request. Never sent to a provider.
+
+    `evidence` is the caption or description that the request's text carries, if any; `options` are in the order shown, empty for open ones.
+    """
+
+    puzzle: Puzzle
+    purpose: Purpose
+    mode: str
+    options: tuple[str, ...]
+    evidence: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One question to a model: `text`, at most one `picture` (placed before the text), sampling, and the replicate number."""
+
+    text: str
+    picture: Picture | None
+    sampling: Sampling
+    replicate: int = 0
+    hidden: Hidden | None = field(default=None, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Tokens as the provider counted them; `reasoning` is part of `output`. `cache_read` is the part of `input` billed as cached."""
+
+    input: int = 0
+    output: int = 0
+    reasoning: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What came back. `text` is the raw final text (without reasoning blocks), never altered; `model` is what the provider reports."""
+
+    text: str
+    stop: Stop
+    usage: Usage
+    latency_s: float
+    request_id: str | None = None
+    model: str | None = None
+    cached: bool = False
+
+
+class Model(Protocol):
+    """A model under test.
+
+    Attributes:
+        name: as the person wrote it (`claude-3-7`); names records and reports.
+        model_id: as the provider knows it (`claude-3-7-sonnet-20250219`).
+        provider: `anthropic`, `bedrock`, `vertex`, `openai`, `vllm`, `hf`, `sim`.
+        simulated: whether every report must mark it as simulated.
+        limits: what pictures it takes.
+    """
+
+    name: str
+    model_id: str
+    provider: str
+    simulated: bool
+    limits: ImageLimits
+
+    def payload(self, request: Request) -> Mapping[str, Any]:
+        """Everything that `ask` would send, as JSON data, image bytes replaced by the picture's `identity`: the cache key is made of it."""
+        ...
+
+    async def ask(self, request: Request) -> Reply:
+        """Send `request` once.
+
+        Raises:
+            Transient, Rejected, Unusable: see `bench.errors`.
+        """
+        ...
+
+    async def close(self) -> None:
+        """Release connections or memory."""
+        ...

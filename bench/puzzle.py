@@ -1,0 +1,65 @@
+"""A puzzle: one instance, frozen data only.
+
+What makes, draws, describes, reads and solves a puzzle is its family (`tasks.family`); what is logged is this record. Its `id` is a hash of
+its content, so runs made on different days, from different directories or in another order pair up.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from bench.image import ImageRef
+
+
+@dataclass(frozen=True)
+class Puzzle:
+    """One question about one image.
+
+    Attributes:
+        id: "suite/family/hash of the content".
+        suite: name of the suite ("algo", "puzzlevqa", ...), without parameters.
+        family: registry name of what made it ("clock").
+        question: what is asked, without options and without what the image carries.
+        options: distinct answers to choose from, in their stored order, the right one among them; strings also where a file held integers.
+        answer: the right answer, as it stands in `options`.
+        image: reference to the picture; pixels load late.
+        state: the latent state as plain JSON data (`Family.dump`), or None where the set carries none.
+        description: ground-truth text that may stand for the image, or None.
+        level: difficulty 1-5, or None for public sets.
+        seed: what the instance was sampled with, or None for public sets.
+        split: "eval", "train", ...: instances of two splits never share a seed.
+        sufficient: whether `description` is known to carry all that the answer needs; where false, no gap may be claimed from it.
+    """
+
+    id: str
+    suite: str
+    family: str
+    question: str
+    options: tuple[str, ...]
+    answer: str
+    image: ImageRef
+    state: Mapping[str, Any] | None
+    description: str | None
+    level: int | None
+    seed: int | None
+    split: str
+    sufficient: bool = True
+
+
+def digest(value: Any) -> str:
+    """SHA-256 (hex) of the canonical JSON of `value`: the one identity hash of the project, the same in every process and on every machine.
+
+    Raises:
+        TypeError: `value` holds something that is not plain JSON data.
+    """
+    text = json.dumps(value, sort_keys=True, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def puzzle_id(suite: str, family: str, content: Any) -> str:
+    """The id of a puzzle of `suite` and `family` whose identifying content (state or image hash, question, options) is `content`."""
+    return f"{suite}/{family}/{digest(content)[:16]}"
