@@ -12,7 +12,24 @@ from tasks.family import Family
 from tasks.notation import same_answer
 
 _CLASSES: Mapping[str, str] = {
+    "board_tile": "tasks.board_tile:BoardTile",
+    "calendar": "tasks.calendar:Calendar",
+    "chain_link": "tasks.chain_link:ChainLink",
+    "checker_move": "tasks.checker_move:CheckerMove",
     "clock": "tasks.clock:Clock",
+    "colour_hue": "tasks.colour_hue:ColourHue",
+    "map": "tasks.map:Map",
+    "maze": "tasks.maze:Maze",
+    "move_box": "tasks.move_box:MoveBox",
+    "n_queens": "tasks.n_queens:NQueens",
+    "number_slide": "tasks.number_slide:NumberSlide",
+    "rotting_kiwi": "tasks.rotting_kiwi:RottingKiwi",
+    "rubiks_cube": "tasks.rubiks_cube:RubiksCube",
+    "think_dot": "tasks.think_dot:ThinkDot",
+    "tower_of_hanoi": "tasks.tower_of_hanoi:TowerOfHanoi",
+    "water_jugs": "tasks.water_jugs:WaterJugs",
+    "wheel_of_fortune": "tasks.wheel_of_fortune:WheelOfFortune",
+    "wood_slide": "tasks.wood_slide:WoodSlide",
 }
 
 FAMILIES: tuple[str, ...] = tuple(_CLASSES)

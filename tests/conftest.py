@@ -1,0 +1,18 @@
+"""What all tests share: no network but loopback (see `addopts`), no keys from the environment, the public puzzles where they are."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+SHARED = ROOT.parent / "shared" / "data"
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """The folder with the first ten puzzles of each public family; skips the test where it is absent."""
+    if not SHARED.is_dir():
+        pytest.skip("the public puzzles (../shared/data) are not on this machine")
+    return SHARED
