@@ -1,0 +1,145 @@
+"""The command line: `python run_bench.py [run|report|regrade|tasks|models] ...` (DESIGN.md, Command line).
+
+This module only reads arguments; `bench.commands` does the work and is imported when a command starts, so that `--help` answers at once.
+Exit codes: 0 done, 1 the question asked has a negative answer, 2 a user's mistake, 3 finished with missing trials, 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Sequence
+from typing import NoReturn
+
+from bench import __version__
+from bench.errors import SightgapError, UserError
+
+INTERRUPTED = 130
+_EXITS = "exit codes: 0 done, 1 negative answer, 2 mistake in the call, 3 finished with missing trials, 130 interrupted (resumable)"
+
+
+class _Parser(argparse.ArgumentParser):
+    """A parser whose mistakes are one line and exit code 2."""
+
+    def error(self, message: str) -> NoReturn:
+        raise UserError(f"{message} (see {self.prog} --help)")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command; returns the exit code."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    try:
+        if not arguments or (arguments[0].startswith("-") and arguments[0] not in ("-h", "--help", "--version")):
+            arguments.insert(0, "run")
+        parsed = build_parser().parse_args(arguments)
+        command: Callable[[argparse.Namespace], int] = _command(parsed.command)
+        return command(parsed)
+    except SightgapError as error:
+        print(f"error: {error}", file=sys.stderr)  # noqa: T201
+        return error.exit_code
+    except KeyboardInterrupt:
+        print("interrupted: what is finished is stored; the same command continues", file=sys.stderr)  # noqa: T201
+        return INTERRUPTED
+
+
+def _command(name: str) -> Callable[[argparse.Namespace], int]:
+    from bench import commands
+
+    return getattr(commands, name)
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The parser of the whole command line."""
+    parser = _Parser(prog="run_bench.py", description="Is my model failing to see, or failing to think?", epilog=_EXITS, allow_abbrev=False)
+    parser.add_argument("--version", action="version", version=f"sightgap {__version__}")
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", parser_class=_Parser, required=True)
+    _add_run(commands)
+    _add_report(commands)
+    regrade = commands.add_parser("regrade", help="re-derive every verdict of a run from the stored text", allow_abbrev=False)
+    regrade.add_argument("run", metavar="RUN_DIR")
+    regrade.set_defaults(command="regrade")
+    _add_tasks(commands)
+    _add_models(commands)
+    return parser
+
+
+def _add_run(commands: argparse._SubParsersAction[_Parser]) -> None:  # pyright: ignore[reportPrivateUsage]
+    run = commands.add_parser("run", help="ask models the puzzles of a suite (the default command)", epilog=_EXITS, allow_abbrev=False)
+    run.set_defaults(command="run")
+    what = run.add_argument_group("what is asked about")
+    what.add_argument("--model", action="append", metavar="NAME", help="an alias or provider/id; repeatable")
+    what.add_argument("--mode", "--modes", metavar="M1,M2", help="image, caption, oracle, blind, image+caption, image+oracle, readback")
+    what.add_argument("--suite", metavar="NAME", help="algo, mini, algopuzzlevqa, puzzlevqa, or e.g. algo:seed=7,level=3,n=50")
+    what.add_argument("--data-dir", metavar="DIR", help="the authors' clone of a public set (default: the hub)")
+    what.add_argument("--families", metavar="A,B", help="only these families")
+    what.add_argument("--limit", type=int, metavar="N", help="at most N puzzles per family")
+    what.add_argument("--level", type=int, metavar="L", help="only puzzles of this level, 1 to 5")
+    what.add_argument("--shard", metavar="I/N", help="only part I of N; report merges the parts")
+    how = run.add_argument_group("how it is asked")
+    how.add_argument("--captioner", default="self", metavar="NAME", help="self (default), dataset, or a model")
+    how.add_argument("--caption-prompt", default="plain", metavar="KIND", help="plain (default) or guided (sees the question)")
+    how.add_argument("--format", default="mcq", choices=("mcq", "open"), help="options to choose from, or an open question")
+    how.add_argument("--replicates", type=int, default=1, metavar="K", help="times each trial is asked")
+    how.add_argument("--seed", type=int, default=0, metavar="S", help="of sampling and of option orders")
+    how.add_argument("--max-tokens", type=int, default=2048, metavar="N")
+    how.add_argument("--temperature", type=float, metavar="T", help="default: the model's own")
+    how.add_argument("--reasoning", metavar="R", help="off, low, medium, high or a number of tokens; default: the model's own")
+    how.add_argument("--base-url", metavar="URL", help="a server that speaks the provider's protocol")
+    how.add_argument("--no-resize", action="store_true", help="refuse images that a model does not take as they are")
+    do = run.add_argument_group("how it is carried out")
+    do.add_argument("--out", metavar="DIR", help="run directory; an unfinished run there is continued")
+    do.add_argument("--resume", action="store_true", help="continue a run, and refuse to begin one")
+    do.add_argument("--cache", metavar="DIR", help="folder of the reply cache, or off")
+    do.add_argument("--replay", action="store_true", help="answer from the cache alone")
+    do.add_argument("--concurrency", type=int, default=16, metavar="N", help="requests at once")
+    do.add_argument("--timeout", type=float, default=600.0, metavar="S", help="seconds for one request")
+    do.add_argument("--attempts", type=int, default=8, metavar="N", help="times a request is tried in all")
+    do.add_argument("--max-cost", type=float, metavar="USD", help="stop when this much is spent")
+    do.add_argument("--skip-bad", action="store_true", help="leave out broken rows and images")
+    do.add_argument("--dry-run", action="store_true", help="print the plan with estimated tokens and cost, ask nothing")
+
+
+def _add_report(commands: argparse._SubParsersAction[_Parser]) -> None:  # pyright: ignore[reportPrivateUsage]
+    report = commands.add_parser("report", help="merge runs and write gap.json and reports", allow_abbrev=False)
+    report.add_argument("runs", nargs="+", metavar="RUN_DIR")
+    report.add_argument("--out", metavar="DIR", help="default: reports/ and the first run's name")
+    report.add_argument("--formats", default="terminal,md", metavar="F1,F2", help="terminal, md")
+    report.add_argument("--force", action="store_true", help="write into a folder that exists")
+    report.set_defaults(command="report")
+
+
+def _add_tasks(commands: argparse._SubParsersAction[_Parser]) -> None:  # pyright: ignore[reportPrivateUsage]
+    tasks = commands.add_parser("tasks", help="the puzzle families and suites", allow_abbrev=False)
+    verbs = tasks.add_subparsers(title="verbs", metavar="VERB", parser_class=_Parser, required=True)
+    listing = verbs.add_parser("list", help="a table of suites and families")
+    listing.set_defaults(command="tasks_list")
+    show = verbs.add_parser("show", help="write a contact sheet of a family as PNG", allow_abbrev=False)
+    show.add_argument("family", metavar="FAMILY")
+    show.add_argument("--out", metavar="FILE", help="default: reports/FAMILY.png")
+    show.add_argument("--seed", type=int, default=0, metavar="S")
+    show.set_defaults(command="tasks_show")
+    for verb, text in (
+        ("export", "write a suite as a Hugging Face data set"),
+        ("lint", "look for labels, options and images that spoil a benchmark"),
+        ("verify", "solve every puzzle again from its state and compare with its label"),
+    ):
+        sub = verbs.add_parser(verb, help=text, allow_abbrev=False)
+        sub.add_argument("suite", metavar="SUITE")
+        sub.add_argument("--data-dir", metavar="DIR")
+        sub.add_argument("--families", metavar="A,B")
+        sub.add_argument("--limit", type=int, metavar="N")
+        sub.add_argument("--skip-bad", action="store_true")
+        if verb == "export":
+            sub.add_argument("--out", metavar="DIR", required=True)
+        if verb == "lint":
+            sub.add_argument("--json", action="store_true", help="print JSON instead of a table")
+        sub.set_defaults(command=f"tasks_{verb}")
+
+
+def _add_models(commands: argparse._SubParsersAction[_Parser]) -> None:  # pyright: ignore[reportPrivateUsage]
+    models = commands.add_parser("models", help="the table of models", allow_abbrev=False)
+    verbs = models.add_subparsers(title="verbs", metavar="VERB", parser_class=_Parser, required=True)
+    verbs.add_parser("list", help="a table of names, ids, prices and dates").set_defaults(command="models_list")
+    show = verbs.add_parser("show", help="what is known of one model", allow_abbrev=False)
+    show.add_argument("name", metavar="NAME")
+    show.set_defaults(command="models_show")

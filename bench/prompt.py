@@ -1,0 +1,63 @@
+"""Prompts: jinja2 templates under `prompts/`, rendered strictly, each with a hash of its source.
+
+One `solve` template serves every mode, so the arms of a trial differ in nothing but the evidence.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import random
+from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+import prompts
+from bench.puzzle import Puzzle
+from tasks.registry import family
+
+LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+CAPTION_PROMPTS = ("plain", "guided")
+_FOLDER = Path(prompts.__path__[0])
+
+
+@cache
+def _environment() -> Environment:
+    return Environment(
+        loader=FileSystemLoader(_FOLDER),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        autoescape=False,  # plain text for models, not HTML
+    )
+
+
+@cache
+def prompt_sha(name: str) -> str:
+    """SHA-256 (first 16 hex digits) of the source of template `name` ("solve", "caption_plain", ...)."""
+    return hashlib.sha256((_FOLDER / f"{name}.j2").read_bytes()).hexdigest()[:16]
+
+
+def _render(name: str, **values: object) -> str:
+    return _environment().get_template(f"{name}.j2").render(**values).strip()
+
+
+def solve_prompt(question: str, options: Sequence[str], *, evidence: str | None, picture: bool) -> str:
+    """The request that asks `question`; `options` in the order shown, empty for an open question; `evidence` a description or None."""
+    return _render("solve", question=question, options=list(zip(LETTERS, options, strict=False)), evidence=evidence, picture=picture)
+
+
+def caption_prompt(kind: str, puzzle: Puzzle) -> str:
+    """The request for a caption: `plain` does not see the question, `guided` sees it and must not solve it."""
+    return _render(f"caption_{kind}", **({"question": puzzle.question} if kind == "guided" else {}))
+
+
+def readback_prompt(puzzle: Puzzle) -> str:
+    """The request to write the family's notation, shown by an example of another state of the family."""
+    made = family(puzzle.family)
+    rng = random.Random(f"readback example of {puzzle.family}")
+    example = made.describe(made.sample(rng, 2))
+    while example == puzzle.description:
+        example = made.describe(made.sample(rng, 2))
+    return _render("readback", example=example)

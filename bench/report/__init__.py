@@ -1,0 +1,1 @@
+"""Reports: one file per format, all drawn from one gap document, so that they always agree."""

@@ -1,0 +1,69 @@
+"""The table people see first: accuracy per mode, gaps, diagnosis and a sentence of verdict, in 100 columns."""
+
+from __future__ import annotations
+
+from rich import box
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from bench.document import Document, ModelDoc
+from bench.report import words
+
+WIDTH = 100
+
+
+def print_report(document: Document, console: Console) -> None:
+    """Print every model of `document`, then the verdicts."""
+    suite = document["suite"]
+    console.print(
+        f"suite {suite['name']}  {suite['n']} puzzles  sha256 {suite['sha256'][:12]}  format {document['format']}", highlight=False
+    )
+    for model in document["models"]:
+        console.print()
+        console.print(_modes(model, console))
+        console.print(_gaps(model, console))
+        diagnosis = model["diagnosis"]
+        for what in ("perception", "reasoning"):
+            console.print(f"  {what:<11}{words.estimate(diagnosis[what])}", highlight=False, markup=False)
+    _print_notes(document, console)
+    console.print()
+    for model in document["models"]:
+        console.print(words.sentence(model), highlight=False, markup=False, style="bold")
+
+
+def _print_notes(document: Document, console: Console) -> None:
+    notes = list(document["notes"])
+    notes += [f"no gap is claimed from the descriptions of {family}: {reason}" for family, reason in document["barred"].items()]
+    if any(model["simulated"] for model in document["models"]):
+        notes.append("simulated models calibrate the instrument: their rates were chosen, not measured on any real model")
+    for note in notes:
+        console.print(f"note: {note}", highlight=False, markup=False)
+
+
+def _table(title: str, console: Console) -> Table:
+    line = box.SIMPLE_HEAD if not console.options.ascii_only else box.ASCII
+    return Table(title=escape(title), title_justify="left", title_style="bold", box=line, padding=(0, 1, 0, 0), pad_edge=False)
+
+
+def _modes(model: ModelDoc, console: Console) -> Table:
+    table = _table(words.label(model), console)
+    table.add_column("mode")
+    table.add_column("accuracy, 95% CI", justify="right", no_wrap=True)
+    table.add_column("n", justify="right")
+    short = {"caption_failed": "no capt.", "truncated": "trunc."}
+    for name in words.OUTCOMES:
+        table.add_column(short.get(name, name), justify="right")
+    for name, mode in model["modes"].items():
+        table.add_row(name, words.accuracy(mode), str(mode["n"]), *(str(mode[outcome]) for outcome in words.OUTCOMES))
+    return table
+
+
+def _gaps(model: ModelDoc, console: Console) -> Table:
+    table = _table("gaps in points (paired)", console)
+    for column in ("gap", "difference, 95% CI", "p", "puzzles", "detectable"):
+        table.add_column(column, justify="left" if column == "gap" else "right", no_wrap=column.startswith("difference"))
+    for name, gap in model["gaps"].items():
+        mde = "-" if gap["mde"] is None else words.percent(gap["mde"])
+        table.add_row(name, words.gap(gap), words.p_value(gap["p"]), str(gap["n"]), mde)
+    return table

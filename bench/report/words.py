@@ -1,0 +1,91 @@
+"""How numbers and verdicts are worded: the same in every format."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from bench.document import EstimateDoc, FamilyDoc, GapDoc, ModeDoc, ModelDoc
+
+OUTCOMES = ("correct", "wrong", "unparsed", "refused", "truncated", "caption_failed", "error")
+SIMULATED = "simulated"
+
+
+def percent(value: float | None) -> str:
+    """A rate in [0, 1] as percent with one decimal: "47.1"."""
+    return "-" if value is None else f"{100 * value:.1f}"
+
+
+def points(value: float | None) -> str:
+    """A difference in percentage points, always signed: "+26.7"."""
+    return "-" if value is None else f"{100 * value:+.1f}"
+
+
+def interval(bounds: Sequence[float] | None, *, signed: bool = False) -> str:
+    """A 95% interval: "[44.0, 50.2]" in percent or, `signed`, in points."""
+    if bounds is None:
+        return ""
+    show = points if signed else percent
+    return f"[{show(bounds[0])}, {show(bounds[1])}]"
+
+
+def p_value(p: float | None) -> str:
+    """A p-value: "0.03", "<0.001"."""
+    if p is None:
+        return "-"
+    return "<0.001" if p < 0.001 else f"{p:.3f}" if p < 0.1 else f"{p:.2f}"
+
+
+def label(model: ModelDoc) -> str:
+    """The model's name, marked where it is simulated."""
+    return f"{model['name']} ({SIMULATED})" if model["simulated"] else model["name"]
+
+
+def accuracy(mode: ModeDoc) -> str:
+    """Accuracy with its interval, in percent."""
+    return f"{percent(mode['accuracy'])} {interval(mode['ci'])}".strip()
+
+
+def gap(doc: GapDoc) -> str:
+    """A gap with its interval, in points; why there is none, where there is none."""
+    if doc["delta"] is None:
+        return doc.get("why", "-")
+    return f"{points(doc['delta'])} {interval(doc['ci'], signed=True)}"
+
+
+def estimate(doc: EstimateDoc) -> str:
+    """An estimated rate with its interval, in percent, or that it is not identifiable."""
+    if not doc["identifiable"]:
+        return f"not identifiable: {doc.get('why', '')}".rstrip(": ")
+    return f"{percent(doc['estimate'])} {interval(doc['ci'])}"
+
+
+def excluded(mode: ModeDoc) -> str:
+    """What accuracy leaves out: "3 error, 2 caption_failed", or nothing."""
+    parts = [f"{mode[name]} {name}" for name in ("error", "caption_failed") if mode[name]]
+    return ", ".join(parts)
+
+
+def sentence(model: ModelDoc) -> str:
+    """The verdict in one sentence: what the model loses to seeing (oracle - image) and to thinking (100% - oracle)."""
+    name = label(model)
+    gap_doc, oracle = model["gaps"]["oracle-image"], model["modes"].get("oracle")
+    if gap_doc["delta"] is None or oracle is None or oracle["accuracy"] is None:
+        return f"{name}: no verdict, {gap_doc.get('why', 'too few outcomes')}."
+    delta, ci = gap_doc["delta"], gap_doc["ci"] or [gap_doc["delta"]] * 2
+    thinking = 1 - oracle["accuracy"]
+    if ci[1] < 0:
+        seeing = f"does {percent(-delta)} points better on the image than on its description; with the description it loses"
+        return f"{name} {seeing} {percent(thinking)} points to thinking."
+    if ci[0] > 0:
+        seeing = f"loses {percent(delta)} points to seeing"
+    else:
+        mde = f"; {percent(gap_doc['mde'])} points would have been detected" if gap_doc["mde"] is not None else ""
+        seeing = f"shows no clear loss to seeing ({points(delta)} points {interval(ci, signed=True)}{mde})"
+        return f"{name} {seeing}; with the description it loses {percent(thinking)} points to thinking."
+    return f"{name} {seeing} and {percent(thinking)} to thinking."
+
+
+def family_rows(model: ModelDoc) -> list[tuple[str, FamilyDoc]]:
+    """The families of a model by the size of their oracle-image gap, largest first; those without one last."""
+    rows = list(model["families"].items())
+    return sorted(rows, key=lambda row: (row[1]["gaps"]["oracle-image"]["delta"] is None, -(row[1]["gaps"]["oracle-image"]["delta"] or 0)))

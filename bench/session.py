@@ -1,0 +1,152 @@
+"""A session: one sitting of a run, from a plan to stored records."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime
+import importlib.metadata
+import platform
+import subprocess
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from bench import __version__
+from bench.cache import Cache
+from bench.captioner import CaptionDesk
+from bench.client import Client, RetryPolicy, Sleep
+from bench.plan import ModelPlan, Plan
+from bench.progress import Progress, Tally
+from bench.prompt import prompt_sha
+from bench.puzzle import Puzzle
+from bench.runner import Asking, Lane, Runner
+from bench.store import Store
+from bench.trial import SCHEMA
+
+_PACKAGES = ("anthropic", "openai", "pillow", "numpy", "pandas", "jinja2", "tenacity", "datasets")
+_TEMPLATES = ("solve", "caption_plain", "caption_guided", "readback")
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What a session did: where the run lies, trials finished and missing in all, asked now, and whether money ran out."""
+
+    folder: Path
+    finished: int
+    missing: int
+    asked: int
+    over_budget: bool
+
+
+def run_session(plan: Plan, console: Console, *, sleep: Sleep = asyncio.sleep) -> Result:
+    """Ask everything in `plan` that the run directory does not hold yet.
+
+    Raises:
+        UserError, Unusable, ReplayMissError: the run cannot go on; what is finished is stored and the same command continues it.
+        KeyboardInterrupt: Ctrl-C, after everything finished was stored.
+    """
+    config = plan.config
+    folder = config.execution.out or config.default_out()
+    store = Store(folder, _run_json(plan), _identity(plan), must_exist=config.execution.resume)
+    try:
+        store.save_puzzles(_puzzle_json(puzzle) for puzzle in plan.suite.puzzles)
+        cache = Cache(config.execution.cache, replay=config.execution.replay)
+        try:
+            return _ask_all(plan, store, cache, console, sleep)
+        finally:
+            cache.close()
+    finally:
+        store.close()
+
+
+def _ask_all(plan: Plan, store: Store, cache: Cache, console: Console, sleep: Sleep) -> Result:
+    config = plan.config
+    asking = Asking(
+        config.question.sampling,
+        config.question.resize,
+        config.execution.concurrency,
+        config.execution.max_cost,
+    )
+    tally = Tally(total=plan.total)
+    with Progress(tally, console) as progress:
+        runner = Runner(store, asking, progress)
+        try:
+            asyncio.run(runner.run([_lane(part, plan, store, cache, sleep) for part in plan.models]))
+        finally:
+            store.save_run(finished=tally.missing == 0, totals=_totals(tally))
+    return Result(store.folder, plan.total - tally.missing, tally.missing, tally.done, runner.over_budget)
+
+
+def _lane(part: ModelPlan, plan: Plan, store: Store, cache: Cache, sleep: Sleep) -> Lane:
+    question, execution = plan.config.question, plan.config.execution
+    policy = RetryPolicy(attempts=execution.attempts)
+    client = Client(part.model, cache, options=plan.options, policy=policy, sleep=sleep)
+    writer = client
+    if part.captioner is not part.model and part.captioner is not None:
+        writer = Client(part.captioner, cache, options=plan.options, policy=policy, sleep=sleep)
+    desk = CaptionDesk(question.captioner, writer if part.captioner else None, store, question.sampling, resize=question.resize)
+    return Lane(client, desk, part.trials)
+
+
+def _identity(plan: Plan) -> dict[str, Any]:
+    templates = {name: prompt_sha(name) for name in _TEMPLATES}
+    return {**plan.config.identity(), "suite_sha256": plan.suite.sha256, "prompts": templates}
+
+
+def _run_json(plan: Plan) -> dict[str, Any]:
+    captioners = [part.captioner for part in plan.models if part.captioner is not None and part.captioner is not part.model]
+    models = {m.name: m for m in (*(part.model for part in plan.models), *captioners)}
+    return {
+        "v": SCHEMA,
+        "version": __version__,
+        "started": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        "identity": _identity(plan),
+        "suite": {"name": plan.suite.name, "sha256": plan.suite.sha256, "n": len(plan.suite.puzzles)},
+        "skipped": [asdict(problem) for problem in plan.suite.problems],
+        "models": [{"name": m.name, "provider": m.provider, "id": m.model_id, "simulated": m.simulated} for m in models.values()],
+        "planned": plan.total,
+        "python": platform.python_version(),
+        "packages": {name: importlib.metadata.version(name) for name in _PACKAGES},
+        "commit": _commit(),
+        "finished": False,
+        "totals": None,
+    }
+
+
+def _totals(tally: Tally) -> dict[str, Any]:
+    return {
+        "planned": tally.total,
+        "finished": tally.total - tally.missing,
+        "missing": tally.missing,
+        "asked_last": tally.done,
+        "tokens_in_last": tally.tokens_in,
+        "tokens_out_last": tally.tokens_out,
+        "cost_usd_last": tally.cost,
+        "models_reported": sorted(tally.reported),
+    }
+
+
+def _puzzle_json(puzzle: Puzzle) -> Mapping[str, Any]:
+    row = {name: getattr(puzzle, name) for name in Puzzle.__dataclass_fields__ if name != "image"}
+    return {**row, "image": {"source": puzzle.image.source, "drawn": puzzle.image.drawn}}
+
+
+def _commit() -> str | None:
+    """The commit of the checkout that this code runs from, if it is one; marked where files differ from it."""
+    where = Path(__file__).resolve().parent.parent
+    if not (where / ".git").exists():
+        return None
+    try:
+        done = subprocess.run(
+            ["git", "-C", str(where), "describe", "--always", "--dirty", "--abbrev=12"],
+            capture_output=True,
+            text=True,
+            timeout=10,
+            check=True,
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return done.stdout.strip() or None

@@ -1,0 +1,99 @@
+"""A trial: puzzle x model x mode x captioner x prompt x answer format x replicate, with a key that is a hash of everything asked.
+
+Replicate 0 shows the options in their stored order; later replicates shuffle them by a hash, the same in every mode, so that the arms of a
+replicate stay comparable and a preference for a letter cannot pass for skill.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+from bench.mode import Mode
+from bench.models.base import Model, Sampling
+from bench.outcome import Format
+from bench.prompt import prompt_sha
+from bench.puzzle import Puzzle, digest
+
+SCHEMA = 1
+"""Version of records, run.json and gap.json."""
+
+
+@dataclass(frozen=True, slots=True)
+class Captioner:
+    """Who writes captions and how: `name` is "self", "dataset" or a model name, `prompt` is "plain" or "guided"."""
+
+    name: str = "self"
+    prompt: str = "plain"
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """One question to one model under one mode. `options` are in the order shown; `captioner` is None where the mode shows no caption."""
+
+    puzzle: Puzzle
+    model: str
+    mode: Mode
+    captioner: Captioner | None
+    fmt: Format
+    replicate: int
+    options: tuple[str, ...]
+
+
+def plan_trials(
+    puzzles: Sequence[Puzzle], model: str, modes: Sequence[Mode], captioner: Captioner, fmt: Format, replicates: int, seed: int
+) -> Iterator[Trial]:
+    """All trials of one model; the modes of a puzzle come together, so that a run cut short still holds pairs."""
+    for replicate in range(replicates):
+        for puzzle in puzzles:
+            options = shown_options(puzzle, replicate, seed)
+            for mode in modes:
+                yield Trial(puzzle, model, mode, captioner if mode.shows_caption else None, fmt, replicate, options)
+
+
+def shown_options(puzzle: Puzzle, replicate: int, seed: int) -> tuple[str, ...]:
+    """The options in the order that replicate number `replicate` shows."""
+    if replicate == 0:
+        return puzzle.options
+    options = list(puzzle.options)
+    random.Random(digest(["options", puzzle.id, replicate, seed])).shuffle(options)
+    return tuple(options)
+
+
+def trial_sampling(sampling: Sampling, trial: Trial) -> Sampling:
+    """`sampling` with the seed of this one trial, derived from the run's seed by hash."""
+    content = [sampling.seed, trial.puzzle.id, trial.mode, trial.replicate]
+    return replace(sampling, seed=request_seed(content))
+
+
+def request_seed(content: Any) -> int:
+    """A 31-bit seed from the hash of `content`: every provider that takes a seed takes one of this size."""
+    return int(digest(content)[:8], 16) >> 1
+
+
+def trial_key(trial: Trial, model: Model, sampling: Sampling, *, base_url: str | None, caption_key: str | None) -> str:
+    """The identity of `trial`: SHA-256 over everything that is asked, image content included.
+
+    `caption_key` stands for the caption, whose text is not known before it is written; `sampling` carries the run's seed.
+    """
+    puzzle = trial.puzzle
+    template = "readback" if trial.mode is Mode.READBACK else "solve"
+    return digest(
+        {
+            "v": SCHEMA,
+            "puzzle": puzzle.id,
+            "question": puzzle.question,
+            "options": list(trial.options),
+            "image": puzzle.image.info.identity if trial.mode.shows_image else None,
+            "description": puzzle.description if trial.mode.shows_oracle else None,
+            "model": [model.provider, model.model_id, base_url],
+            "mode": trial.mode,
+            "caption": caption_key,
+            "prompt": prompt_sha(template),
+            "format": trial.fmt,
+            "replicate": trial.replicate,
+            "sampling": asdict(sampling),
+        }
+    )

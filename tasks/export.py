@@ -1,0 +1,77 @@
+"""Exporting a suite as a Hugging Face data set: Parquet with an image feature, which loads back equal."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from bench.errors import UserError
+from tasks.suites import Suite
+
+if TYPE_CHECKING:
+    import datasets  # pyright: ignore[reportMissingTypeStubs]
+
+COLUMNS = ("id", "suite", "family", "question", "options", "answer", "description", "state", "level", "seed", "split", "sufficient")
+
+
+def export_suite(suite: Suite, folder: Path) -> Path:
+    """Write `suite` to `folder` as `data/<split>-00000-of-00001.parquet` with a README that names its hash; returns the Parquet file.
+
+    `datasets.load_dataset(str(folder))` reads it back; `state` is JSON text, `image` the encoded bytes as they were.
+
+    Raises:
+        UserError: the folder holds something, or cannot be written.
+    """
+    if folder.exists() and any(folder.iterdir()):
+        raise UserError(f"{folder} exists and is not empty: name another --out")
+    split = suite.puzzles[0].split
+    path = folder / "data" / f"{split}-00000-of-00001.parquet"
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _dataset(suite).to_parquet(path)  # pyright: ignore[reportUnknownMemberType]
+        (folder / "README.md").write_text(_card(suite, split), encoding="utf-8")
+    except OSError as error:
+        raise UserError(f"{folder} cannot be written ({error.strerror})") from error
+    return path
+
+
+def _dataset(suite: Suite) -> datasets.Dataset:
+    import datasets  # pyright: ignore[reportMissingTypeStubs]
+
+    features = datasets.Features(
+        {
+            "image": datasets.Image(),
+            **{name: datasets.Value("string") for name in COLUMNS if name not in ("options", "level", "seed", "sufficient")},
+            "options": datasets.List(datasets.Value("string")),
+            "level": datasets.Value("int64"),
+            "seed": datasets.Value("int64"),
+            "sufficient": datasets.Value("bool"),
+        }
+    )
+    return datasets.Dataset.from_generator(  # pyright: ignore[reportUnknownMemberType]
+        _rows, features=features, gen_kwargs={"suite": suite}, keep_in_memory=True
+    )
+
+
+def _rows(suite: Suite) -> Iterator[dict[str, Any]]:
+    for puzzle in suite.puzzles:
+        row = {name: getattr(puzzle, name) for name in COLUMNS}
+        row["options"] = list(puzzle.options)
+        row["state"] = None if puzzle.state is None else json.dumps(puzzle.state, sort_keys=True)
+        yield {**row, "image": {"bytes": puzzle.image.data(), "path": None}}
+
+
+def _card(suite: Suite, split: str) -> str:
+    return f"""---
+configs:
+- config_name: default
+  data_files:
+  - split: {split}
+    path: data/{split}-*.parquet
+---
+# {suite.name}
+
+{len(suite.puzzles)} puzzles exported by sightgap; content hash `{suite.sha256}`.
+"""

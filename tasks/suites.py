@@ -1,0 +1,245 @@
+"""Suites: named, seeded, content-hashed sets of puzzles.
+
+`algo` draws the eighteen generated families, `mini` small images of the nine families of the paper, and the public sets come from
+`tasks.public`. A generated suite is written `name:seed=7,level=3,n=50,split=eval`, and the same words give the same puzzles everywhere.
+
+Freshness: the seed of an instance is a hash of suite, split, family, level, index and suite seed, so no two splits share a seed. A state
+whose content hashes into the evaluation share is never used for another split, so that evaluation and training share no *state* either,
+however often small state spaces repeat themselves.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache, partial
+from pathlib import Path
+from typing import Any
+
+from bench.errors import BadDataError, UserError
+from bench.image import ImageRef
+from bench.puzzle import Puzzle, digest, puzzle_id
+from tasks.drawing import encode
+from tasks.family import LEVELS, SIDE, Family
+from tasks.public import PUBLIC_SUITES, Problem, load_public
+from tasks.registry import FAMILIES, family
+
+MINI_FAMILIES = (
+    "checker_move",
+    "clock",
+    "maze",
+    "move_box",
+    "n_queens",
+    "number_slide",
+    "rotting_kiwi",
+    "tower_of_hanoi",
+    "water_jugs",
+)
+"""The nine families of the paper; the ninth could not be learned from its notes, and rotting_kiwi stands in (REFERENCE.md)."""
+
+EVAL_SHARE = 4
+"""One state in so many belongs to the split "eval"; all other splits use the rest."""
+
+_ATTEMPTS = 400
+_OPTIONS = 4
+_POOL = 6
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """What makes a generated suite: its families, side of the images in px, default levels and number of puzzles per family."""
+
+    families: tuple[str, ...]
+    side: int
+    levels: tuple[int, ...]
+    n: int
+
+
+GENERATED: Mapping[str, Recipe] = {
+    "algo": Recipe(FAMILIES, SIDE, LEVELS, 100),
+    "mini": Recipe(MINI_FAMILIES, 84, (1,), 100),
+}
+NAMES: tuple[str, ...] = (*GENERATED, *PUBLIC_SUITES)
+
+
+@dataclass(frozen=True, slots=True)
+class SuiteSpec:
+    """A suite as a person names it. For public sets only `name` counts."""
+
+    name: str
+    seed: int = 0
+    level: int | None = None
+    n: int | None = None
+    split: str = "eval"
+
+    @classmethod
+    def parse(cls, text: str) -> SuiteSpec:
+        """Read "algo" or "algo:seed=7,level=3,n=50,split=train".
+
+        Raises:
+            UserError: an unknown suite or parameter, or a value of the wrong kind.
+        """
+        name, _, tail = text.partition(":")
+        if name not in NAMES:
+            raise UserError(f"unknown suite {name!r}: expected one of {', '.join(NAMES)}")
+        if tail and name not in GENERATED:
+            raise UserError(f"suite {name} is a public set and takes no parameters, found {tail!r}")
+        fields: dict[str, Any] = {}
+        for part in filter(None, tail.split(",")):
+            key, _, value = part.partition("=")
+            if key not in ("seed", "level", "n", "split"):
+                raise UserError(f"suite parameter {key!r} is unknown: expected seed, level, n or split")
+            fields[key] = value if key == "split" else _whole(key, value)
+        spec = cls(name, **fields)
+        if spec.level is not None and spec.level not in LEVELS:
+            raise UserError(f"level: expected {LEVELS[0]} to {LEVELS[-1]}, found {spec.level}")
+        if spec.n is not None and spec.n < 1:
+            raise UserError(f"n: expected at least 1 puzzle per family, found {spec.n}")
+        return spec
+
+
+@dataclass(frozen=True)
+class Suite:
+    """Loaded puzzles. `captions` says whether the set carries captions; `problems` lists rows that were skipped.
+
+    `rows` holds the row number of each puzzle in its public file, and is empty for generated suites.
+    """
+
+    name: str
+    puzzles: tuple[Puzzle, ...]
+    captions: bool = False
+    problems: tuple[Problem, ...] = ()
+    rows: tuple[int, ...] = ()
+
+    @property
+    def sha256(self) -> str:
+        """Hash of everything that is asked and known; the same on every machine. Pixels enter through the ids of public puzzles."""
+        rows = [[p.id, p.question, list(p.options), p.answer, p.state, p.description, p.level, p.seed, p.split] for p in self.puzzles]
+        return digest(rows)
+
+
+def load_suite(
+    spec: SuiteSpec,
+    *,
+    data_dir: Path | None = None,
+    families: Sequence[str] | None = None,
+    limit: int | None = None,
+    skip_bad: bool = False,
+) -> Suite:
+    """The puzzles of `spec`, at most `limit` per family, in the order of families and indices.
+
+    Raises:
+        UserError: unknown family, missing data directory.
+        BadDataError: broken rows or images in a public set, unless `skip_bad`.
+    """
+    if spec.name in GENERATED:
+        puzzles = tuple(_generate(spec, families, limit))
+        return Suite(spec.name, puzzles)
+    loaded = load_public(spec.name, data_dir=data_dir, families=families, limit=limit, skip_bad=skip_bad)
+    if not loaded.puzzles:
+        raise BadDataError(f"suite {spec.name}: no usable puzzle was found")
+    return Suite(spec.name, loaded.puzzles, captions=loaded.captions, problems=loaded.problems, rows=loaded.rows)
+
+
+def _generate(spec: SuiteSpec, families: Sequence[str] | None, limit: int | None) -> Iterator[Puzzle]:
+    recipe = GENERATED[spec.name]
+    unknown = [name for name in families or () if name not in recipe.families]
+    if unknown:
+        raise UserError(f"suite {spec.name} has no family {unknown[0]!r}: expected some of {', '.join(recipe.families)}")
+    levels = (spec.level,) if spec.level is not None else recipe.levels
+    count = min(spec.n or recipe.n, limit or recipe.n * 1000)
+    for name in recipe.families:
+        if families and name not in families:
+            continue
+        seen: set[str] = set()
+        for index in range(count):
+            yield make_puzzle(spec, name, level=levels[index % len(levels)], index=index, side=recipe.side, seen=seen)
+
+
+def instance_seed(spec: SuiteSpec, name: str, level: int, index: int, attempt: int) -> int:
+    """The seed of one instance: 63 bits of the hash of everything that names it."""
+    return int(digest([spec.name, spec.split, spec.seed, name, level, index, attempt])[:16], 16) >> 1
+
+
+def make_puzzle(spec: SuiteSpec, name: str, *, level: int, index: int, side: int, seen: set[str]) -> Puzzle:
+    """Puzzle number `index` of a generated suite, whose state is in the share of its split and not in `seen` (to which it is added).
+
+    Raises:
+        UserError: no fresh state was found; the family has too few at this level.
+    """
+    made = family(name)
+    for attempt in range(_ATTEMPTS):
+        seed = instance_seed(spec, name, level, index, attempt)
+        rng = random.Random(seed)
+        state = made.sample(rng, level)
+        data = made.dump(state)
+        content = digest(data)
+        if content not in seen and _in_split(content, spec.split):
+            seen.add(content)
+            return _puzzle(spec, made, state, data, rng, level=level, seed=seed, side=side)
+    raise UserError(f"family {name} has fewer fresh states than asked for at level {level}: lower n or choose another level")
+
+
+def _in_split(content: str, split: str) -> bool:
+    """Whether a state belongs to `split`: the evaluation split owns one hash bucket in `EVAL_SHARE`, every other split the rest."""
+    return (int(content[:8], 16) % EVAL_SHARE == 0) == (split == "eval")
+
+
+def _puzzle(
+    spec: SuiteSpec, made: Family[Any], state: Any, data: dict[str, Any], rng: random.Random, *, level: int, seed: int, side: int
+) -> Puzzle:
+    answer, question = made.solve(state), made.ask(state)
+    pool = list(made.distractors(state))[:_POOL]
+    options = [answer, *rng.sample(pool, min(_OPTIONS - 1, len(pool)))]
+    rng.shuffle(options)
+    return Puzzle(
+        id=puzzle_id(spec.name, made.name, [data, question, options, side]),
+        suite=spec.name,
+        family=made.name,
+        question=question,
+        options=tuple(options),
+        answer=answer,
+        image=ImageRef(f"drawn:{made.name}", partial(_render, made.name, state, side), drawn=True),
+        state=data,
+        description=made.describe(state),
+        level=level,
+        seed=seed,
+        split=spec.split,
+    )
+
+
+@lru_cache(maxsize=256)
+def _render(name: str, state: Any, side: int) -> bytes:
+    return encode(family(name).draw(state, side))
+
+
+def _whole(key: str, value: str) -> int:
+    try:
+        return int(value)
+    except ValueError:
+        raise UserError(f"suite parameter {key}: expected a whole number, found {value!r}") from None
+
+
+def take_level(suite: Suite, level: int | None) -> Suite:
+    """`suite` with only the puzzles of `level` (all of them for None).
+
+    Raises:
+        UserError: the suite has no puzzle of that level.
+    """
+    if level is None:
+        return suite
+    kept = tuple(p for p in suite.puzzles if p.level == level)
+    if not kept:
+        raise UserError(f"suite {suite.name} has no puzzle of level {level}")
+    return replace(suite, puzzles=kept)
+
+
+def barred_families(suite: str) -> dict[str, str]:
+    """Families of `suite` whose descriptions do not suffice to answer, with the reason: no gap may be claimed from them."""
+    if suite != "puzzlevqa":
+        return {}
+    from tasks.puzzlevqa import FAMILIES as CAPTIONED
+    from tasks.puzzlevqa import sufficiency
+
+    return {name: reason for name in CAPTIONED if (reason := sufficiency(name))}
