@@ -10,14 +10,14 @@ import json
 import sqlite3
 from collections.abc import Mapping
 from contextlib import closing
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from bench.errors import ReplayMissError, UserError
 from bench.models.base import Model, Reply, Request
 from bench.puzzle import digest
-from bench.record import reply_from_json
+from bench.record import plain, reply_from_json
 
 _SCHEMA = "create table if not exists replies (key text primary key, model text not null, request text not null, reply text not null)"
 
@@ -63,7 +63,7 @@ class Cache:
         """
         if self._db is None or self.replay:
             return
-        values = (key, model, json.dumps(payload, ensure_ascii=False), json.dumps(asdict(reply), ensure_ascii=False))
+        values = (key, model, json.dumps(payload), json.dumps(plain(reply)))
         try:
             self._db.execute("insert or ignore into replies values (?, ?, ?, ?)", values)
         except sqlite3.Error as error:

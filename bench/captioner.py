@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 from bench.client import Client
@@ -17,7 +17,7 @@ from bench.image import fit
 from bench.models.base import Hidden, Purpose, Reply, Request, Sampling, Stop
 from bench.prompt import caption_prompt, prompt_sha
 from bench.puzzle import Puzzle, digest
-from bench.record import Failure, SentImage
+from bench.record import Failure, SentImage, plain
 from bench.store import Store
 from bench.trial import SCHEMA, Captioner, request_seed
 
@@ -62,7 +62,7 @@ class CaptionDesk:
                 "image": puzzle.image.info.identity,
                 "model": [model.provider, model.model_id],
                 "prompt": caption_prompt(self.captioner.prompt, puzzle),
-                "sampling": asdict(self._sampling),
+                "sampling": plain(self._sampling),
                 "replicate": replicate,
             }
         )
@@ -116,15 +116,15 @@ class CaptionDesk:
             "v": SCHEMA,
             "key": caption.key,
             "puzzle": puzzle.id,
-            "image": asdict(caption.image) if caption.image else None,
+            "image": plain(caption.image),
             "captioner": self.captioner.name,
             "model": self.client.model.name if self.client else None,
             "prompt": self.captioner.prompt,
             "prompt_sha": prompt_sha(f"caption_{self.captioner.prompt}") if self.client else None,
             "replicate": replicate,
             "text": caption.text,
-            "reply": asdict(reply) if reply else None,
-            "error": asdict(caption.failure) if caption.failure else None,
+            "reply": plain(reply),
+            "error": plain(caption.failure),
         }
 
 

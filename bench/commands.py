@@ -184,7 +184,7 @@ def tasks_lint(arguments: argparse.Namespace) -> int:
         print(json.dumps(found.to_json()))  # noqa: T201
     else:
         _console().print(table(found))
-    return 1 if found.findings else 0
+    return 1 if found.found else 0
 
 
 def tasks_verify(arguments: argparse.Namespace) -> int:

@@ -126,7 +126,7 @@ def gap_document(folders: Sequence[Path], *, seed: int = SEED) -> Document:
         "suite": {"name": name, "sha256": sha256, "n": int(frame["puzzle"].nunique())},
         "format": str(frame["format"].iloc[0]),
         "seed": seed,
-        "runs": [{"started": run.get("started"), "identity": run["identity"], "totals": run.get("totals")} for run in runs],
+        "runs": [{"identity": run["identity"]} for run in runs],
         "models": models,
         "barred": {family: reason for family, reason in barred.items() if family in present},
         "notes": _notes(runs),

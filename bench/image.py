@@ -20,6 +20,8 @@ from bench.errors import BadDataError
 MAX_PIXELS = 64_000_000
 """Largest image opened, in pixels: the Anthropic limit of 8,000 x 8,000 (REFERENCE.md, Providers)."""
 
+warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)  # our own bound is the one that counts, and it refuses
+
 _MEDIA_TYPES = {"PNG": "image/png", "JPEG": "image/jpeg", "GIF": "image/gif", "WEBP": "image/webp"}
 _FORMATS = {media: name for name, media in _MEDIA_TYPES.items()}
 
@@ -53,18 +55,16 @@ def inspect(data: bytes, *, name: str = "image", max_pixels: int = MAX_PIXELS, d
         BadDataError: not an image of a supported type, more than `max_pixels` pixels, or undecodable. The message starts with `name`.
     """
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # our own bound below is the one that counts
-            with Image.open(io.BytesIO(data)) as image:
-                media_type = _MEDIA_TYPES.get(image.format or "")
-                if media_type is None:
-                    raise BadDataError(f"{name}: expected PNG, JPEG, GIF or WebP, found {image.format!r}")
-                if image.width * image.height > max_pixels:
-                    raise BadDataError(f"{name}: {image.width} x {image.height} px is above the bound of {max_pixels:,} pixels")
-                image.load()
-                sha256 = hashlib.sha256(data).hexdigest()
-                identity = _pixel_hash(image) if drawn else sha256
-                return ImageInfo(sha256, identity, media_type, image.width, image.height, image.mode)
+        with Image.open(io.BytesIO(data)) as image:
+            media_type = _MEDIA_TYPES.get(image.format or "")
+            if media_type is None:
+                raise BadDataError(f"{name}: expected PNG, JPEG, GIF or WebP, found {image.format!r}")
+            if image.width * image.height > max_pixels:
+                raise BadDataError(f"{name}: {image.width} x {image.height} px is above the bound of {max_pixels:,} pixels")
+            image.load()
+            sha256 = hashlib.sha256(data).hexdigest()
+            identity = _pixel_hash(image) if drawn else sha256
+            return ImageInfo(sha256, identity, media_type, image.width, image.height, image.mode)
     except Image.DecompressionBombError as error:
         raise BadDataError(f"{name}: more pixels than the bound of {max_pixels:,} ({error})") from error
     except (UnidentifiedImageError, OSError, SyntaxError, ValueError) as error:

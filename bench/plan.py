@@ -80,39 +80,60 @@ def make_plan(config: RunConfig) -> Plan:
         UserError: anything that would make the run fail or mean nothing.
         BadDataError: broken rows or images, unless they are to be skipped.
     """
-    subject, question, execution = config.subject, config.question, config.execution
-    spec = subject.spec
-    suite = load_suite(spec, data_dir=subject.data_dir, families=subject.families or None, limit=subject.limit, skip_bad=execution.skip_bad)
-    suite = _shard(take_level(suite, subject.level), subject.shard)
+    models = _resolve_models(config)
+    suite = _load(config)
     _check_modes(config, suite)
-    options = ModelOptions(
-        base_url=question.base_url,
-        timeout_s=execution.timeout_s,
-        concurrency=execution.concurrency,
-        reasoning=question.sampling.reasoning,
-        temperature=question.sampling.temperature,
-        max_tokens=question.sampling.max_tokens,
-    )
-    models = [resolve(name, options) for name in subject.models]
-    captions = any(mode.shows_caption for mode in subject.modes)
+    subject, question = config.subject, config.question
     parts: list[ModelPlan] = []
-    for model in models:
-        captioner = None
-        if captions and question.captioner.name != "dataset":
-            captioner = model if question.captioner.name == "self" else resolve(question.captioner.name, options)
-        trials = list(
-            plan_trials(
-                suite.puzzles,
-                model.name,
-                subject.modes,
-                question.captioner,
-                question.fmt,
-                question.replicates,
-                question.sampling.seed,
-            )
+    for model, captioner in models:
+        trials = plan_trials(
+            suite.puzzles,
+            model.name,
+            subject.modes,
+            question.captioner,
+            question.fmt,
+            question.replicates,
+            question.sampling.seed,
         )
-        parts.append(ModelPlan(model, captioner, trials))
-    return Plan(config, suite, parts, options)
+        parts.append(ModelPlan(model, captioner, list(trials)))
+    return Plan(config, suite, parts, _model_options(config))
+
+
+def _model_options(config: RunConfig) -> ModelOptions:
+    sampling = config.question.sampling
+    return ModelOptions(
+        base_url=config.question.base_url,
+        timeout_s=config.execution.timeout_s,
+        concurrency=config.execution.concurrency,
+        reasoning=sampling.reasoning,
+        temperature=sampling.temperature,
+        max_tokens=sampling.max_tokens,
+    )
+
+
+def _resolve_models(config: RunConfig) -> list[tuple[Model, Model | None]]:
+    """Each model with the model that writes its captions (itself for `self`); None where no captions are asked for."""
+    options, captioner = _model_options(config), config.question.captioner.name
+    pairs: list[tuple[Model, Model | None]] = []
+    for name in config.subject.models:
+        model = resolve(name, options)
+        writer = None
+        if captioner != "dataset" and any(mode.shows_caption for mode in config.subject.modes):
+            writer = model if captioner in ("self", name) else resolve(captioner, options)
+        pairs.append((model, writer))
+    return pairs
+
+
+def _load(config: RunConfig) -> Suite:
+    subject = config.subject
+    suite = load_suite(
+        subject.spec,
+        data_dir=subject.data_dir,
+        families=subject.families or None,
+        limit=subject.limit,
+        skip_bad=config.execution.skip_bad,
+    )
+    return _shard(take_level(suite, subject.level), subject.shard)
 
 
 def _shard(suite: Suite, shard: tuple[int, int] | None) -> Suite:

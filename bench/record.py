@@ -7,7 +7,7 @@ question's options in the order shown. Keys that a newer version wrote are kept 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any
 
 from bench.errors import Transient
@@ -117,7 +117,7 @@ class Record:
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON data, `v` first."""
-        data = {"v": self.v, **asdict(self)}
+        data = {"v": self.v, **plain(self)}
         del data["extra"]
         return {**data, **self.extra}
 
@@ -141,8 +141,14 @@ class Record:
         return cls(**{**defaults, **known}, extra=extra)
 
 
+def plain(value: Any) -> Any:
+    """A dataclass as nested dictionaries; like `dataclasses.asdict`, without its deep copies."""
+    names = getattr(value, "__dataclass_fields__", None)
+    return value if names is None else {name: plain(getattr(value, name)) for name in names}
+
+
 def reply_from_json(data: Mapping[str, Any]) -> Reply:
-    """The inverse of `dataclasses.asdict` on a `Reply`, for records and the cache."""
+    """The inverse of `plain` on a `Reply`, for records and the cache."""
     usage = data["usage"]
     return Reply(
         text=data["text"],

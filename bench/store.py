@@ -15,7 +15,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import IO, Any
 
-from bench.errors import UserError
+from bench.errors import SightgapError, UserError
 from bench.record import Record
 
 RUN, TRIALS, CAPTIONS, PUZZLES = "run.json", "trials.jsonl", "captions.jsonl", "puzzles.jsonl"
@@ -201,11 +201,15 @@ class Store:
         except OSError as error:
             raise UserError(f"{folder} cannot be used as run directory ({error.strerror})") from error
         self._lock = run_lock(folder)
-        self._run = self._continue(run, identity)
-        self.save_run()
-        self._trials, self._captions = Log(folder / TRIALS), Log(folder / CAPTIONS)
-        self.finished = {r.key for r in latest(read_records(folder)).values() if r.final}
-        self.captions = {line["key"]: line for _, line in read_lines(folder / CAPTIONS) if not line.get("error")}
+        try:
+            self._run = self._continue(run, identity)
+            self.save_run()
+            self._trials, self._captions = Log(folder / TRIALS), Log(folder / CAPTIONS)
+            self.finished = {r.key for r in latest(read_records(folder)).values() if r.final}
+            self.captions = {line["key"]: line for _, line in read_lines(folder / CAPTIONS) if not line.get("error")}
+        except SightgapError:
+            self._lock.close()
+            raise
 
     def _continue(self, run: Mapping[str, Any], identity: Mapping[str, Any]) -> dict[str, Any]:
         path = self.folder / RUN
@@ -219,7 +223,7 @@ class Store:
         if differing:
             pairs = ", ".join(f"{key} ({before.get(key)!r} there, {identity.get(key)!r} now)" for key in differing)
             raise UserError(f"{self.folder} holds a run of another configuration: {pairs}. Choose another --out")
-        return {**run, "totals": old.get("totals")}
+        return {**run, "started": old.get("started"), "totals": old.get("totals")}
 
     def add(self, record: Record) -> None:
         """Append a finished trial (raises `UserError` on a full disk)."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from bench.mode import Mode
@@ -94,6 +94,6 @@ def trial_key(trial: Trial, model: Model, sampling: Sampling, *, base_url: str |
             "prompt": prompt_sha(template),
             "format": trial.fmt,
             "replicate": trial.replicate,
-            "sampling": asdict(sampling),
+            "sampling": [sampling.max_tokens, sampling.temperature, sampling.reasoning, sampling.seed],
         }
     )

@@ -58,7 +58,7 @@ class Recipe:
 
 GENERATED: Mapping[str, Recipe] = {
     "algo": Recipe(FAMILIES, SIDE, LEVELS, 100),
-    "mini": Recipe(MINI_FAMILIES, 84, (1,), 100),
+    "mini": Recipe(MINI_FAMILIES, 84, (1, 2), 100),
 }
 NAMES: tuple[str, ...] = (*GENERATED, *PUBLIC_SUITES)
 

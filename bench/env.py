@@ -1,0 +1,63 @@
+"""Environment variables: the only module that reads them.
+
+Nothing is kept: each function looks when it is called, so a changed variable counts. Libraries read variables of their own beside these
+(proxies and certificates; the AWS and Google credential chains; the Hugging Face hub).
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import platformdirs
+
+ANTHROPIC_KEY = "ANTHROPIC_API_KEY"
+ANTHROPIC_URL = "ANTHROPIC_BASE_URL"
+OPENAI_KEY = "OPENAI_API_KEY"
+OPENAI_URL = "OPENAI_BASE_URL"
+SERVER_URLS = {
+    "anthropic": ANTHROPIC_URL,
+    "bedrock": "ANTHROPIC_BEDROCK_BASE_URL",
+    "vertex": "ANTHROPIC_VERTEX_BASE_URL",
+    "openai": OPENAI_URL,
+}
+"""By provider: the variable that names a server to ask instead of the provider's own (the SDKs' own names)."""
+
+BEDROCK_KEY = "AWS_BEARER_TOKEN_BEDROCK"
+AWS_REGIONS = ("AWS_REGION", "AWS_DEFAULT_REGION")
+VERTEX_REGION = "CLOUD_ML_REGION"
+VERTEX_PROJECTS = ("ANTHROPIC_VERTEX_PROJECT_ID", "GOOGLE_CLOUD_PROJECT")
+CACHE = "SIGHTGAP_CACHE"
+
+_SECRETS = (
+    ANTHROPIC_KEY,
+    "ANTHROPIC_AUTH_TOKEN",
+    OPENAI_KEY,
+    BEDROCK_KEY,
+    "AWS_SECRET_ACCESS_KEY",
+    "AWS_SESSION_TOKEN",
+    "HF_TOKEN",
+)
+
+
+def read(*names: str) -> str | None:
+    """The value of the first of `names` that is set and not blank, without surrounding space."""
+    for name in names:
+        value = os.environ.get(name, "").strip()
+        if value:
+            return value
+    return None
+
+
+def secrets() -> frozenset[str]:
+    """The values of all variables that hold a key or token: what no message, record or report may contain.
+
+    Placeholders for servers without keys ("EMPTY", "none") are no secrets: what is shorter than eight characters is left out.
+    """
+    return frozenset(value for name in _SECRETS if (value := read(name)) is not None and len(value) >= 8)
+
+
+def cache_dir() -> Path:
+    """Where replies are cached by default: `SIGHTGAP_CACHE`, or the user's cache folder."""
+    chosen = read(CACHE)
+    return Path(chosen).expanduser() if chosen is not None else platformdirs.user_cache_path("sightgap")

@@ -1,0 +1,68 @@
+"""What a person asked for, held against what a generation of models takes.
+
+A default (`None`) that a model has no use for is left out silently; an explicit wish that it would refuse is a `UserError` before anything
+is sent. Both API providers use these two functions, and only they decide what "off", a level or a temperature means for a generation.
+"""
+
+from __future__ import annotations
+
+from bench.errors import UserError
+from bench.models.aliases import Generation
+from bench.models.base import Sampling
+
+LEVELS = ("low", "medium", "high")
+
+DEFAULT_TEMPERATURE = 1.0
+"""What both APIs sample at where nothing is sent: asking for it is granted by sending nothing, also where a temperature is refused."""
+
+
+def reasoning(name: str, generation: Generation, sampling: Sampling) -> str | int | None:
+    """The reasoning to ask for: None (send nothing), "off", a level of `LEVELS`, or a budget in tokens.
+
+    "off" comes back only where something must be sent to switch reasoning off.
+
+    Raises:
+        UserError: the generation cannot do what was asked, or the wish is none of off, low, medium, high and a positive number.
+    """
+    wish = sampling.reasoning
+    if wish is None:
+        return None
+    if wish == "off":
+        if generation.off == "refused":
+            raise UserError(f"{name} always reasons: --reasoning off is not possible, use low, medium or high")
+        return None if generation.off == "omit" else "off"
+    if isinstance(wish, int):
+        if wish < 1:
+            raise UserError(f"--reasoning: expected off, low, medium, high or a positive number of tokens, found {wish!r}")
+    elif wish not in LEVELS:
+        raise UserError(f"--reasoning: expected off, low, medium, high or a number of tokens, found {wish!r}")
+    if generation.reasoning == "none":
+        raise UserError(f"{name} has no reasoning to set: leave --reasoning out, found {wish!r}")
+    if isinstance(wish, int) and not generation.budgets:
+        raise UserError(f"{name} takes a level of reasoning (low, medium or high), not a budget in tokens, found {wish}")
+    return wish
+
+
+def temperature(name: str, generation: Generation, sampling: Sampling, *, highest: float) -> float | None:
+    """The temperature to send, or None to send none. `highest` is the largest one that the API takes.
+
+    Raises:
+        UserError: the model would refuse the temperature asked for, with the reasoning asked for.
+    """
+    wish = sampling.temperature
+    if wish is None:
+        return None
+    if not 0.0 <= wish <= highest:
+        raise UserError(f"{name}: expected a temperature between 0 and {highest:g}, found {wish}")
+    if generation.temperature == "always":
+        return wish
+    if generation.temperature == "without-reasoning" and not _reasons(generation, sampling):
+        return wish
+    if wish == DEFAULT_TEMPERATURE:
+        return None
+    when = "" if generation.temperature == "never" else " while it reasons"
+    raise UserError(f"{name} takes no temperature{when}: leave --temperature out, found {wish} (use --replicates for repeatability)")
+
+
+def _reasons(generation: Generation, sampling: Sampling) -> bool:
+    return generation.reasons_by_default if sampling.reasoning is None else sampling.reasoning != "off"

@@ -1,0 +1,164 @@
+"""From a name to a model: aliases (`claude-3-7`) and `provider/id` (`openai/my-model`).
+
+Importing this module is cheap: a provider's module, and with it its SDK, is imported when a model of it is resolved.
+"""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, replace
+from datetime import date
+from typing import Any
+from urllib.parse import urlsplit
+
+from bench import env
+from bench.errors import UserError
+from bench.models import aliases
+from bench.models.aliases import Alias
+from bench.models.base import Model, Usage
+from bench.models.options import ModelOptions
+
+__all__ = ["PROVIDERS", "ModelOptions", "cost", "describe", "listing", "resolve", "server_of", "split", "warnings"]
+
+PROVIDERS: Mapping[str, str] = {
+    "anthropic": "Claude, first-party API",
+    "bedrock": "Claude on Amazon Bedrock",
+    "vertex": "Claude on Google Vertex AI",
+    "openai": "OpenAI, or any compatible server by --base-url",
+    "sim": "simulated models of known perception and reasoning",
+    "vllm": "local checkpoints by vLLM",
+    "hf": "local checkpoints by transformers",
+}
+"""Providers by the prefix of a name."""
+
+_API = {"anthropic": "Claude", "bedrock": "Claude", "vertex": "Claude", "openai": "Chat"}
+_MODULES = {"Claude": "bench.models.anthropic", "Chat": "bench.models.openai"}
+_LOCAL = ("vllm", "hf")
+
+
+def resolve(name: str, options: ModelOptions) -> Model:
+    """The model that a person calls `name`, ready to be asked; nothing is sent.
+
+    Raises:
+        UserError: an unknown name, a missing key, or an option that the model would refuse.
+        MissingExtraError: a package that the provider needs is not installed.
+    """
+    provider, model_id = split(name)
+    if provider == "sim":
+        from bench.models.simulated import Simulated
+
+        model = Simulated.from_name(f"sim/{model_id}")
+        model.name = name
+        return model
+    if provider in _LOCAL:
+        hint = f"; a server of it is --model openai/{model_id} --base-url URL" if provider == "vllm" or "/" in model_id else ""
+        raise UserError(f"{name}: local checkpoints ({provider}/…) cannot be run by this version yet{hint}")
+    kind = _API[provider]
+    factory: Any = getattr(importlib.import_module(_MODULES[kind]), kind)
+    return factory(name, provider, model_id, replace(options, base_url=server_of(name, options)))
+
+
+def split(name: str) -> tuple[str, str]:
+    """Provider and id of `name`. After a provider an alias may stand for that provider's id: `bedrock/claude-3-7`.
+
+    Raises:
+        UserError: no alias and no `provider/id`; the message suggests close names.
+    """
+    known = aliases.aliases()
+    provider, slash, rest = name.partition("/")
+    if not slash:
+        alias = known.get(name) or _snapshot(name)
+        if alias is None:
+            raise UserError(f"unknown model {name!r}: {_suggestion(name)}")
+        return alias.provider, alias.id if name in known else name
+    if provider not in PROVIDERS:
+        raise UserError(f"unknown provider {provider!r} in {name!r}: expected one of {', '.join(PROVIDERS)}, or an alias (models list)")
+    if not rest:
+        raise UserError(f"model {name!r}: expected an id after {provider}/")
+    alias = known.get(rest)
+    return provider, (alias.id_at(provider) if alias is not None else None) or rest
+
+
+def server_of(name: str, options: ModelOptions) -> str | None:
+    """The server that requests of `name` go to where it is not the provider's own: --base-url, or the provider's variable.
+
+    Raises:
+        UserError: the name is unknown, or the server's address is no http(s) URL.
+    """
+    provider, _ = split(name)
+    if provider not in _API:
+        return None
+    url = options.base_url or env.read(env.SERVER_URLS[provider])
+    if url is not None and (urlsplit(url).scheme not in ("http", "https") or not urlsplit(url).netloc):
+        raise UserError(f"--base-url: expected http://… or https://…, found {url!r}")
+    return url
+
+
+def warnings(name: str, today: date | None = None) -> tuple[str, ...]:
+    """What to tell a person before anything is spent on `name`: one line each. See `aliases.warnings`."""
+    provider, model_id = split(name)
+    alias = aliases.find(provider, model_id)
+    return aliases.warnings(alias, today) if alias is not None and alias.provider == provider else ()
+
+
+def cost(name: str, usage: Usage, options: ModelOptions) -> float | None:
+    """USD for `usage` of `name`; 0 for local and simulated models, None where no price is known (another server, Bedrock, Vertex AI)."""
+    provider, model_id = split(name)
+    if provider not in _API:
+        return 0.0
+    alias = aliases.find(provider, model_id)
+    if alias is None or alias.provider != provider or server_of(name, options) is not None:
+        return None
+    return alias.cost(usage)
+
+
+def describe(name: str) -> Mapping[str, Any]:
+    """What is known of `name`, as JSON data, for `models show`: ids, prices, life cycle, and what its requests respect.
+
+    Raises:
+        UserError: the name is unknown.
+    """
+    provider, model_id = split(name)
+    alias = aliases.find(provider, model_id)
+    shown: dict[str, Any] = {"name": name, "provider": provider, "id": model_id, "listed": alias is not None}
+    if alias is not None:
+        shown |= _facts(alias, provider)
+        if alias.generation is not None:
+            shown["takes"] = {key: value for key, value in asdict(alias.generation).items() if value not in (None, False)}
+    return shown | {"warnings": list(warnings(name))}
+
+
+def listing() -> Sequence[Mapping[str, Any]]:
+    """One row for each alias, as JSON data, for `models list`: name, provider, id, prices, retirement, notes."""
+    return [{"name": alias.name, "provider": alias.provider, "id": alias.id, **_facts(alias, alias.provider)} for alias in _all()]
+
+
+def _all() -> Sequence[Alias]:
+    return list(aliases.aliases().values())
+
+
+def _facts(alias: Alias, provider: str) -> dict[str, Any]:
+    own = alias.provider == provider
+    return {
+        "price_in": alias.price_in if own else None,
+        "price_out": alias.price_out if own else None,
+        "prices_as_of": str(aliases.as_of()),
+        "retires": str(alias.retires) if own and alias.retires is not None else None,
+        "replacement": alias.replacement,
+        "bedrock": alias.bedrock,
+        "vertex": alias.vertex,
+        "notes": alias.notes,
+    }
+
+
+def _snapshot(name: str) -> Alias | None:
+    """The listed model whose full first-party id a person wrote without its provider."""
+    return next((alias for alias in _all() if alias.provider in _API and name in (alias.id, *alias.snapshots)), None)
+
+
+def _suggestion(name: str) -> str:
+    close = difflib.get_close_matches(name, list(aliases.aliases()), n=3, cutoff=0.5)
+    meant = f"did you mean {' or '.join(close)}? " if close else ""
+    return f"{meant}Write an alias (models list) or provider/id, for example openai/{name} with --base-url"
