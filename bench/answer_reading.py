@@ -122,7 +122,7 @@ _CLAUSE_END = re.compile(
 )
 _ALTERNATIVE = re.compile(r"\b(?:or|and|maybe|perhaps|possibly|not)\b|[,/&(]|^\s*$", re.IGNORECASE)
 _NO_UNIT = frozenset({"not", "or", "and", "no", "plus", "minus", "times", "of", "is", "are", "but"})
-_SECOND_THOUGHT = re.compile(r"[\s.,]*(?:no|wait|actually|sorry|correction|oops|hmm+|scratch)\b", re.IGNORECASE)
+_SECOND_THOUGHT = re.compile(r"[\s.,]*(?:no(?=\s*[,.:;!-]+\s*\w)|wait|actually|sorry|correction|oops|hmm+|scratch)\b", re.IGNORECASE)
 _OPERATOR = re.compile(r"^\s*(?:[+*/x^%÷·<>]|-(?=\s*\d)|plus\b|minus\b|times\b|divided\b|modulo\b)\s*", re.IGNORECASE)
 _ABSTAINS = re.compile(
     r"(?:none(?: of (?:the )?(?:above|these|them|options|given options|choices|listed options|provided options))?|neither(?: of .{0,30})?|"
@@ -349,13 +349,16 @@ class Reader:
     def mentions(self, text: str) -> list[Mention]:
         """The letters and answer texts that `text` mentions and does not negate, in order."""
         found = sorted((*self._letter_mentions(text), *self._text_mentions(text)), key=lambda mention: mention.start)
-        kept, negated, end = list[Mention](), False, -1
+        kept: list[Mention] = []
+        negated, end, last = False, -1, None
         for mention in found:
             if mention.start < end:
                 continue
-            joined = end >= 0 and _CHAIN.fullmatch(text[end : mention.start]) is not None
-            negated = bool(_NEGATION.search(text[max(0, mention.start - 60) : mention.start])) or (negated and joined)
-            end = mention.end
+            gap = text[end : mention.start] if end >= 0 else None
+            repeats = gap is not None and mention.answer == last and not gap.strip(" .,:;()[]\"'=-")  # "(B) 8:09"
+            joined = gap is not None and _CHAIN.fullmatch(gap) is not None
+            negated = bool(_NEGATION.search(text[max(0, mention.start - 40) : mention.start])) or (negated and (repeats or joined))
+            end, last = mention.end, mention.answer
             if not negated:
                 kept.append(mention)
         return kept

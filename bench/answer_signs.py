@@ -137,7 +137,7 @@ def mentioned_in(reader: Reader, text: str) -> Found | None:
     """One option mentioned, and nothing denied or doubted."""
     if not text or _DOUBTS.search(text) or text.endswith("?"):
         return None
-    mentions = reader.mentions(text)
+    mentions = reader.mentions(text[-1_000:])
     said = reader.together(mentions) if mentions else UNREADABLE
     if said.answer is None:
         return Found(said, "mention") if said is SEVERAL else None

@@ -60,7 +60,7 @@ class Transient(ModelError):  # noqa: N818 - reads as the verdict that it is
 
 
 class Rejected(ModelError):  # noqa: N818
-    """The provider will not answer this request, however often it is asked (400, 404, 413, an image it cannot take)."""
+    """The provider will not answer this request, however often it is asked (400, 413, an image it cannot take)."""
 
 
 class Unusable(ModelError):  # noqa: N818

@@ -24,6 +24,7 @@ the same rules without letters; units after a number are dropped. Whether an ans
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -185,6 +186,9 @@ def _stands_alone_at_end(plain: str, cue: Cue) -> bool:
     return not plain[cue.end :].strip() and not plain[plain.rfind("\n", 0, cue.start) + 1 : cue.start].strip()
 
 
+_PLAIN_NO = re.compile(r"no\s*[,.:;!-]+\s*(?:yes|no)\b", re.IGNORECASE)  # two answers, not a retraction and an answer
+
+
 def _said(reader: Reader, cue: Cue, plain: str, earlier: Sequence[Cue]) -> Said:
     """What the explicit place `cue` says; UNREADABLE where it turns out to be none."""
     if cue.how == "answer-tag":
@@ -195,6 +199,8 @@ def _said(reader: Reader, cue: Cue, plain: str, earlier: Sequence[Cue]) -> Said:
         after = any(0 <= cue.start - before.end <= 40 and before.how != "retracted" for before in earlier)
         return Said(None, "retracted") if after else UNREADABLE
     if cue.how == "retraction":
+        if reader.kind == "yes-no" and _PLAIN_NO.match(plain, cue.start):
+            return UNREADABLE
         near_end = len(plain.rstrip()) - cue.end <= 3
         follows = any(0 <= cue.start - before.end <= 200 for before in earlier)
         return (reader.whole(clause(cue.content)) or reader.whole(cue.content) or UNREADABLE) if near_end or follows else UNREADABLE

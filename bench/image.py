@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import math
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -19,6 +20,9 @@ from bench.errors import BadDataError
 
 MAX_PIXELS = 64_000_000
 """Largest image opened, in pixels: the Anthropic limit of 8,000 x 8,000 (REFERENCE.md, Providers)."""
+
+PATCH = 28
+"""Side in px of the patches in which Claude and Qwen2.5-VL count pictures (REFERENCE.md, Providers)."""
 
 warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)  # our own bound is the one that counts, and it refuses
 
@@ -109,10 +113,14 @@ class ImageRef:
 
 @dataclass(frozen=True, slots=True)
 class ImageLimits:
-    """What a provider takes. Sides in pixels, `max_bytes` of the raw (not base64) file, `media_types` as sniffed."""
+    """What a provider takes. Sides in pixels, `max_bytes` of the raw (not base64) file, `media_types` as sniffed.
+
+    `max_patches` bounds the area: the number of `PATCH` x `PATCH` px patches that cover the picture, None for no bound.
+    """
 
     max_side: int = 8000
     max_bytes: int = 7_500_000
+    max_patches: int | None = None
     media_types: frozenset[str] = frozenset(_MEDIA_TYPES.values())
 
 
@@ -136,26 +144,42 @@ def fit(ref: ImageRef, limits: ImageLimits, *, resize: bool = True) -> Picture:
         BadDataError: the image is unreadable, or does not fit and `resize` is false.
     """
     data, info = ref.data(), ref.info
-    if info.media_type in limits.media_types and max(info.width, info.height) <= limits.max_side and len(data) <= limits.max_bytes:
+    size = sent_size(info.width, info.height, limits)
+    if info.media_type in limits.media_types and size == (info.width, info.height) and len(data) <= limits.max_bytes:
         return Picture(data, info.sha256, info.identity, info.media_type, info.width, info.height)
     if not resize:
         raise BadDataError(
             f"{ref.source}: {info.width} x {info.height} px, {len(data):,} bytes, {info.media_type} is outside what the model takes "
-            f"(longer side {limits.max_side} px, {limits.max_bytes:,} bytes); allow resizing or choose another model"
+            f"({size[0]} x {size[1]} px, {limits.max_bytes:,} bytes); allow resizing or choose another model"
         )
-    side = min(limits.max_side, max(info.width, info.height))
     while True:
-        picture = _reencode(data, side, limits, info.identity)
-        if len(picture.data) <= limits.max_bytes or side <= 64:
+        picture = _reencode(data, size, limits, info.identity)
+        if len(picture.data) <= limits.max_bytes or max(size) <= 64:
             return picture
-        side = int(side * 0.8)
+        size = _scaled(info.width, info.height, int(max(size) * 0.8))
 
 
-def _reencode(data: bytes, side: int, limits: ImageLimits, identity: str) -> Picture:
+def sent_size(width: int, height: int, limits: ImageLimits) -> tuple[int, int]:
+    """(width, height) in px of the largest picture of this shape within `limits`, never larger than the picture itself."""
+    longer = max(width, height)
+    side = min(limits.max_side, longer)
+    while limits.max_patches is not None and side > 1 and _patches(*_scaled(width, height, side)) > limits.max_patches:
+        side -= 1
+    return _scaled(width, height, side)
+
+
+def _scaled(width: int, height: int, side: int) -> tuple[int, int]:
+    scale = side / max(width, height)
+    return max(1, round(width * scale)), max(1, round(height * scale))
+
+
+def _patches(width: int, height: int) -> int:
+    return math.ceil(width / PATCH) * math.ceil(height / PATCH)
+
+
+def _reencode(data: bytes, size: tuple[int, int], limits: ImageLimits, identity: str) -> Picture:
     with Image.open(io.BytesIO(data)) as image:
         image.load()
-        scale = side / max(image.width, image.height)
-        size = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
         pixels = image.convert("RGBA" if "A" in image.getbands() else "RGB")
         if size != pixels.size:
             pixels = pixels.resize(size, Image.Resampling.LANCZOS)

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 
 from bench.config import RunConfig
 from bench.errors import UserError
+from bench.image import PATCH
 from bench.mode import Mode
 from bench.models.base import Model, Usage
 from bench.models.options import ModelOptions
@@ -24,8 +25,6 @@ from bench.trial import Trial, plan_trials
 from tasks.suites import Suite, load_suite, take_level
 
 CHARS_PER_TOKEN = 4
-IMAGE_PATCH = 28
-"""Side in px of the image patch that costs one token (REFERENCE.md, Providers)."""
 CAPTION_TOKENS = 300
 REPLY_TOKENS = 500
 """Tokens assumed of a caption and of a reply, for estimates only."""
@@ -207,4 +206,4 @@ def _text_tokens(text: str) -> int:
 
 def _image_tokens(puzzle: Puzzle) -> int:
     info = puzzle.image.info
-    return math.ceil(info.width / IMAGE_PATCH) * math.ceil(info.height / IMAGE_PATCH)
+    return math.ceil(info.width / PATCH) * math.ceil(info.height / PATCH)

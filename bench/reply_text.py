@@ -14,7 +14,7 @@ import unicodedata
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-HEAD, TAIL = 1_000, 8_000
+HEAD, TAIL = 1_000, 6_000
 """Characters that are read at either end of a long reply: an answer stands first or last, and degenerate loops run to the token limit."""
 
 _DASHES = dict.fromkeys(map(ord, "\u2010\u2011\u2012\u2013\u2014\u2015\u2212"), "-")
@@ -118,12 +118,12 @@ def split_thoughts(text: str) -> tuple[str, str]:
         position = final.start() if final else len(text)
         thoughts.append(text[start:position])
     said.append(text[position:])
-    return "\n".join(said), "\n".join(thoughts)
+    return "\n".join(filter(None, said)), "\n".join(filter(None, thoughts))
 
 
 def final_sentence(plain: str) -> str:
     """The last sentence of `plain` that says something: closing courtesies are passed over, and a question is no statement."""
-    sentences = [sentence for sentence in sentences_of(plain[-3_000:]) if not _COURTESY.match(sentence)]
+    sentences = [sentence for sentence in sentences_of(plain[-2_000:]) if not _COURTESY.match(sentence)]
     last = sentences[-1] if sentences else ""
     return "" if last.endswith("?") else last
 
@@ -143,7 +143,7 @@ def sentences_of(plain: str) -> list[str]:
 
 def last_paragraph(plain: str) -> str:
     """The text after the last empty line."""
-    return re.split(r"\n[ \t]*\n", plain[-6_000:].strip())[-1]
+    return re.split(r"\n[ \t]*\n", plain[-2_000:].strip())[-1]
 
 
 def _spaces(match: re.Match[str]) -> str:
@@ -182,9 +182,9 @@ def _runs(lines: Sequence[str], index_of: Callable[[str], int | None]) -> Iterat
     run: list[int] = []
     seen: set[int] = set()
     for number, line in enumerate((*lines, "end of text")):
-        index = index_of(line)
-        if index is None and not line.strip():
+        if not line.strip():
             continue
+        index = index_of(line)
         if index is None or index in seen:  # an option named again after the list is an answer
             if len(seen) > 1:
                 yield run

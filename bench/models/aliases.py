@@ -7,7 +7,6 @@ hold it, so nothing is ever decided by a part of a name.
 
 from __future__ import annotations
 
-import math
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -22,10 +21,6 @@ from bench.models.base import Usage
 BEDROCK_REGIONS = ("us", "us-gov", "eu", "apac", "jp", "au", "ca", "global")
 """Prefixes of Bedrock's inference profiles: `us.anthropic.…` is the model `anthropic.…` served from several regions."""
 
-PATCH = 28
-"""Side of the patch, in px, in which Claude counts pictures (REFERENCE.md, Providers)."""
-
-
 @dataclass(frozen=True, slots=True)
 class Generation:
     """What the requests of a generation of models must respect; the values are explained at the top of `aliases.toml`.
@@ -37,7 +32,7 @@ class Generation:
         detail: what `image_url.detail` is set to, or None to send nothing.
         pin_top_p: whether `top_p` = 1 goes with a temperature, because the server would else take it from the checkpoint's own defaults.
         max_side: longer side of a picture, in px, above which the provider scales it down or refuses it.
-        max_patches: number of 28 x 28 px patches above which the provider scales a picture down, or None.
+        max_patches: number of `PATCH` x `PATCH` px patches above which the provider scales a picture down, or None.
     """
 
     name: str
@@ -54,15 +49,8 @@ class Generation:
     pin_top_p: bool = False
 
     def limits(self, max_base64: int) -> ImageLimits:
-        """The pictures to send, none of which the provider would scale down unseen.
-
-        `ImageLimits` bounds the longer side alone, so it is set to the side of the largest *square* within `max_patches`: a picture of any
-        shape within that side stays within the bound. `max_base64` is the bound on the encoded image, in bytes.
-        """
-        side = self.max_side
-        if self.max_patches is not None:
-            side = min(side, PATCH * math.isqrt(self.max_patches))
-        return ImageLimits(max_side=side, max_bytes=max_base64 // 4 * 3)
+        """The pictures to send, none of which the provider would scale down unseen. `max_base64` bounds the encoded image, in bytes."""
+        return ImageLimits(max_side=self.max_side, max_bytes=max_base64 // 4 * 3, max_patches=self.max_patches)
 
 
 @dataclass(frozen=True, slots=True)

@@ -75,7 +75,7 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """Tokens as the provider counted them; `reasoning` is part of `output`. `cache_read` is the part of `input` billed as cached."""
+    """Tokens as the provider counted them; `reasoning` is part of `output`."""
 
     input: int = 0
     output: int = 0

@@ -171,7 +171,7 @@ def rendered(draw: st.DrawFn) -> tuple[Asked, str, str]:
     return question, style(spell(question.stated), spell(question.other)), name
 
 
-@settings(max_examples=1500, deadline=None)
+@settings(max_examples=500, deadline=None)
 @given(rendered())
 def test_rendered_answer_is_read_back(case: tuple[Asked, str, str]) -> None:
     question, reply, style = case
@@ -180,7 +180,7 @@ def test_rendered_answer_is_read_back(case: tuple[Asked, str, str]) -> None:
     assert (verdict.outcome, verdict.answer) == (Outcome.CORRECT if right else Outcome.WRONG, question.stated), (style, reply, verdict)
 
 
-@settings(max_examples=800, deadline=None)
+@settings(max_examples=250, deadline=None)
 @given(asked(), st.sampled_from(sorted(STYLES.items(), key=lambda pair: pair[0])))
 def test_rendered_open_answer_is_read_back(question: Asked, named: tuple[str, Style]) -> None:
     name, style = named
@@ -194,7 +194,7 @@ def test_rendered_open_answer_is_read_back(question: Asked, named: tuple[str, St
     assert verdict == grade_open(reply, item.family, item.answer)
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=120, deadline=None)
 @given(rendered(), st.randoms(use_true_random=False))
 def test_shuffling_options_with_their_letters_changes_nothing(case: tuple[Asked, str, str], rng: random.Random) -> None:
     question, _, name = case
@@ -206,7 +206,7 @@ def test_shuffling_options_with_their_letters_changes_nothing(case: tuple[Asked,
     assert grade(reply, question.item, options=shown) == grade(straight, question.item)
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=120, deadline=None)
 @given(rendered())
 def test_stricter_readings_agree_with_normal(case: tuple[Asked, str, str]) -> None:
     question, reply, _ = case
@@ -218,7 +218,7 @@ def test_stricter_readings_agree_with_normal(case: tuple[Asked, str, str]) -> No
     assert normal == grade(reply, question.item)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(
     asked(),
     st.sampled_from(
@@ -239,7 +239,7 @@ def test_alternatives_are_no_answer(question: Asked, pattern: str) -> None:
         assert verdict.outcome is Outcome.UNPARSED, verdict
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(asked(), st.sampled_from(("<answer>{}. {}</answer>", "{}. {}", "The answer is {} ({}).", r"\boxed{{{}: {}}}", "Answer: {}) {}")))
 def test_letter_at_odds_with_its_text_is_no_answer(question: Asked, pattern: str) -> None:
     verdict = grade(pattern.format(question.letter(question.stated), question.other), question.item)
@@ -262,12 +262,12 @@ def _prose(rng: random.Random) -> str:
 
 def test_prose_is_hardly_ever_an_answer() -> None:
     rng, outcomes = random.Random(1), Counter[Outcome]()
-    for _ in range(3000):
+    for _ in range(1500):
         family = rng.choice(sorted(POOLS))
         options = tuple(option for option in rng.sample(POOLS[family], min(4, len(POOLS[family]))) if option not in ("71", "83", "97"))
         outcomes[grade(_prose(rng), Item(family, rng.choice(options), options)).outcome] += 1
-    assert outcomes[Outcome.UNPARSED] >= 0.95 * 3000, outcomes
-    assert outcomes[Outcome.CORRECT] <= 0.01 * 3000, outcomes
+    assert outcomes[Outcome.UNPARSED] >= 0.95 * 1500, outcomes
+    assert outcomes[Outcome.CORRECT] <= 0.01 * 1500, outcomes
 
 
 _PIECES = (
@@ -298,7 +298,7 @@ _PIECES = (
 )
 
 
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=300, deadline=None)
 @given(
     st.one_of(st.text(max_size=300), st.lists(st.sampled_from(_PIECES), max_size=25).map("".join)),
     st.sampled_from(Format),
@@ -441,12 +441,12 @@ def test_verdict_does_not_depend_on_the_gold_of_a_choice() -> None:
 @pytest.mark.parametrize(
     ("text", "said", "thoughts"),
     [
-        ("<think>a</think>b", "\nb", "a"),
+        ("<think>a</think>b", "b", "a"),
         ("a</think>b", "b", "a"),
-        ("a<think>b", "a\n", "b"),
-        ("<think>a<visual>b</visual></think>c", "\nc", "a<visual>b</visual>"),
-        ("<description>a</description>b", "\nb", ""),
-        ("<thinking>a</think>b</thinking>c", "\nc", "a</think>b"),
+        ("a<think>b", "a", "b"),
+        ("<think>a<visual>b</visual></think>c", "c", "a<visual>b</visual>"),
+        ("<description>a</description>b", "b", ""),
+        ("<thinking>a</think>b</thinking>c", "c", "a</think>b"),
     ],
 )
 def test_thoughts_are_split_off(text: str, said: str, thoughts: str) -> None:
