@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import random
 import re
+import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -16,16 +17,23 @@ from typing import Any, Literal
 
 from PIL import Image
 
-from tasks.drawing import FAINT, INK, Canvas
+from tasks.drawing import FAINT, INK, Canvas, Color
 from tasks.family import Family
-from tasks.notation import Unreadable, fold
+from tasks.notation import NUMBER_WORDS, Unreadable, fold, number
 
 _NAMES = ("Daniel", "Sarah", "Hannah", "Taylor", "Joshua", "Jessica", "Elizabeth", "Matthew", "Emily", "Andrew")
 _MINUTES = {1: 15, 2: 5, 3: 1, 4: 1, 5: 1}
 """Level -> the step in minutes between times that occur."""
 _HALF_DAY = 720
-_TIME = re.compile(r"(?<![\d:.])(\d{1,2})\s*[:.h]\s*(\d{2})(?![\d:])(?:\s*([ap])\.?m\b)?")
+_SMALL = 200
+"""Side in px under which the dial has hour marks and four numbers only."""
+_RED: Color = (180, 40, 40)
+_TIME = re.compile(r"(?<![\d:.])(\d{1,2})\s*[:.h]\s*(\d{2})(?::[0-5]\d)?(?![\d:])(?:\s*[ap]\.?m\b)?")
 _LABELLED = re.compile(r"(?:time|clock|shows?|reads?)[^\d\n]{0,40}" + _TIME.pattern)
+_NUMBER = rf"(?:\d{{1,2}}|{'|'.join(NUMBER_WORDS)})"
+_PART = rf"(?:quarter|half|five|ten|twenty(?:[- ]five)?|{_NUMBER}(?= minutes?))"
+_SPOKEN = re.compile(rf"\b({_PART})(?: minutes?)? (past|after|to|before|till) ({_NUMBER})\b|\b({_NUMBER}) o'? ?clock\b")
+_SPOKEN_PARTS = {"quarter": 15, "half": 30, "twenty-five": 25, "twenty five": 25}
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,8 +84,8 @@ class Clock(Family[State]):
     def paint(self, state: State, side: int) -> Image.Image:
         canvas = Canvas(side, base=_face(side))
         turn = (state.hour % 12 + state.minute / 60) / 12
-        canvas.line([_polar(turn, -30), _polar(turn, 205)], INK, 24)
-        canvas.line([_polar(state.minute / 60, -40), _polar(state.minute / 60, 345)], (180, 40, 40), 12)
+        canvas.line([_polar(turn, -30), _polar(turn, 205)], INK, max(24.0, 3.6 / canvas.scale))
+        canvas.line([_polar(state.minute / 60, -40), _polar(state.minute / 60, 345)], _RED, max(12.0, 2.2 / canvas.scale))
         canvas.disk(448, 448, 20, INK)
         return canvas.image
 
@@ -95,22 +103,31 @@ class Clock(Family[State]):
         return _dial(state.hour * 60 + state.minute + sign * (query.hours * 60 + query.minutes))
 
     def distractors(self, state: State) -> Sequence[str]:
+        """Times as far from each other as common mistakes lead.
+
+        The right answer stands at a place in the pattern that is drawn from a hash of the dial. So no blind solver can tell it as the one
+        that the others are near to, or as the one that lies the asked time after another.
+        """
         query = _asked(state)
-        now, away = state.hour * 60 + state.minute, query.hours * 60 + query.minutes
-        sign = 1 if query.direction == "after" else -1
-        hands_swapped = ((state.minute + 2) // 5 % 12) * 60 + state.hour * 5 % 60
-        guesses = (
-            now - sign * away,  # the wrong direction
-            hands_swapped + sign * away,  # the hands confused
-            now + 60 + sign * away,  # the hour hand read one too far
-            now,  # the dial copied
-            now + sign * query.hours * 60,  # the minutes forgotten
-            now + 10 * sign + sign * away,
-            now + 25 + sign * away,
-            now + 335 + sign * away,
+        right, away = _minutes(self.solve(state)) or 0, query.hours * 60 + query.minutes
+        away = away if query.direction == "after" else -away
+        mark = 5 if state.minute % 15 or away % 15 else 15  # quarters stay among quarters
+        pattern = list(
+            dict.fromkeys(
+                offset % _HALF_DAY
+                for offset in (
+                    0,
+                    60,  # the hour hand read one too far
+                    -2 * away,  # the wrong direction
+                    mark,  # the minute hand read one mark too far
+                    -away,  # the dial copied
+                    60 + 3 * mark,
+                    -2 * mark,
+                )
+            )
         )
-        right = self.solve(state)
-        return [time for time in dict.fromkeys(map(_dial, guesses)) if time != right]
+        place = zlib.crc32(f"{state.hour}:{state.minute}".encode()) % len(pattern)
+        return [_dial(right - pattern[place] + offset) for offset in pattern if offset != pattern[place]]
 
     def same(self, a: str, b: str) -> bool:
         first, second = _minutes(a), _minutes(b)
@@ -122,15 +139,16 @@ class Clock(Family[State]):
         return f"Current time: {state.hour}:{state.minute:02d}"
 
     def parse(self, text: str) -> State:
-        found = {match.groups()[:2] for match in _LABELLED.finditer(text)} or {match.groups()[:2] for match in _TIME.finditer(text)}
-        if not found:
+        matches = list(_LABELLED.finditer(text)) or list(_TIME.finditer(text))
+        found = {(int(match[1]), int(match[2])) for match in matches} or {_spoken(match) for match in _SPOKEN.finditer(text)}
+        if outside := [hour for hour, _ in found if hour > 23]:
+            raise Unreadable("hour", f"expected 0 to 23, found {outside[0]}")
+        times = {(hour % 12 or 12, minute) for hour, minute in found}
+        if not times:
             raise Unreadable("time", "no time of the form H:MM")
-        if len(found) > 1:
-            raise Unreadable("time", f"several times: {', '.join(sorted(f'{h}:{m}' for h, m in found))}")
-        hour, minute = map(int, found.pop())
-        if hour > 23:
-            raise Unreadable("hour", f"expected 0 to 23, found {hour}")
-        return State(hour=hour % 12 or 12, minute=minute)
+        if len(times) > 1:
+            raise Unreadable("time", f"several times: {', '.join(f'{hour}:{minute:02d}' for hour, minute in sorted(times))}")
+        return State(*times.pop())
 
     def facts(self, state: State) -> Mapping[str, str]:
         return {"hour": str(state.hour), "minute": f"{state.minute:02d}"}
@@ -160,13 +178,14 @@ def _face(side: int) -> Image.Image:
     canvas = Canvas(side)
     center, rim = 448.0, 410.0
     canvas.disk(center, center, rim, (250, 250, 247), outline=INK, width=14)
-    for minute in range(60):
+    small = side < _SMALL
+    for minute in range(0, 60, 5 if small else 1):
         on_hour = minute % 5 == 0
         inner = rim - (52 if on_hour else 34)
         canvas.line([_polar(minute / 60, inner), _polar(minute / 60, rim - 20)], INK if on_hour else FAINT, 9 if on_hour else 4)
-    for hour in range(1, 13):
+    for hour in range(3, 13, 3) if small else range(1, 13):
         x, y = _polar(hour / 12, rim - 96)
-        canvas.text(x, y, str(hour), 60)
+        canvas.text(x, y, str(hour), 110 if small else 60)
     return canvas.image
 
 
@@ -187,7 +206,24 @@ def _dial(minutes: int) -> str:
 
 def _minutes(answer: str) -> int | None:
     """Minutes past twelve on a twelve-hour dial, or None where `answer` is not a time."""
-    match = _TIME.fullmatch(fold(answer).strip().rstrip("."))
-    if not match or int(match[1]) > 23 or int(match[2]) > 59:
+    plain = fold(answer).strip().removesuffix(".")
+    if match := _TIME.fullmatch(plain):
+        hour, minute = int(match[1]), int(match[2])
+    elif match := _SPOKEN.fullmatch(plain.removeprefix("a ")):
+        hour, minute = _spoken(match)
+    else:
         return None
-    return (int(match[1]) * 60 + int(match[2])) % _HALF_DAY
+    return (hour * 60 + minute) % _HALF_DAY if hour <= 23 and minute <= 59 else None
+
+
+def _spoken(match: re.Match[str]) -> tuple[int, int]:
+    """Hour and minute of a match of `_SPOKEN`: "quarter past three", "ten to 4", "five o'clock"."""
+    part, side, hour, sharp = match.groups()
+    minutes = _SPOKEN_PARTS.get(part) or _whole(part) if part else 0
+    if side in ("to", "before", "till"):
+        return (_whole(hour) - 1) % 24, 60 - minutes
+    return _whole(sharp or hour), minutes
+
+
+def _whole(word: str) -> int:
+    return int(number(word) or 0)
