@@ -2,8 +2,8 @@
 
 A family lists what can be seen of a state in slots (`Family.facts`) and reads the slots that a text states, right or not
 (`Family.claims`). Every fact is then *right* (stated as it is), *wrong* (stated otherwise) or *lost* (not stated), and a claim about a slot
-that the picture does not have (a sixth row of five) is wrong too. `recovered` is stricter than recall 1: the family's reader makes exactly
-the visible state of the text, so that a perfect reasoner needs nothing else.
+that the picture does not have (a sixth row of five) is wrong too. `recovered` is stricter than recall 1: the whole text reads back as one
+state with exactly these facts, so that a perfect reasoner needs nothing else.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from bench.puzzle import Puzzle
+from tasks.family import ReadError
 from tasks.notation import MAX_TEXT, same_answer
 from tasks.registry import FAMILIES, family
 
@@ -52,13 +53,14 @@ def fidelity(text: str, puzzle: Puzzle) -> Fidelity | None:
     made = family(puzzle.family)
     state = made.load(puzzle.state)
     facts = made.facts(state)
+    seen = made.read(text)
     claims: Mapping[str, str] = made.claims(text) if len(text) <= MAX_TEXT else {}
     right = {slot for slot, value in claims.items() if slot in facts and same_answer(value, facts[slot])}
     return Fidelity(
         recall=len(right) / len(facts),
         precision=len(right) / len(claims) if claims else None,
         f1=2 * len(right) / (len(facts) + len(claims)),
-        recovered=made.read(text) == made.visible(state),
+        recovered=not isinstance(seen, ReadError) and dict(made.facts(seen)) == dict(facts),
         lost=tuple(slot for slot in facts if slot not in claims),
         wrong=tuple(slot for slot in dict.fromkeys((*facts, *claims)) if slot in claims and slot not in right),
         n_facts=len(facts),

@@ -17,7 +17,7 @@ COLUMNS = 3
 _CELL = 420
 _PICTURE = 400
 _LINE = 15
-_CHARS = 62
+_CHARS = 58
 
 
 def contact_sheet(name: str, *, seed: int = 0) -> Image.Image:

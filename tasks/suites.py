@@ -21,7 +21,7 @@ from bench.errors import BadDataError, UserError
 from bench.image import ImageRef
 from bench.puzzle import Puzzle, digest, puzzle_id
 from tasks.drawing import encode
-from tasks.family import LEVELS, SIDE, Family
+from tasks.family import LEVELS, SIDE, Family, ReadError
 from tasks.public import PUBLIC_SUITES, Problem, load_public
 from tasks.registry import FAMILIES, family
 
@@ -193,6 +193,7 @@ def _puzzle(
     pool = list(made.distractors(state))[:_POOL]
     options = [answer, *rng.sample(pool, min(_OPTIONS - 1, len(pool)))]
     rng.shuffle(options)
+    description = made.describe(state)
     return Puzzle(
         id=puzzle_id(spec.name, made.name, [data, question, options, side]),
         suite=spec.name,
@@ -202,11 +203,24 @@ def _puzzle(
         answer=answer,
         image=ImageRef(f"drawn:{made.name}", partial(_render, made.name, state, side), drawn=True),
         state=data,
-        description=made.describe(state),
+        description=description,
         level=level,
         seed=seed,
         split=spec.split,
+        sufficient=_suffices(made, description, state, answer),
     )
+
+
+def _suffices(made: Family[Any], description: str, state: Any, answer: str) -> bool:
+    """Whether the exact solver, given the description and the question alone, finds the answer.
+
+    A description that reads back as the very state that was solved needs no second solution: the solver is a function of the state.
+    """
+    seen = made.read(description)
+    if isinstance(seen, ReadError):
+        return False
+    asked = made.asking(seen, state.query)
+    return asked == state or made.same(made.solve(asked), answer)
 
 
 @lru_cache(maxsize=256)

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from bench.image import ImageRef
 from bench.puzzle import Puzzle
-from tasks.family import LEVELS
+from tasks.family import LEVELS, ReadError
 from tasks.fidelity import Fidelity, fidelity
 from tasks.notation import MAX_TEXT, same_answer
 from tasks.registry import FAMILIES, family
@@ -155,8 +155,8 @@ class _Fixed:
     def claims(self, text: str) -> Mapping[str, str]:
         return dict(word.split("=", 1) for word in text.split() if "=" in word)
 
-    def read(self, text: str) -> Mapping[str, Any] | str:
-        return {} if len(self.claims(text)) == 3 else "unread"
+    def read(self, text: str) -> Mapping[str, Any] | ReadError:
+        return {} if len(self.claims(text)) == 3 else ReadError("a", "unread")
 
 
 def _fixed(_: str) -> _Fixed:
