@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from string import ascii_uppercase
 
-from tasks.notation import NUMBER_WORDS, number
+from bench.answer_kinds import KINDS, WHOLE, kind_of, standard
 
 Same = Callable[[str, str], bool]
 
@@ -50,30 +50,6 @@ CONFLICT = Said(None, "conflict")
 NONE_OF_THESE = Said(None, "none-of-these")
 NO_SUCH_OPTION = Said(None, "no-such-option")
 
-# -- kinds -------------------------------------------------------------------------------------------------------------------------------
-_COLOURS = "red|orange|yellow|green|blue|purple|violet|pink|brown|black|white|gr[ae]y|cyan|magenta|teal|indigo|turquoise|maroon|navy|gold"
-_NUMBER = r"(?<![\w.,:/^])[-+]?(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?(?![\w:/^]|[.,]\d)"
-_WORD_KINDS = {
-    "day": r"\b(?:mon|tues|wednes|thurs|fri|satur|sun)days?\b",
-    "colour": rf"\b(?:(?:light|dark|pale|deep|bright)[ -]?)?(?:{_COLOURS})\b",
-    "size": r"\b(?:(?:extra|very|x)[ -]?)?(?:small|medium|large|big|tiny|huge)\b",
-    "shape": r"\b(?:circle|triangle|square|rectangle|pentagon|hexagon|heptagon|octagon|star|diamond)s?\b",
-    "yes-no": r"\b(?:yes|no)\b",
-}
-_KINDS = {
-    "time": r"(?<![\d:.])\d{1,2}\s?[:.h]\s?\d{2}(?![\d:])(?:\s*[ap]\.?m\b\.?)?|\b\d{1,2} o'clock\b",
-    "number": rf"{_NUMBER}|\b(?:{'|'.join(NUMBER_WORDS)})\b",
-    **_WORD_KINDS,
-}
-_WHOLE_KINDS = {kind: re.compile(pattern, re.IGNORECASE) for kind, pattern in _KINDS.items()}
-
-
-def kind_of(answers: Sequence[str]) -> str | None:
-    """The kind that all of `answers` are of, or None."""
-    plain = [answer.strip().rstrip(".") for answer in answers]
-    return next((kind for kind, pattern in _WHOLE_KINDS.items() if plain and all(pattern.fullmatch(answer) for answer in plain)), None)
-
-
 # -- pieces of grammar -------------------------------------------------------------------------------------------------------------------
 _LABEL = r"(?:option|choice|letter|answer|alternative|candidate)s?"
 _JOINED = r"(?:or|and|because|since|as|but|not|is|was|which|with|for|rather|instead|over|nor|if|i\.e|that)\b"
@@ -88,12 +64,14 @@ _LETTER_THEN = re.compile(
     r"(?:(?:which is|i\.e\.,?|that is,?|namely|is)\s+)?(.+)",
     re.IGNORECASE,
 )
+_TEXT_THEN = re.compile(rf"(.+?)\s*(?:[(\[]\s*(?:{_LABEL}\s*)?([A-Za-z])[)\]]|[,-]\s*{_LABEL}\s+([A-Za-z]))", re.IGNORECASE)
 _HEADED = re.compile(
     rf"(?:{_LABEL}\s*[:#]?\s*[(\[]?([A-Za-z])[)\]]?(?![\w'])|[(\[]?([A-Z])[)\].:](?![\w.])|[(\[]([a-z])[)\]])\s*(.*)", re.DOTALL
 )
 _LETTERS = re.compile(
     rf"\b(?i:{_LABEL})\s*[:#]?\s*[(\[\"']?({_CAPITAL}|{_SMALL})|[(\[]([A-Za-z])[)\]]"
-    rf"|(?:^[\s\"']*|\b(?i:or|and|but|not|nor|neither|either|leaving|is|be|than|of|out)\s+(?i:(?:maybe|perhaps|possibly|probably|even|also)\s+)?|[,/&:]\s*)({_CAPITAL})"
+    rf"|(?:^[\s\"']*|\b(?i:or|and|but|not|nor|neither|either|leaving|is|be|than|of|out)\s+"
+    rf"(?i:(?:maybe|perhaps|possibly|probably|even|also)\s+)?|[,/&:]\s*)({_CAPITAL})"
 )
 _POSITION = re.compile(
     r"\b(?:option|choice|number|no\.|#)\s*#?\s*(\d{1,2})\b|\b(first|second|third|fourth|last)\s+(?:option|choice|one)\b", re.IGNORECASE
@@ -121,7 +99,10 @@ _CLAUSE_END = re.compile(
     re.IGNORECASE,
 )
 _ALTERNATIVE = re.compile(r"\b(?:or|and|maybe|perhaps|possibly|not)\b|[,/&(]|^\s*$", re.IGNORECASE)
-_NO_UNIT = frozenset({"not", "or", "and", "no", "plus", "minus", "times", "of", "is", "are", "but"})
+_NO_UNIT = frozenset(
+    {"not", "or", "and", "no", "plus", "minus", "times", "of", "is", "are", "but", "would", "should",
+     "must", "will", "can", "could", "was", "has", "too", "seems", "looks", "fits", "works"}
+)  # fmt: skip
 _SECOND_THOUGHT = re.compile(r"[\s.,]*(?:no(?=\s*[,.:;!-]+\s*\w)|wait|actually|sorry|correction|oops|hmm+|scratch)\b", re.IGNORECASE)
 _OPERATOR = re.compile(r"^\s*(?:[+*/x^%÷·<>]|-(?=\s*\d)|plus\b|minus\b|times\b|divided\b|modulo\b)\s*", re.IGNORECASE)
 _ABSTAINS = re.compile(
@@ -137,7 +118,7 @@ _WORDY = frozenset({"yes", "no", "none", "all", "one", "both", "true", "false"})
 _BEFORE_WORDY = re.compile(
     r"(?:^|[,.:;!?\"'(\[/-]|\b(?:is|be|was|or|and|say|so|thus|hence|therefore|but|not|than|of|a))\s*$", re.IGNORECASE
 )
-_AFTER_WORDY = re.compile(r"\s*(?:$|[,.:;!?\"')\]/-]|(?:because|since|as|or|and|but|not|rather|it|you|there|we|they)\b)", re.IGNORECASE)
+_AFTER_WORDY = re.compile(r"\s*(?:$|[,.:;!?\"'()\[\]/-]|(?:because|since|as|or|and|but|not|rather|it|you|there|we|they)\b)", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,7 +168,7 @@ class Reader:
         self.gold = gold
         self.same = same
         self.kind = kind_of(self.options or (gold,))
-        patterns = [_KINDS[self.kind]] if self.kind else []
+        patterns = [KINDS[self.kind]] if self.kind else []
         if self.options and self.kind not in ("number", "time", "yes-no"):
             words = "|".join(
                 re.escape(" ".join(option.split())).replace(r"\ ", r"\s+") for option in sorted(self.options, key=len, reverse=True)
@@ -203,7 +184,7 @@ class Reader:
         bare = trimmed(text)
         if not bare or len(bare) > 120:
             return None
-        return self._letter(bare) or self._text(bare) or self._position(bare) or self._letter_and_text(bare) or self._off(bare)
+        return self._letter(bare) or self._text(bare) or self._position(bare) or self._paired(bare) or self._off(bare)
 
     def _letter(self, bare: str) -> Said | None:
         pure = _PURE.fullmatch(bare) if self.letters else None
@@ -241,7 +222,7 @@ class Reader:
             return None
         words = bare[token.end() :].lstrip("%° ").split()
         plain = len(words) <= 5 and all(re.fullmatch(r"[^\W\d]+", word) for word in words) and (not words or bare[token.end()] in " %°")
-        return _standard(token[0]) if plain and not _NO_UNIT & {word.lower() for word in words} else None
+        return standard(token[0]) if plain and not _NO_UNIT & {word.lower() for word in words} else None
 
     def _off(self, bare: str) -> Said | None:
         """An answer of the right kind that is no option; of an open question any answer of its kind, or a few words where it has none."""
@@ -249,7 +230,7 @@ class Reader:
             return NONE_OF_THESE
         if self.kind and self._tokens:
             stated = self._without_unit(bare) or bare
-            return Said(_standard(stated)) if _WHOLE_KINDS[self.kind].fullmatch(stated) else None
+            return Said(standard(stated)) if WHOLE[self.kind].fullmatch(stated) else None
         short = not self.options and len(bare.split()) <= 4 and not re.search(r"\b(?:or|and|not)\b|[/,;:]", bare, re.IGNORECASE)
         return Said(bare) if short else None
 
@@ -268,8 +249,20 @@ class Reader:
             return Said(listed) if listed else UNREADABLE
         return Said(listed) if self.same(listed, at_place) else CONFLICT
 
+    def _paired(self, bare: str) -> Said | None:
+        """A letter with the text of an option, in either order."""
+        return (self._letter_and_text(bare) or self._text_and_letter(bare)) if self.letters else None
+
+    def _text_and_letter(self, bare: str) -> Said | None:
+        parts = _TEXT_THEN.fullmatch(bare)
+        named = self._named(parts[2] or parts[3]) if parts else None
+        stated = self._text(trimmed(parts[1])) if parts else None
+        if named is None or named.answer is None or stated is None or stated.answer is None:
+            return None
+        return named if self.same(stated.answer, named.answer) else CONFLICT
+
     def _letter_and_text(self, bare: str) -> Said | None:
-        parts = _LETTER_THEN.fullmatch(bare) if self.letters else None
+        parts = _LETTER_THEN.fullmatch(bare)
         if not parts:
             return None
         named, rest = self._named(parts[1]), trimmed(parts[2])
@@ -382,12 +375,4 @@ class Reader:
             if self.kind == "number" and (_TIMES_NUMBER.match(after) or _NUMBER_TIMES.search(before)):
                 continue  # the size of a board
             listed = self._listed(match[0])
-            yield Mention(match.start(), match.end(), listed if listed is not None else _standard(match[0]), letter=False)
-
-
-def _standard(text: str) -> str:
-    """Numbers in digits without commas, "4 o'clock" as 4:00; other text as it is."""
-    value = number(text)
-    if value is not None:
-        return f"{value:g}" if abs(value) < 1e6 else text
-    return re.sub(r"^(\d{1,2}) o'clock$", r"\1:00", text, flags=re.IGNORECASE)
+            yield Mention(match.start(), match.end(), listed if listed is not None else standard(match[0]), letter=False)

@@ -50,7 +50,7 @@ _DENIES = re.compile(
 )
 _DOUBTS = re.compile(
     r"\b(?:wrong|incorrect|not|no|never|eliminat\w*|rule[sd]? out|exclud\w*|distractor|mistake|too|unless|if|would have|however|except|"
-    r"unlike|neither|nor|cannot|because)\b|n't\b",
+    r"unlike|neither|nor|cannot|because|suppose|assum(?:e|ing)|imagine|whether|wonder|doubt)\b|n't\b",
     re.IGNORECASE,
 )
 _REJECTS = re.compile(r"\b(?:wrong|incorrect|too|not right|impossible)\b", re.IGNORECASE)
@@ -124,13 +124,14 @@ def _leading(reader: Reader, plain: str) -> Found | None:
     """A reply that begins with its answer and goes on to explain it."""
     lines = plain.strip().split("\n", 1)
     first = lines[0].strip()
-    said = reader.whole(first) if len(lines) > 1 else None
+    listed = len({match[1].upper() for match in _LABEL_AT_LINE.finditer(plain)}) > 1  # "A. ...", "B. ...": a list, no answer
+    said = reader.whole(first) if len(lines) > 1 and not listed else None
     if said is None:
         word = _LEADING_WORD.match(first) if reader.kind == "yes-no" else None
         said = reader.whole(word[1]) if word else None
-    if said is None and len({match[1].upper() for match in _LABEL_AT_LINE.finditer(plain)}) < 2:
+    if said is None and not listed:
         said = reader.headed(first)
-    return Found(said, "leading") if said is not None and said is not NO_SUCH_OPTION else None
+    return Found(said, "leading") if said is not None and said != NO_SUCH_OPTION else None
 
 
 def mentioned_in(reader: Reader, text: str) -> Found | None:

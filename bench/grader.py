@@ -135,7 +135,7 @@ def _read(reader: Reader, reply: ReplyText, *, lenient: bool) -> Found:
         return found
     if declines(reply.plain):
         return Found(Said(None, "refusal"), "refusal")
-    signs = strong(reader, reply) or mentioned_in(reader, final_sentence(reply.plain))
+    signs = strong(reader, reply) or (None if enumerates(reply.plain) else mentioned_in(reader, final_sentence(reply.plain)))
     if signs is None and lenient:
         signs = mentioned_in(reader, last_paragraph(reply.plain))
     return signs or Found(UNREADABLE, "nothing-found")
@@ -164,21 +164,26 @@ def _explicit(reader: Reader, reply: ReplyText) -> Found | None:
     line = _last_line(reader, plain)
     if line is not None and not any(cue.start >= line.start for cue in cues):
         cues.append(line)
+    latest = _latest(reader, plain, cues)
+    return Found(latest[1], latest[0].how) if latest else None
+
+
+def _latest(reader: Reader, plain: str, cues: Sequence[Cue]) -> tuple[Cue, Said] | None:
+    """The last of `cues` (in order) that says something, and what: SEVERAL where the one before says something else in one breath."""
     latest: tuple[Cue, Said] | None = None
     for position in range(len(cues) - 1, -1, -1):
         cue = cues[position]
         said = _said(reader, cue, plain, cues[:position])
-        if said is UNREADABLE and not cue.complete:
+        if said == UNREADABLE and not cue.complete:
             continue
         if latest is None:
             latest = (cue, said)
             if said.answer is None:
                 break
-        elif said.answer is not None or said is SEVERAL:
-            if _in_one_breath(plain, cue, latest[0]) and (said.answer is None or not reader.same(said.answer, latest[1].answer or "")):
-                latest = (latest[0], SEVERAL)
-            break
-    return Found(latest[1], latest[0].how) if latest else None
+        elif said.answer is not None or said == SEVERAL:
+            differs = said.answer is None or not reader.same(said.answer, latest[1].answer or "")
+            return (latest[0], SEVERAL) if differs and _in_one_breath(plain, cue, latest[0]) else latest
+    return latest
 
 
 def _stands_alone_at_end(plain: str, cue: Cue) -> bool:
@@ -212,9 +217,9 @@ def _tagged(reader: Reader, cue: Cue) -> Said:
     said = reader.whole(cue.content)
     if said is not None:
         return said
-    inner = [reader.stated(found.content) for found in explicit(ReplyText(cue.content, cue.content, "", echo=False)) if found.content][-1:]
-    if inner and inner[0] is not UNREADABLE:
-        return inner[0]
+    inner = _latest(reader, cue.content, explicit(ReplyText(cue.content, cue.content, "", echo=False)))
+    if inner is not None:
+        return inner[1]
     if declines(cue.content):
         return Said(None, "refusal")
     lines = [line for line in cue.content.split("\n") if line.strip()]

@@ -45,7 +45,7 @@ _TEMPLATE_END = re.compile(
 _STRUCK = re.compile(r"~~[^~\n]{1,200}~~|<(?:s|del|strike)>[^<\n]{0,200}</(?:s|del|strike)>|\\cancel\s*\{[^{}\n]{0,200}\}", re.IGNORECASE)
 _LATEX = re.compile(
     r"\\(?:text(?:bf|it|rm|sf|tt)?|math(?:bf|rm|it|sf|tt|bb|cal)|bf|rm|it|bm|boldsymbol|boxed|fbox|underline|emph|displaystyle|"
-    r"operatorname|q?quad|left|right|large|Large|huge|Huge)(?![A-Za-z])|\\[()\[\],;:! ]|\^?\\(?:circ|degree)(?![A-Za-z])"
+    r"operatorname|q?quad|left|right|large|Large|huge|Huge)(?![A-Za-z])|\\[()\[\],;:! \"]|\^?\\(?:circ|degree)(?![A-Za-z])"
 )
 _HTML = re.compile(r"</?(?:b|strong|i|em|u|p|br|div|span|center|code|pre|mark|font|h[1-6]|li|ul|ol)\b[^<>\n]{0,80}>", re.IGNORECASE)
 _UNDERSCORES = re.compile(r"(?<!\w)_+|_+(?!\w)")

@@ -17,7 +17,7 @@ from typing import Any
 from PIL import Image
 
 from tasks.drawing import PAPER, Canvas
-from tasks.family import Family
+from tasks.family import Family, asked
 from tasks.notation import Unreadable, attempt
 
 Square = tuple[int, int]
@@ -112,7 +112,7 @@ class BoardTile(Family[State]):
         return canvas.image
 
     def ask(self, state: State) -> str:
-        query = _asked(state)
+        query = asked(state.query)
         total, removed = query.rows * query.columns, query.removed
         left, cells = total - removed, "cell" if removed == 1 else "cells"
         return (
@@ -154,12 +154,6 @@ class BoardTile(Family[State]):
         state = State(int(solution["rows"]), int(solution["columns"]), tuple(removed))
         self.check(state)
         return _posed(state)
-
-
-def _asked(state: State) -> Query:
-    if state.query is None:
-        raise ValueError("query: the state holds none; put the puzzle's own back with `asking`")
-    return state.query
 
 
 def _posed(state: State) -> State:

@@ -17,7 +17,7 @@ from typing import Any, Literal
 from PIL import Image
 
 from tasks.drawing import FAINT, INK, PAPER, Canvas
-from tasks.family import Family
+from tasks.family import Family, asked
 from tasks.notation import Unreadable, attempt, fold, same_answer
 
 MONTHS = (
@@ -124,7 +124,7 @@ class Calendar(Family[State]):
         return canvas.image
 
     def ask(self, state: State) -> str:
-        query = _asked(state)
+        query = asked(state.query)
         page = f"The image shows the calendar of a month of a particular {_kind(query.leap)} year."
         date = f"Which day of the week was on {query.month} {query.day} of"
         if query.other_leap is None:
@@ -132,11 +132,11 @@ class Calendar(Family[State]):
         return f"{page} The {query.year} year was a {_kind(query.other_leap)} year. {date} the {query.year} year?"
 
     def solve(self, state: State) -> str:
-        query = _asked(state)
+        query = asked(state.query)
         return WEEKDAYS[(WEEKDAYS.index(state.first) + _days_between(state.month, query)) % 7]
 
     def distractors(self, state: State) -> Sequence[str]:
-        query = _asked(state)
+        query = asked(state.query)
         first, right = WEEKDAYS.index(state.first), WEEKDAYS.index(self.solve(state))
         guesses = (
             right + 1,  # a leap day too few or too many
@@ -183,12 +183,6 @@ class Calendar(Family[State]):
 def _one_of(field: str, value: str, allowed: Sequence[str]) -> None:
     if value not in allowed:
         raise ValueError(f"{field}: expected one of {', '.join(allowed)}, found {value!r}")
-
-
-def _asked(state: State) -> Query:
-    if state.query is None:
-        raise ValueError("query: the state holds none; put the puzzle's own back with `asking`")
-    return state.query
 
 
 def _asked_leap(query: Query) -> bool:

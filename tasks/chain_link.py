@@ -23,7 +23,7 @@ from typing import Any
 from PIL import Image, ImageDraw
 
 from tasks.drawing import Canvas
-from tasks.family import Family
+from tasks.family import Family, asked
 from tasks.notation import NUMBER_WORDS, Unreadable, attempt, number, same_amount
 
 _LONGEST = 9
@@ -121,7 +121,7 @@ class ChainLink(Family[State]):
         return canvas.image
 
     def ask(self, state: State) -> str:
-        query = _asked(state)
+        query = asked(state.query)
         each = "segment" if query.open == 1 else "segments each"
         begin = f"Initially, she has {query.open} {each} with 1 open piece as shown in the image. All the other pieces are closed."
         return (
@@ -135,12 +135,12 @@ class ChainLink(Family[State]):
         )
 
     def solve(self, state: State) -> str:
-        query = _asked(state)
+        query = asked(state.query)
         cuts = _cuts(state)
         return str(cuts * query.cut + (state.open + cuts) * query.weld)
 
     def distractors(self, state: State) -> Sequence[str]:
-        query, cuts, runs = _asked(state), _cuts(state), len(state.lengths)
+        query, cuts, runs = asked(state.query), _cuts(state), len(state.lengths)
         right = int(self.solve(state))
         plans = (
             (cuts, cuts),  # the pieces that were open at first are not welded
@@ -183,12 +183,6 @@ class ChainLink(Family[State]):
         state = _posed(opened, lengths, int(solution["each_cut_time"]), int(solution["each_join_time"]))
         self.check(state)
         return state
-
-
-def _asked(state: State) -> Query:
-    if state.query is None:
-        raise ValueError("query: the state holds none; put the puzzle's own back with `asking`")
-    return state.query
 
 
 def _posed(opened: int, lengths: tuple[int, ...], cut: int, weld: int) -> State:

@@ -18,7 +18,7 @@ from typing import Any
 from PIL import Image
 
 from tasks.drawing import COLORS, FAINT, INK, Canvas
-from tasks.family import Family
+from tasks.family import Family, asked
 from tasks.notation import NUMBER_WORDS, Unreadable, attempt, nearby, same_amount, sections
 
 _NAMES = {"G": "green", "R": "red", "_": "empty"}
@@ -108,7 +108,7 @@ class CheckerMove(Family[State]):
         return canvas.image
 
     def ask(self, state: State) -> str:
-        query = _asked(state)
+        query = asked(state.query)
         green, red = query.green, query.red
         return (
             f"A checker game is being played on a grid of {query.squares} squares with {green} green and {red} red checkers. Initially, "
@@ -150,12 +150,6 @@ class CheckerMove(Family[State]):
         state = State(str(solution["start_position"]), str(solution["end_position"]))
         self.check(state)
         return _posed(state)
-
-
-def _asked(state: State) -> Query:
-    if state.query is None:
-        raise ValueError("query: the state holds none; put the puzzle's own back with `asking`")
-    return state.query
 
 
 def _posed(state: State) -> State:

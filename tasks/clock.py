@@ -18,7 +18,7 @@ from typing import Any, Literal
 from PIL import Image
 
 from tasks.drawing import FAINT, INK, Canvas, Color
-from tasks.family import Family
+from tasks.family import Family, asked
 from tasks.notation import NUMBER_WORDS, Unreadable, fold, number
 
 _NAMES = ("Daniel", "Sarah", "Hannah", "Taylor", "Joshua", "Jessica", "Elizabeth", "Matthew", "Emily", "Andrew")
@@ -90,7 +90,7 @@ class Clock(Family[State]):
         return canvas.image
 
     def ask(self, state: State) -> str:
-        query = _asked(state)
+        query = asked(state.query)
         dial = "The current time is shown on the clock. The clock is a standard analog clock without the seconds hand."
         away = _span(query.hours, query.minutes)
         if query.direction == "after":
@@ -98,7 +98,7 @@ class Clock(Family[State]):
         return f"{query.name} came to an event {away} ago. {dial} What was the time when {query.name} came to the event?"
 
     def solve(self, state: State) -> str:
-        query = _asked(state)
+        query = asked(state.query)
         sign = 1 if query.direction == "after" else -1
         return _dial(state.hour * 60 + state.minute + sign * (query.hours * 60 + query.minutes))
 
@@ -108,7 +108,7 @@ class Clock(Family[State]):
         The right answer stands at a place in the pattern that is drawn from a hash of the dial. So no blind solver can tell it as the one
         that the others are near to, or as the one that lies the asked time after another.
         """
-        query = _asked(state)
+        query = asked(state.query)
         right, away = _minutes(self.solve(state)) or 0, query.hours * 60 + query.minutes
         away = away if query.direction == "after" else -away
         mark = 5 if state.minute % 15 or away % 15 else 15  # quarters stay among quarters
@@ -165,12 +165,6 @@ class Clock(Family[State]):
             minutes=int(solution[f"{verb}_minute"]),
         )
         return State(hour=int(solution["current_hour"]) % 12 or 12, minute=int(solution["current_minute"]), query=query)
-
-
-def _asked(state: State) -> Query:
-    if state.query is None:
-        raise ValueError("query: the state holds none; put the puzzle's own back with `asking`")
-    return state.query
 
 
 @cache

@@ -18,7 +18,7 @@ from typing import Any
 from PIL import Image, ImageColor
 
 from tasks.drawing import Canvas, Color
-from tasks.family import Family
+from tasks.family import Family, asked
 from tasks.notation import Unreadable, attempt, nearby, same_amount, sections
 
 Board = tuple[tuple[str, ...], ...]
@@ -114,7 +114,7 @@ class ColourHue(Family[State]):
         return canvas.image
 
     def ask(self, state: State) -> str:
-        query = _asked(state)
+        query = asked(state.query)
         return (
             f"A {query.rows} * {query.columns} board consists of {query.rows * query.columns} different coloured tiles. A random state of "
             "the board is shown in (A). The ideal state of the board is shown in (B). A swap consists of selecting any two tiles on the "
@@ -171,12 +171,6 @@ class ColourHue(Family[State]):
         )
         self.check(State(shuffled, ideal))
         return State(shuffled, ideal, _size(ideal))
-
-
-def _asked(state: State) -> Query:
-    if state.query is None:
-        raise ValueError("query: the state holds none; put the puzzle's own back with `asking`")
-    return state.query
 
 
 def _size(board: Board) -> Query:

@@ -116,12 +116,6 @@ class Canvas:
 
         self._masked(points, thick, fill, stroke)
 
-    def pie(self, cx: float, cy: float, radius: float, start: float, end: float, fill: Color) -> None:
-        """A sector from `start` to `end` degrees, clockwise on the screen from three o'clock."""
-        steps = max(2, math.ceil(abs(end - start) / 2))
-        angles = [math.radians(start + (end - start) * i / steps) for i in range(steps + 1)]
-        self.polygon([(cx, cy), *((cx + radius * math.cos(a), cy + radius * math.sin(a)) for a in angles)], fill)
-
     def arrow(self, tail: Point, tip: Point, fill: Color, width: float) -> None:
         """A straight arrow; its head is three times as wide as its shaft."""
         length = math.hypot(tip[0] - tail[0], tip[1] - tail[1])

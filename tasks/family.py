@@ -43,6 +43,18 @@ class HasQuery(Protocol):
 
 
 S = TypeVar("S", bound=HasQuery)
+Q = TypeVar("Q")
+
+
+def asked(query: Q | None) -> Q:
+    """The query of a state that has one.
+
+    Raises:
+        ValueError: the state was read from text, and nobody put the puzzle's query back.
+    """
+    if query is None:
+        raise ValueError("query: the state holds none; put the puzzle's own back with `asking`")
+    return query
 
 
 @dataclass(frozen=True, slots=True)

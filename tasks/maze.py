@@ -17,8 +17,8 @@ from typing import Any, Literal, get_args
 from PIL import Image
 
 from tasks.drawing import INK, Canvas, Color
-from tasks.family import Family
-from tasks.notation import Unreadable, attempt, full_grid, nearby, stated_cells
+from tasks.family import Family, asked
+from tasks.notation import Unreadable, agrees_with_size, attempt, full_grid, nearby, stated_cells
 
 Cell = tuple[int, int]
 Asked = Literal["left turns", "right turns", "total turns", "cells"]
@@ -124,17 +124,17 @@ class Maze(Family[State]):
             "cannot move diagonally between two empty cells and cannot step into a cell with an obstacle. The entry cell of the maze is "
             "shown with the green arrow. The exit cell of the maze is shown with the blue arrow. Suppose you have found the most optimal "
             "path in the maze between the entrance and exit, where you need to go through the least number of empty cells and you need to "
-            f"make the least number of left and right turns. {_ASKING[_asked(state)]}"
+            f"make the least number of left and right turns. {_ASKING[asked(state.query).what]}"
         )
 
     def solve(self, state: State) -> str:
         best = _best_way(state)
         if best is None:
             raise ValueError("exit: expected a way from the entry, found none")
-        return str(best.answer(_asked(state)))
+        return str(best.answer(asked(state.query).what))
 
     def distractors(self, state: State) -> Sequence[str]:
-        low = 2 if _asked(state) == "cells" else 0
+        low = 2 if asked(state.query).what == "cells" else 0
         return nearby(int(self.solve(state)), key=(state.rows, state.entry, state.exit), low=low)
 
     def describe(self, state: State) -> str:
@@ -145,6 +145,7 @@ class Maze(Family[State]):
     def parse(self, text: str) -> State:
         stated = _stated(text)
         grid = full_grid(stated, "rows")
+        agrees_with_size(text, grid, "rows")
         places = {mark: [at for at, found in stated.items() if found == mark] for mark in "SE"}
         for field, mark in (("entry", "S"), ("exit", "E")):
             if len(places[mark]) != 1:
@@ -171,17 +172,11 @@ def _slot(row: int, column: int) -> str:
     return f"row {row}, column {column}"
 
 
-def _asked(state: State) -> Asked:
-    if state.query is None:
-        raise ValueError("query: the state holds none; put the puzzle's own back with `asking`")
-    return state.query.what
-
-
 def _asked_in(question: str) -> Asked:
     last = question.lower().rpartition("turns. ")[2]
-    for cue, asked in _CUES:
+    for cue, what in _CUES:
         if cue in last:
-            return asked
+            return what
     raise ValueError(f"question: expected one about turns or cells, found {question[-120:]!r}")
 
 

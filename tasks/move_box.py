@@ -18,7 +18,7 @@ from PIL import Image
 
 from tasks.drawing import INK, Canvas, Color
 from tasks.family import Family
-from tasks.notation import Unreadable, attempt, full_grid, nearby, stated_cells
+from tasks.notation import Unreadable, agrees_with_size, attempt, full_grid, nearby, stated_cells
 
 Cell = tuple[int, int]
 
@@ -149,6 +149,7 @@ class MoveBox(Family[State]):
     def parse(self, text: str) -> State:
         stated = _stated(text)
         grid = full_grid(stated, "walls")
+        agrees_with_size(text, grid, "walls")
         person = _only(stated, "person", "S+")
         box = _only(stated, "box", "B")
         flag = _only(stated, "flag", "T+")

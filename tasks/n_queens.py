@@ -119,9 +119,6 @@ class NQueens(Family[State]):
         return _by_row(state.queens)
 
     def claims(self, text: str) -> Mapping[str, str]:
-        state = self.read(text)
-        if isinstance(state, State):
-            return self.facts(state)
         placed = attempt(text, _placed)
         return _by_row(placed[1]) if placed else {}
 

@@ -130,63 +130,6 @@ def nearby(right: int, *, key: object, low: int = 0, high: int | None = None, co
 
 
 # -- grids -----------------------------------------------------------------------------------------------------------------------------
-def lookup(tokens: Mapping[str, T], field: str) -> Callable[[str], T]:
-    """A reader of one token: its value in `tokens`, else `Unreadable` for `field`."""
-
-    def read(token: str) -> T:
-        if token not in tokens:
-            raise Unreadable(field, f"expected one of {', '.join(sorted(tokens))}, found {token[:40]!r}")
-        return tokens[token]
-
-    return read
-
-
-_ROW = re.compile(r"^(?:row\s*)?(\d{1,2})\s*[:.)|]\s*(.+)$|^row\s+(\d{1,2})\s*[:=-]?\s*(.+)$")
-
-
-def numbered_rows(text: str, field: str, *, start: int = 1) -> list[str]:
-    """The bodies of the lines "row 1: ...", "2) ...", in the order of their numbers, which must be `start`, `start` + 1, ... without gaps.
-
-    Lines of other shapes are passed over. A row stated twice must say the same.
-
-    Raises:
-        Unreadable: no such line, a number is missing, or two lines contradict each other.
-    """
-    rows: dict[int, str] = {}
-    for line in text.splitlines():
-        match = _ROW.match(line)
-        if not match:
-            continue
-        index, body = int(match[1] or match[3]), (match[2] or match[4]).strip()
-        if rows.setdefault(index, body) != body:
-            raise Unreadable(field, f"row {index} is stated twice, differently")
-    if not rows:
-        raise Unreadable(field, "no line of the form 'row 1: ...'")
-    missing = [index for index in range(start, max(rows) + 1) if index not in rows]
-    if missing or min(rows) < start:
-        raise Unreadable(field, f"row {missing[0] if missing else min(rows)} is missing or out of range")
-    return [rows[index] for index in range(start, max(rows) + 1)]
-
-
-def cells(row: str) -> list[str]:
-    """The cells of a grid row: separated by commas, bars or spaces; brackets and quotes dropped."""
-    bare = re.sub(r"[\[\](){}\"']", " ", row)
-    separator = "," if "," in bare else "|" if "|" in bare else None
-    return [cell.strip() for cell in bare.split(separator) if cell.strip()]
-
-
-def rectangular(rows: Sequence[Sequence[T]], field: str) -> tuple[tuple[T, ...], ...]:
-    """`rows` as nested tuples.
-
-    Raises:
-        Unreadable: the rows are not all of one length.
-    """
-    widths = {len(row) for row in rows}
-    if len(widths) != 1:
-        raise Unreadable(field, f"rows have {sorted(widths)} cells, expected one width")
-    return tuple(tuple(row) for row in rows)
-
-
 _LABELLED_ROW = re.compile(r"^\|? ?row ?(\d{1,2})(?!\d) ?+[:.)|=-]*+ ?+(?!,|and\b|col)(.+)$|^(\d{1,2}) ?[:.)] ?(.+)$")
 _ORDINALS = {
     "first": 1, "second": 2, "third": 3, "fourth": 4, "fifth": 5, "sixth": 6, "seventh": 7, "eighth": 8, "ninth": 9, "tenth": 10,
@@ -194,7 +137,7 @@ _ORDINALS = {
 }  # fmt: skip
 """The last three name the rows of a grid of three; in a larger grid they contradict the row that is really third."""
 _ORDINAL = re.compile(rf"\b({'|'.join(_ORDINALS)}|\d{{1,2}}(?:st|nd|rd|th))(?:-?most)? row\b")
-_WIDEST, _MOST_ROWS = 100, 100
+_WIDEST, _MOST_ROWS = 100, 300
 _NEW_ROW = re.compile(r"\] ?,? ?\[|[,;.|] ?(?=row ?\d{1,2} ?[:=])")
 
 
@@ -210,10 +153,11 @@ def stated_cells(text: str, value: Callable[[str], T | None], field: str) -> dic
     one cell a letter. Tokens that `value` turns into None are left out, so the caller finds the gap; where they are most, it is no row.
 
     Raises:
-        Unreadable: a row is stated twice, differently, or there are more rows than any grid has.
+        Unreadable: a row is stated twice, differently, or there are more than any text needs.
     """
     labelled: dict[int, list[T | None]] = {}
     bare: list[list[T | None]] = []
+    rows_read = 0
     for line in _NEW_ROW.sub("\n", _ORDINAL.sub(_ordinal, text)).splitlines():
         match = _LABELLED_ROW.match(line)
         row = _values((match[2] or match[4]) if match else line, value)
@@ -223,15 +167,24 @@ def stated_cells(text: str, value: Callable[[str], T | None], field: str) -> dic
                 raise Unreadable(field, f"row {index} is stated twice, differently")
         elif len(row) > 1 and all(cell is not None for cell in row):
             bare.append(row)
-            if len(bare) > _MOST_ROWS:
-                raise Unreadable(field, f"more than {_MOST_ROWS} rows")
+        else:
+            continue
+        if (rows_read := rows_read + 1) > _MOST_ROWS:
+            raise Unreadable(field, f"more than {_MOST_ROWS} rows")
     rows = labelled or dict(enumerate(bare, 1))
     first = 0 if 0 in rows else 1
     return {(r + 1 - first, c): cell for r, row in rows.items() for c, cell in enumerate(row, 1) if cell is not None}
 
 
+def _cells(row: str) -> list[str]:
+    """The cells of a grid row: separated by commas, bars or spaces; brackets and quotes dropped."""
+    bare = re.sub(r"[\[\](){}\"']", " ", row)
+    separator = "," if "," in bare else "|" if "|" in bare else None
+    return [cell.strip() for cell in bare.split(separator) if cell.strip()]
+
+
 def _values(row: str, value: Callable[[str], T | None]) -> list[T | None]:
-    tokens = cells(row)
+    tokens = _cells(row)
     if max(len(tokens), len(tokens[0]) if len(tokens) == 1 else 0) > _WIDEST:
         return []
     if len(tokens) == 1 and value(tokens[0]) is None:
@@ -252,3 +205,18 @@ def full_grid(stated: Mapping[tuple[int, int], T], field: str) -> tuple[tuple[T,
         gap = next((r, c) for r in range(1, height + 1) for c in range(1, width + 1) if (r, c) not in stated)
         raise Unreadable(field, f"row {gap[0]}, column {gap[1]} is missing")
     return tuple(tuple(stated[row, column] for column in range(1, width + 1)) for row in range(1, height + 1))
+
+
+_EXTENT = re.compile(r"\b(\d{1,3}) (rows?|columns?)\b")
+
+
+def agrees_with_size(text: str, grid: Sequence[Sequence[object]], field: str) -> None:
+    """Hold `text` (tidied) to the size that it states, if any: "9 rows and 11 columns" above a grid of another size is a contradiction.
+
+    Raises:
+        Unreadable: `grid` has another number of rows or columns.
+    """
+    for count, what in _EXTENT.findall(text):
+        found = len(grid) if what.startswith("row") else len(grid[0])
+        if int(count) != found:
+            raise Unreadable(field, f"stated as {count} {what}, found {found}")

@@ -17,7 +17,7 @@ from typing import Any, Literal, get_args
 from PIL import Image
 
 from tasks.drawing import INK, PAPER, Canvas, Color
-from tasks.family import Family
+from tasks.family import Family, asked
 from tasks.notation import attempt, full_grid, nearby, stated_cells
 
 Direction = Literal["left", "right", "up", "down"]
@@ -122,7 +122,7 @@ class NumberSlide(Family[State]):
         return canvas.image
 
     def ask(self, state: State) -> str:
-        side, query = len(state.grid), _asked(state)
+        side, query = len(state.grid), asked(state.query)
         moves = len(query.path) if isinstance(query, Walk) else query.moves
         start = (
             f"The board shown in the image is a sliding puzzle of {side} * {side} tile dimensions. It has {side * side - 1} numbered tiles "
@@ -140,7 +140,7 @@ class NumberSlide(Family[State]):
         return f"{start} {sequence}. What is the {what} the {query.line} which now has the open position?"
 
     def solve(self, state: State) -> str:
-        query = _asked(state)
+        query = asked(state.query)
         if isinstance(query, Walk):
             return str(_measure(_walked(state.grid, query.path), query))
         boards = _reached(state.grid, query.moves)
@@ -151,7 +151,7 @@ class NumberSlide(Family[State]):
         return str(best(sum(board[place] for place in chosen) for board in boards))
 
     def distractors(self, state: State) -> Sequence[str]:
-        query = _asked(state)
+        query = asked(state.query)
         tile = isinstance(query, Walk) and query.what != "sum"
         return nearby(int(self.solve(state)), key=state.grid, low=1, high=max(7, len(state.grid) ** 2 - 1) if tile else None)
 
@@ -172,12 +172,6 @@ class NumberSlide(Family[State]):
         solution, question = row["solution"], " ".join(str(row["question"]).split())
         grid = tuple(tuple(int(number) for number in line) for line in solution["starting_grid"])
         return State(grid, _public_query(question.lower(), int(solution["total_moves"])))
-
-
-def _asked(state: State) -> Query:
-    if state.query is None:
-        raise ValueError("query: the state holds none; put the puzzle's own back with `asking`")
-    return state.query
 
 
 def _check_query(grid: Grid, query: Query) -> None:

@@ -18,7 +18,7 @@ from typing import Any, Literal, get_args
 from PIL import Image
 
 from tasks.drawing import COLORS, INK, Canvas
-from tasks.family import Family
+from tasks.family import Family, asked
 from tasks.notation import Unreadable, attempt, nearby
 
 FaceName = Literal["up", "left", "front", "right", "back", "down"]
@@ -140,7 +140,7 @@ class RubiksCube(Family[State]):
         return canvas.image
 
     def ask(self, state: State) -> str:
-        query = _asked(state)
+        query = asked(state.query)
         return (
             "A 3 * 3 Rubik's Cube has six different coloured panels: red, green, blue, yellow, orange, and grey. The initial state of "
             "the cube in terms of the different colour positions in its six faces is shown in the image. To represent the movements "
@@ -154,7 +154,7 @@ class RubiksCube(Family[State]):
         )
 
     def solve(self, state: State) -> str:
-        query = _asked(state)
+        query = asked(state.query)
         first = 9 * _FACES.index(query.face)
         return str(_turned(_squares(state), query.moves)[first : first + 9].count(query.colour))
 
@@ -197,12 +197,6 @@ class RubiksCube(Family[State]):
         if face not in _FACES:
             raise ValueError(f"query_face: expected one of {', '.join(_FACES)}, found {face!r}")
         return _state(squares, Query(" ".join(str(solution["moves"]).split()), face, _color(solution["query_colour"])))
-
-
-def _asked(state: State) -> Query:
-    if state.query is None:
-        raise ValueError("query: the state holds none; put the puzzle's own back with `asking`")
-    return state.query
 
 
 def _slot(face: str, at: int) -> str:

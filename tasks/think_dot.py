@@ -22,7 +22,7 @@ from typing import Any, Literal, TypeVar, get_args
 from PIL import Image
 
 from tasks.drawing import COLORS, INK, PAPER, Canvas, Color
-from tasks.family import Family
+from tasks.family import Family, asked
 from tasks.notation import Unreadable, attempt, nearby
 
 Hole = Literal["left", "center", "right"]
@@ -115,7 +115,7 @@ class ThinkDot(Family[State]):
         return canvas.image
 
     def ask(self, state: State) -> str:
-        query = _asked(state)
+        query = asked(state.query)
         where = "in total in all the rows" if query.row == "all" else f"in the {query.row} row"
         return (
             "The toy shown in the figure has eight coloured disks on its front, and three holes on its top \u2013 left, right, and "
@@ -129,7 +129,7 @@ class ThinkDot(Family[State]):
         )
 
     def solve(self, state: State) -> str:
-        query = _asked(state)
+        query = asked(state.query)
         faces = _after(state, query.moves)
         return str(sum(face == query.colour and query.row in (row, "all") for (row, _), face in zip(_DISCS, faces, strict=True)))
 
@@ -175,12 +175,6 @@ class ThinkDot(Family[State]):
             raise ValueError(f"question: expected one about blue or yellow faces, found {str(row['question'])[-90:]!r}")
         query = Query(moves, _one_of(get_args(ColorName), asked[1], "question"), _one_of(get_args(Asked), asked[2] or "all", "question"))
         return State(faces, levers, query)
-
-
-def _asked(state: State) -> Query:
-    if state.query is None:
-        raise ValueError("query: the state holds none; put the puzzle's own back with `asking`")
-    return state.query
 
 
 def _dropped(moves: Sequence[Hole]) -> str:

@@ -15,7 +15,7 @@ from typing import Any
 from PIL import Image
 
 from tasks.drawing import INK, PAPER, Canvas, Color
-from tasks.family import Family
+from tasks.family import Family, asked
 from tasks.notation import Unreadable, attempt, nearby, number
 
 _JUGS = {1: 3, 2: 3, 3: 3, 4: 3, 5: 4}
@@ -93,7 +93,7 @@ class WaterJugs(Family[State]):
             _check_query(state.amounts, state.query)
 
     def paint(self, state: State, side: int) -> Image.Image:
-        query = _asked(state)
+        query = asked(state.query)
         canvas = Canvas(side)
         highest, jugs = max(query.capacities), len(state.amounts)
         litre, floor = 740 / highest, 850.0
@@ -117,7 +117,7 @@ class WaterJugs(Family[State]):
         return canvas.image
 
     def ask(self, state: State) -> str:
-        query = _asked(state)
+        query = asked(state.query)
         return (
             f"You are given {len(query.capacities)} jugs of capacities {_listed(query.capacities)} litres. Initially, the amount of water "
             "that is contained in each jar is shown in the image. A single step of water pouring from one jug to another is constrained by "
@@ -128,7 +128,7 @@ class WaterJugs(Family[State]):
         )
 
     def solve(self, state: State) -> str:
-        query = _asked(state)
+        query = asked(state.query)
         for steps, states in enumerate(_reached(state.amounts, query.capacities)):
             if query.goal in states:
                 return str(steps)
@@ -159,12 +159,6 @@ class WaterJugs(Family[State]):
         solution = row["solution"]
         start, capacities, goal = (tuple(int(value) for value in solution[name]) for name in ("start", "capacities", "end"))
         return State(start, Query(capacities, goal))
-
-
-def _asked(state: State) -> Query:
-    if state.query is None:
-        raise ValueError("query: the state holds none; put the puzzle's own back with `asking`")
-    return state.query
 
 
 def _check_query(amounts: Amounts, query: Query) -> None:

@@ -18,7 +18,7 @@ from typing import Any, Literal
 from PIL import Image, ImageDraw
 
 from tasks.drawing import FAINT, INK, PAPER, Canvas, Color
-from tasks.family import Family
+from tasks.family import Family, asked
 from tasks.notation import Unreadable, attempt
 
 _PRIZES = (
@@ -167,7 +167,7 @@ class WheelOfFortune(Family[State]):
         return canvas.image
 
     def ask(self, state: State) -> str:
-        query = _asked(state)
+        query = asked(state.query)
         amount = f"{query.amount:g}"
         turn = f"rotates {amount} degrees" if query.unit == "degrees" else f"makes {amount} full rotation{'' if query.amount == 1 else 's'}"
         return (
@@ -246,12 +246,6 @@ _RIM = 350.0
 """Radius of the wheel in units."""
 
 
-def _asked(state: State) -> Query:
-    if state.query is None:
-        raise ValueError("query: the state holds none; put the puzzle's own back with `asking`")
-    return state.query
-
-
 def _starts(rng: random.Random, count: int, *, alike: bool) -> list[float]:
     """Rising starts of `count` segments that fill the wheel: all of one width, or of widths of 30 degrees and more in steps of 15."""
     widths = [360 / count] * count
@@ -280,7 +274,7 @@ def _widths(state: State) -> list[float]:
 
 def _under_arrow(state: State) -> float:
     """The angle, on the wheel as it is drawn, of the point that stands at the arrow after the turn."""
-    query = _asked(state)
+    query = asked(state.query)
     turn = query.amount * (360 if query.unit == "rotations" else 1)
     return round(state.arrow + (turn if query.direction == "clockwise" else -turn), 6) % 360
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tasks.family import LEVELS, Family
+from tasks.family import LEVELS
 from tasks.registry import FAMILIES, family
 
 SEEDS = 500
@@ -19,26 +19,16 @@ EVERY_LEVEL = pytest.mark.parametrize("level", LEVELS)
 _TOKEN = re.compile(r"[^\W\d_]+|\d+|[^\w\s]|_")
 
 
-def made(name: str) -> Family[Any]:
-    """The family called `name`; skips the test where its file is not there yet."""
-    try:
-        return family(name)
-    except ModuleNotFoundError as error:
-        if error.name != f"tasks.{name}":
-            raise
-        pytest.skip(f"tasks/{name}.py does not exist yet")
-
-
 @cache
 def states(name: str, level: int, seeds: int = SEEDS) -> tuple[Any, ...]:
     """The states of seeds 0, 1, ... at `level`."""
-    return tuple(made(name).sample(random.Random(seed), level) for seed in range(seeds))
+    return tuple(family(name).sample(random.Random(seed), level) for seed in range(seeds))
 
 
 @cache
 def answers(name: str, level: int) -> tuple[str, ...]:
     """The answers of `states(name, level)`."""
-    return tuple(made(name).solve(state) for state in states(name, level))
+    return tuple(family(name).solve(state) for state in states(name, level))
 
 
 def tokens(text: str) -> list[tuple[int, int]]:

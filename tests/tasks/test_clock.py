@@ -28,7 +28,9 @@ def test_public_rows(shared_data: Path) -> None:
     for line in (shared_data / "AlgoPuzzleVQA/data/clock.json").read_text().splitlines():
         row = json.loads(line)
         state = FAMILY.from_public(row)
-        assert FAMILY.same(FAMILY.solve(FAMILY.asking(FAMILY.read(FAMILY.describe(state)), state.query)), row["answer"])
+        read = FAMILY.read(FAMILY.describe(state))
+        assert isinstance(read, State)
+        assert FAMILY.same(FAMILY.solve(FAMILY.asking(read, state.query)), row["answer"])
         assert FAMILY.ask(state) == row["question"]
 
 
@@ -60,7 +62,7 @@ def test_impossible_times_are_refused(state: State, field: str) -> None:
         ("The clock shows 02:43 (2:43).", 2, 43),
         ("time is 14:43", 2, 43),
         ("It reads **2.43 p.m.**", 2, 43),
-        ("The time on the dial, which has numbers from 1 to 12, is 2:43; sunset was at 9:00, the clock says.", 2, 43),
+        ("The time on the dial is 2:43; the sun sets at 9:00.", 2, 43),
         ("hora actual: 2:43:10", 2, 43),
         ("0:37", 12, 37),
         ("It is a quarter to three.", 2, 45),
@@ -128,13 +130,12 @@ def test_the_asked_duration_does_not_point_at_the_answer() -> None:
         assert state.query is not None
         answer = FAMILY.solve(state)
         options = {answer, *FAMILY.distractors(state)}
-        suspects = {
-            option for option in options for other in options if FAMILY.solve(State(*map(int, other.split(":")), state.query)) == option
-        }
+        now = [State(int(option.split(":")[0]), int(option.split(":")[1]), state.query) for option in options]
+        suspects = options & {FAMILY.solve(other) for other in now}
         hits[answer in suspects] += 1
     assert hits[True] / hits.total() < 0.4  # two or three of seven options stand in that relation to another
 
 
 def test_a_state_without_a_query_cannot_be_asked() -> None:
-    with pytest.raises(ValueError, match="^query: "):
+    with pytest.raises(ValueError, match=r"^query: "):
         FAMILY.ask(State(1, 5))

@@ -24,7 +24,7 @@ from bench.puzzle import digest
 from tasks.family import LEVELS, Family, ReadError
 from tasks.notation import number
 from tasks.registry import FAMILIES, family
-from tests.tasks.contract import EVERY_FAMILY, EVERY_LEVEL, SEEDS, answers, made, states
+from tests.tasks.contract import EVERY_FAMILY, EVERY_LEVEL, SEEDS, answers, states
 
 ROOT = Path(__file__).resolve().parents[2]
 YES_NO = {"yes", "no"}
@@ -39,7 +39,7 @@ POOL = 6
 @EVERY_LEVEL
 @EVERY_FAMILY
 def test_a_description_reads_back_as_what_is_visible(name: str, level: int) -> None:
-    made_family = made(name)
+    made_family = family(name)
     for state in states(name, level):
         text = made_family.describe(state)
         read = made_family.read(text)
@@ -51,7 +51,7 @@ def test_a_description_reads_back_as_what_is_visible(name: str, level: int) -> N
 @EVERY_FAMILY
 def test_the_answer_follows_from_description_and_question(name: str, level: int) -> None:
     """The states are equal (test above) and solving is deterministic, so a sample shows that `solve` looks at nothing else."""
-    made_family = made(name)
+    made_family = family(name)
     for state, answer in list(zip(states(name, level), answers(name, level), strict=True))[:25]:
         assert answer
         assert made_family.same(answer, answer)
@@ -61,7 +61,7 @@ def test_the_answer_follows_from_description_and_question(name: str, level: int)
 @EVERY_LEVEL
 @EVERY_FAMILY
 def test_a_state_survives_json(name: str, level: int) -> None:
-    made_family = made(name)
+    made_family = family(name)
     for state in states(name, level):
         data = made_family.dump(state)
         assert json.loads(json.dumps(data)) == data, "dump is plain JSON data"
@@ -71,7 +71,7 @@ def test_a_state_survives_json(name: str, level: int) -> None:
 @EVERY_LEVEL
 @EVERY_FAMILY
 def test_distractors_are_enough_and_distinct_and_wrong(name: str, level: int) -> None:
-    made_family = made(name)
+    made_family = family(name)
     for state, answer in zip(states(name, level), answers(name, level), strict=True):
         wrong = list(made_family.distractors(state))
         assert len(wrong) >= (1 if answer.lower() in YES_NO else 3), (answer, wrong)
@@ -84,7 +84,7 @@ def test_distractors_are_enough_and_distinct_and_wrong(name: str, level: int) ->
 @EVERY_FAMILY
 def test_the_size_of_an_answer_gives_nothing_away(name: str) -> None:
     """Where answers are numbers, the right one is not nearly always the smallest, the largest, or any other rank of the pool."""
-    made_family, ranks = made(name), Counter[tuple[int, int]]()
+    made_family, ranks = family(name), Counter[tuple[int, int]]()
     for level in LEVELS:
         for state, answer in zip(states(name, level), answers(name, level), strict=True):
             options = [answer, *made_family.distractors(state)[:POOL]]
@@ -99,7 +99,7 @@ def test_the_size_of_an_answer_gives_nothing_away(name: str) -> None:
 @EVERY_LEVEL
 @EVERY_FAMILY
 def test_facts_are_what_a_description_claims(name: str, level: int) -> None:
-    made_family = made(name)
+    made_family = family(name)
     for state in states(name, level):
         facts = made_family.facts(state)
         assert facts
@@ -110,7 +110,7 @@ def test_facts_are_what_a_description_claims(name: str, level: int) -> None:
 @EVERY_LEVEL
 @EVERY_FAMILY
 def test_different_pictures_have_different_descriptions(name: str, level: int) -> None:
-    made_family = made(name)
+    made_family = family(name)
     texts: dict[str, Any] = {}
     for state in states(name, level):
         visible = made_family.visible(state)
@@ -121,7 +121,7 @@ def test_different_pictures_have_different_descriptions(name: str, level: int) -
 @EVERY_FAMILY
 def test_the_question_does_not_tell_what_is_to_be_seen(name: str, level: int) -> None:
     """The same query over another picture with the same slots is the same question; and no line of a description stands in it."""
-    made_family = made(name)
+    made_family = family(name)
     pictures: dict[tuple[str, ...], Any] = {}
     for state in states(name, level)[:200]:
         question = made_family.ask(state)
@@ -145,7 +145,7 @@ def test_answers_and_instances_are_varied(name: str, level: int) -> None:
 @EVERY_FAMILY
 def test_levels_grow(name: str) -> None:
     """There is never less to see at the next level; and from the first to the last there is more to see, ask or answer."""
-    made_family = made(name)
+    made_family = family(name)
     seen = [mean(len(made_family.facts(state)) for state in states(name, level)) for level in LEVELS]
     assert all(later >= 0.97 * earlier for earlier, later in pairwise(seen)), seen
     first, last = (
@@ -163,7 +163,7 @@ def test_levels_grow(name: str) -> None:
 @EVERY_FAMILY
 def test_a_drawing_has_the_size_asked_for(name: str, side: int) -> None:
     for level in LEVELS:
-        image = made(name).draw(states(name, level)[level], side)
+        image = family(name).draw(states(name, level)[level], side)
         assert image.mode == "RGB"
         assert max(image.size) == side
         assert min(image.size) >= 0.1 * side
@@ -173,7 +173,7 @@ def test_a_drawing_has_the_size_asked_for(name: str, side: int) -> None:
 @EVERY_FAMILY
 def test_drawing_shows_the_state(name: str) -> None:
     """Equal visible states give equal pixels, unequal ones unequal pixels, at the sizes that models are shown."""
-    made_family = made(name)
+    made_family = family(name)
     for side in (84, 448):
         drawn: dict[bytes, set[str]] = {}
         for state in states(name, 3)[:40]:
@@ -185,7 +185,7 @@ def test_drawing_shows_the_state(name: str) -> None:
 @EVERY_FAMILY
 def test_nothing_but_a_possible_state_is_drawn(name: str) -> None:
     """Every number of a state pushed far out, and every list cut or emptied: refused by a ValueError that begins with a field's name."""
-    made_family = made(name)
+    made_family = family(name)
     refused = 0
     for level in (1, 3):
         for state in states(name, level)[:3]:
@@ -250,7 +250,7 @@ def test_public_rows_that_lack_something_are_refused(name: str) -> None:
     ]
     for row in rows:
         with pytest.raises((KeyError, ValueError)):
-            made(name).from_public(row)
+            family(name).from_public(row)
 
 
 def test_the_same_seed_gives_the_same_puzzle_in_any_process() -> None:

@@ -17,8 +17,8 @@ from hypothesis import strategies as st
 
 from tasks.family import Family, ReadError
 from tasks.notation import MAX_TEXT
-from tasks.registry import FAMILIES
-from tests.tasks.contract import EVERY_FAMILY, EVERY_LEVEL, made, states, tokens
+from tasks.registry import FAMILIES, family
+from tests.tasks.contract import EVERY_FAMILY, EVERY_LEVEL, states, tokens
 
 PATIENCE = 0.050
 """Longest time to read or to reject a text, in seconds (issue 3, Bad input)."""
@@ -44,7 +44,7 @@ FOREIGN = (
 @EVERY_FAMILY
 def test_a_fact_left_out_is_missed(name: str, level: int) -> None:
     """Whatever token or line differs between the descriptions of two pictures carries a fact, so without it the text is another text."""
-    made_family = made(name)
+    made_family = family(name)
     texts = [made_family.describe(state) for state in states(name, level, TEXTS)]
     by_form: dict[tuple[str, ...], list[str]] = defaultdict(list)
     for text in texts:
@@ -62,7 +62,7 @@ def test_a_fact_left_out_is_missed(name: str, level: int) -> None:
 @EVERY_FAMILY
 def test_a_line_left_out_is_missed(name: str, level: int) -> None:
     """A line that pictures differ in carries facts; or it repeats what others say, and then another line in its place is noticed."""
-    made_family = made(name)
+    made_family = family(name)
     texts = [made_family.describe(state).splitlines() for state in states(name, level, TEXTS)]
     for lines in texts[:25]:
         read = made_family.read("\n".join(lines))
@@ -75,7 +75,7 @@ def test_a_line_left_out_is_missed(name: str, level: int) -> None:
 @EVERY_FAMILY
 def test_a_contradiction_is_not_resolved_silently(name: str) -> None:
     """Two descriptions of different pictures in one text are neither the one nor the other."""
-    made_family = made(name)
+    made_family = family(name)
     for first, second in zip(states(name, 2, TEXTS)[:20], states(name, 2, TEXTS)[20:40], strict=True):
         if made_family.visible(first) != made_family.visible(second):
             both = made_family.read(f"{made_family.describe(first)}\n{made_family.describe(second)}")
@@ -85,7 +85,7 @@ def test_a_contradiction_is_not_resolved_silently(name: str) -> None:
 @EVERY_LEVEL
 @EVERY_FAMILY
 def test_wording_around_a_description_does_not_matter(name: str, level: int) -> None:
-    made_family = made(name)
+    made_family = family(name)
     for state in states(name, level, TEXTS)[:25]:
         text = made_family.describe(state)
         lines = text.splitlines()
@@ -142,19 +142,19 @@ def _tolerates(made_family: Family[Any], text: str) -> None:
 @EVERY_FAMILY
 def test_no_text_is_too_strange(name: str) -> None:
     for text in FOREIGN:
-        _tolerates(made(name), text)
+        _tolerates(family(name), text)
 
 
 @settings(max_examples=150, deadline=None, suppress_health_check=SLOW)
 @given(name=st.sampled_from(FAMILIES), text=st.text())
 def test_any_text_is_read_or_refused(name: str, text: str) -> None:
-    _tolerates(made(name), text)
+    _tolerates(family(name), text)
 
 
 @settings(max_examples=900, deadline=None, suppress_health_check=SLOW)
 @given(data=st.data())
 def test_any_edit_of_a_description_is_read_or_refused(data: st.DataObject) -> None:
-    made_family = made(data.draw(st.sampled_from(FAMILIES)))
+    made_family = family(data.draw(st.sampled_from(FAMILIES)))
     text = made_family.describe(states(made_family.name, data.draw(st.integers(1, 5)), TEXTS)[data.draw(st.integers(0, 19))])
     for _ in range(data.draw(st.integers(1, 4))):
         start, end = sorted((data.draw(st.integers(0, len(text))), data.draw(st.integers(0, len(text)))))
@@ -165,7 +165,7 @@ def test_any_edit_of_a_description_is_read_or_refused(data: st.DataObject) -> No
 
 @EVERY_FAMILY
 def test_every_swap_of_two_tokens_is_read_or_refused(name: str) -> None:
-    made_family, rng = made(name), random.Random(0)
+    made_family, rng = family(name), random.Random(0)
     for state in states(name, 2, TEXTS)[:10]:
         text = made_family.describe(state)
         spans = tokens(text)
@@ -178,7 +178,7 @@ def test_every_swap_of_two_tokens_is_read_or_refused(name: str) -> None:
 @EVERY_FAMILY
 def test_hostile_texts_cost_little(name: str) -> None:
     """Long repetitions, which an expression with nested repeats would take for ever on, in at most 50 ms (the best of some tries)."""
-    made_family = made(name)
+    made_family = family(name)
     description = made_family.describe(states(name, 3, TEXTS)[0])
     pieces = {*" \n\t0129azx|,:.;-_([{\"'#*`>/=", "row 1: ", "row 1: 1\n", "1, ", "(1, ", "[[", "a b ", "1 x ", "no ", "one ", "1 and "}
     pieces |= {description, description[:-1], *description.splitlines(), *_parts(description)}

@@ -52,7 +52,9 @@ def test_public_rows(shared_data: Path) -> None:
     for line in (shared_data / "AlgoPuzzleVQA/data/number_slide.json").read_text().splitlines():
         row = json.loads(line)
         state = FAMILY.from_public(row)
-        assert FAMILY.solve(FAMILY.asking(FAMILY.read(FAMILY.describe(state)), state.query)) == str(row["answer"])
+        read = FAMILY.read(FAMILY.describe(state))
+        assert isinstance(read, State)
+        assert FAMILY.solve(FAMILY.asking(read, state.query)) == str(row["answer"])
         assert FAMILY.ask(state) == row["question"]
         count = row["solution"]["unique_positions"]
         assert FAMILY.solve(State(state.grid, Reach(row["solution"]["total_moves"]))) == str(count)
@@ -131,5 +133,5 @@ def test_public_questions_of_all_kinds_are_understood(asked: str, query: Query) 
 
 @pytest.mark.parametrize("asked", ["What is it?", "What is the sum across it?", "sequence: up, up. What is the maximum number in the row?"])
 def test_other_public_questions_are_refused(asked: str) -> None:
-    with pytest.raises(ValueError, match="^question: "):
+    with pytest.raises(ValueError, match=r"^question: "):
         FAMILY.from_public({"question": asked, "solution": {"starting_grid": GRID, "total_moves": 1}})

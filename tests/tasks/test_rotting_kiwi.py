@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import random
 from pathlib import Path
+from typing import Any, cast
 
 import networkx as nx
 import numpy as np
@@ -31,7 +32,7 @@ def by_simulation(grid: Grid) -> int:
 def by_networkx(grid: Grid) -> int:
     """The greatest distance of a kiwi from the rotten ones in the graph of kiwis."""
     rows, columns = len(grid), len(grid[0])
-    graph = nx.grid_2d_graph(rows, columns)
+    graph = cast("Any", nx.grid_2d_graph(rows, columns))  # pyright: ignore[reportUnknownMemberType]
     graph.remove_nodes_from([(r, c) for r in range(rows) for c in range(columns) if grid[r][c] == "empty"])
     rotten = {(r, c) for r in range(rows) for c in range(columns) if grid[r][c] == "rotten"}
     return int(max(nx.multi_source_dijkstra_path_length(graph, rotten).values()))
@@ -41,7 +42,9 @@ def test_public_rows(shared_data: Path) -> None:
     for line in (shared_data / "AlgoPuzzleVQA/data/rotting_kiwi.json").read_text().splitlines():
         row = json.loads(line)
         state = FAMILY.from_public(row)
-        assert FAMILY.solve(FAMILY.asking(FAMILY.read(FAMILY.describe(state)), state.query)) == row["answer"]
+        read = FAMILY.read(FAMILY.describe(state))
+        assert isinstance(read, State)
+        assert FAMILY.solve(FAMILY.asking(read, state.query)) == row["answer"]
         assert FAMILY.ask(state) == row["question"]
 
 
