@@ -2,16 +2,24 @@
 PYTHON ?= python3
 VENV := .venv
 PEER := .venv-peer
+VLLM := .venv-vllm
 BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: demo test check bench clean
+.PHONY: demo test browser check test-vllm bench calibration clean tex
 
 demo: $(VENV)/.core  ## the main job on generated puzzles with two simulated models: no key, no network
 	$(BIN)/python run_bench.py
 
-test: $(VENV)/.dev $(PEER)/.done  ## the whole test suite
+test: $(VENV)/.dev $(PEER)/.done browser tex  ## the whole test suite
 	$(BIN)/python -m pytest -n auto
+
+test-vllm: $(VLLM)/.done  ## the real vLLM engine on the CPU, offline and as a server, against transformers
+	$(VLLM)/bin/python -m pytest tests/vllm
+
+browser:  ## Chromium for the tests of the HTML report, where it is missing and this is root on Debian; they are skipped without it
+	command -v chromium >/dev/null || [ "$$(id -u)" != 0 ] || ! command -v apt-get >/dev/null || \
+		{ apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium; }
 
 check: $(VENV)/.dev  ## ruff and pyright (strict), tests included
 	$(BIN)/ruff check .
@@ -20,6 +28,9 @@ check: $(VENV)/.dev  ## ruff and pyright (strict), tests included
 
 bench: $(VENV)/.dev  ## speed, printed and never asserted
 	for file in tests/benchmarks/bench_*.py; do echo "== $$file"; $(BIN)/python $$file || exit 1; done
+
+calibration: $(VENV)/.dev  ## coverage, bias, false alarms and attribution on simulated outcomes; rewrites reports/example/calibration.md
+	$(BIN)/python -m tests.benchmarks.calibration_report
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
@@ -38,5 +49,16 @@ $(PEER)/.done: tests/models/peer-requirements.txt
 	$(PEER)/bin/python -m pip install --quiet --disable-pip-version-check -r $<
 	touch $@
 
+$(VLLM)/.done: tests/vllm/setup.sh
+	rm -rf $(VLLM)
+	tests/vllm/setup.sh $(VLLM) $(PYTHON)
+	touch $@
+
+# A real TeX for the tables of the paper: about 80 s and 150 MB once, where it can be installed; the tests that need it skip elsewhere.
+tex:
+	@command -v pdflatex >/dev/null || { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && apt-get update -qq && \
+	DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends -o DPkg::Lock::Timeout=300 \
+	texlive-latex-base texlive-latex-recommended >/dev/null; } || echo "no pdflatex: the tests of the LaTeX tables will be skipped"
+
 clean:
-	rm -rf $(VENV) $(PEER) build *.egg-info .pytest_cache .hypothesis .ruff_cache
+	rm -rf $(VENV) $(PEER) $(VLLM) build *.egg-info .pytest_cache .hypothesis .ruff_cache

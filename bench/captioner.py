@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from bench import SCHEMA
 from bench.client import Client
 from bench.errors import BadDataError, Rejected, Transient
 from bench.image import fit
@@ -19,7 +20,7 @@ from bench.prompt import caption_prompt, prompt_sha
 from bench.puzzle import Puzzle, digest
 from bench.record import Failure, SentImage, plain
 from bench.store import Store
-from bench.trial import SCHEMA, Captioner, request_seed
+from bench.trial import Captioner, request_seed
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +110,7 @@ class CaptionDesk:
         except (Transient, Rejected) as error:
             return Caption(key, None, image, Failure(type(error).__name__, str(error), error.status)), None
         failure = _failure(reply)
-        return Caption(key, None if failure else reply.text, image, failure), reply
+        return Caption(key, None if failure else reply.text, image.as_seen(reply), failure), reply
 
     def _line(self, caption: Caption, puzzle: Puzzle, replicate: int, reply: Reply | None) -> Mapping[str, Any]:
         return {

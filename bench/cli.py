@@ -1,4 +1,4 @@
-"""The command line: `python run_bench.py [run|report|regrade|tasks|models] ...` (DESIGN.md, Command line).
+"""The command line: `python run_bench.py [run|report|compare|regrade|tasks|models] ...` (DESIGN.md, Command line).
 
 This module only reads arguments; `bench.commands` does the work and is imported when a command starts, so that `--help` answers at once.
 Exit codes: 0 done, 1 the question asked has a negative answer, 2 a user's mistake, 3 finished with missing trials, 130 interrupted.
@@ -55,6 +55,19 @@ def build_parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", parser_class=_Parser, required=True)
     _add_run(commands)
     _add_report(commands)
+    compare = commands.add_parser(
+        "compare",
+        help="is the candidate worse than the baseline? for CI",
+        epilog="exit codes: 0 no, 1 yes, 3 cannot tell",
+        allow_abbrev=False,
+    )
+    compare.add_argument("baseline", metavar="BASELINE")
+    compare.add_argument("candidate", metavar="CANDIDATE")
+    compare.add_argument("--margin", type=float, default=0.02, metavar="M", help="largest tolerable loss of accuracy (default 0.02)")
+    compare.add_argument("--alpha", type=float, default=0.05, metavar="A", help="chance of a false alarm (default 0.05)")
+    compare.add_argument("--junit", metavar="FILE", help="write JUnit XML")
+    compare.add_argument("--summary", metavar="FILE", help="append a Markdown summary")
+    compare.set_defaults(command="compare")
     regrade = commands.add_parser("regrade", help="re-derive every verdict of a run from the stored text", allow_abbrev=False)
     regrade.add_argument("run", metavar="RUN_DIR")
     regrade.set_defaults(command="regrade")
@@ -86,6 +99,9 @@ def _add_run(commands: argparse._SubParsersAction[_Parser]) -> None:  # pyright:
     how.add_argument("--reasoning", metavar="R", help="off, low, medium, high or a number of tokens; default: the model's own")
     how.add_argument("--base-url", metavar="URL", help="a server that speaks the provider's protocol")
     how.add_argument("--no-resize", action="store_true", help="refuse images that a model does not take as they are")
+    how.add_argument(
+        "--degrade", action="append", metavar="KIND=X", help="also blur=1,2,4, scale=0.5, contrast=0.4, noise=0.1, jpeg=20; repeatable"
+    )
     do = run.add_argument_group("how it is carried out")
     do.add_argument("--out", metavar="DIR", help="run directory; an unfinished run there is continued")
     do.add_argument("--resume", action="store_true", help="continue a run, and refuse to begin one")
@@ -103,7 +119,13 @@ def _add_report(commands: argparse._SubParsersAction[_Parser]) -> None:  # pyrig
     report = commands.add_parser("report", help="merge runs and write gap.json and reports", allow_abbrev=False)
     report.add_argument("runs", nargs="+", metavar="RUN_DIR")
     report.add_argument("--out", metavar="DIR", help="default: reports/ and the first run's name")
-    report.add_argument("--formats", default="terminal,md", metavar="F1,F2", help="terminal, md")
+    report.add_argument(
+        "--formats", default="terminal,md,html", metavar="F1,F2", help="terminal, md, html, latex, csv, figures, junit, inspect"
+    )
+    report.add_argument("--baseline", metavar="MODEL", help="compare the other models with this one (default: the first)")
+    report.add_argument("--twin", action="append", metavar="RUN_DIR", help="a run on a fresh suite of the same families; repeatable")
+    report.add_argument("--sensitivity", action="store_true", help="derive strict and lenient readings however many replies there are")
+    report.add_argument("--data-dir", metavar="DIR", help="the authors' clone of a public set, for its pictures")
     report.add_argument("--force", action="store_true", help="write into a folder that exists")
     report.set_defaults(command="report")
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Sequence
 from pathlib import Path
 
 from rich.console import Console
@@ -23,21 +22,21 @@ from bench.config import (
     parse_reasoning,
     parse_shard,
 )
-from bench.document import Document
+from bench.degrade import parse_doses
 from bench.errors import UserError
-from bench.gap import gap_document
+from bench.frame import load_frame
+from bench.gap import SEED, gap_document
 from bench.models.base import Sampling
 from bench.outcome import Format
 from bench.plan import Plan, estimate, make_plan
 from bench.regrade import regrade_run
-from bench.report import markdown
 from bench.report.terminal import WIDTH, print_report
+from bench.reporting import FORMATS, Report, write_report
 from bench.session import run_session
-from bench.store import write_atomically
 from bench.trial import Captioner
+from bench.twins import twin_section
 from tasks.suites import Suite, SuiteSpec, load_suite
 
-FORMATS = ("terminal", "md")
 INCOMPLETE = 3
 
 
@@ -57,9 +56,10 @@ def run(arguments: argparse.Namespace) -> int:
         console.print(f"all {result.finished} trials were already stored in {result.folder}", highlight=False, markup=False)
     if result.finished:
         document = gap_document([result.folder])
-        folder = _write(document, Path("reports") / result.folder.name, ("md",))
+        folder = Path("reports") / result.folder.name
+        write_report(Report(document, [result.folder], folder, config.subject.data_dir), ("md", "html"))
         print_report(document, console)
-        console.print(f"\nrun {result.folder}  report {folder / 'report.md'}", highlight=False, markup=False, soft_wrap=True)
+        console.print(f"\nrun {result.folder}  report {folder / 'report.html'}", highlight=False, markup=False, soft_wrap=True)
     if result.missing:
         why = "the money bound was reached" if result.over_budget else "see the error records"
         again = f"the same command, or --out {result.folder}, asks for them"
@@ -98,6 +98,7 @@ def run_config(arguments: argparse.Namespace) -> RunConfig:
             sampling=sampling,
             base_url=arguments.base_url,
             resize=not arguments.no_resize,
+            doses=parse_doses(arguments.degrade or ()),
         ),
         Execution(
             out=Path(arguments.out) if arguments.out else None,
@@ -121,16 +122,34 @@ def report(arguments: argparse.Namespace) -> int:
     if unknown:
         raise UserError(f"--formats: expected some of {', '.join(FORMATS)}, found {unknown[0]!r}")
     folders = [Path(name) for name in arguments.runs]
-    document = gap_document(folders)
     out = Path(arguments.out) if arguments.out else Path("reports") / folders[0].resolve().name
     if arguments.out and out.exists() and any(out.iterdir()) and not arguments.force:
         raise UserError(f"{out} exists and is not empty: name another --out, or add --force")
-    _write(document, out, formats)
+    document = gap_document(folders, baseline=arguments.baseline, sensitivity=arguments.sensitivity)
+    if arguments.twin:
+        document["twins"] = twin_section(load_frame(folders), load_frame([Path(name) for name in arguments.twin]), seed=SEED)
+    data_dir = Path(arguments.data_dir) if arguments.data_dir else None
+    write_report(Report(document, folders, out, data_dir), formats)
     console = _console()
     if "terminal" in formats:
         print_report(document, console)
     console.print(f"\nreport {out}", highlight=False, markup=False, soft_wrap=True)
     return 0
+
+
+def compare(arguments: argparse.Namespace) -> int:
+    """`compare`: 0 no regression, 1 regression, 3 incomplete or underpowered."""
+    from bench.compare_command import compare_command
+
+    return compare_command(
+        Path(arguments.baseline),
+        Path(arguments.candidate),
+        margin=arguments.margin,
+        alpha=arguments.alpha,
+        junit=Path(arguments.junit) if arguments.junit else None,
+        summary=Path(arguments.summary) if arguments.summary else None,
+        console=_console(),
+    )
 
 
 def regrade(arguments: argparse.Namespace) -> int:
@@ -219,17 +238,6 @@ def models_show(arguments: argparse.Namespace) -> int:
 
     print(json.dumps(describe(arguments.name), indent=1, ensure_ascii=False))  # noqa: T201
     return 0
-
-
-def _write(document: Document, folder: Path, formats: Sequence[str]) -> Path:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UserError(f"{folder} cannot be made ({error.strerror})") from error
-    write_atomically(folder / "gap.json", json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
-    if "md" in formats:
-        write_atomically(folder / "report.md", markdown.render(document))
-    return folder
 
 
 def _suite(arguments: argparse.Namespace, *, skip_bad: bool = False) -> Suite:

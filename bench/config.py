@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from bench.degrade import Degradation
 from bench.errors import UserError
 from bench.mode import Mode
 from bench.models.base import Sampling
@@ -51,7 +52,7 @@ class Subject:
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """How it is asked. `sampling.seed` is the run's seed: of sampling and of option orders."""
+    """How it is asked. `sampling.seed` is the run's seed: of sampling and of option orders. `doses` are asked beside the clear picture."""
 
     captioner: Captioner = field(default_factory=Captioner)
     fmt: Format = Format.MCQ
@@ -59,6 +60,7 @@ class Question:
     sampling: Sampling = field(default_factory=Sampling)
     base_url: str | None = None
     resize: bool = True
+    doses: tuple[Degradation, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +106,8 @@ class RunConfig:
         """What must agree for two sittings to be one run, as JSON data. The data directory may move; its content is in the suite's hash."""
         fields: dict[str, Any] = {**asdict(self.subject), **asdict(self.question)}
         del fields["data_dir"]
+        if not fields["doses"]:
+            del fields["doses"]  # so that runs without doses keep the identity they always had
         return json.loads(json.dumps(fields))
 
     def default_out(self) -> Path:

@@ -28,6 +28,7 @@ AWS_REGIONS = ("AWS_REGION", "AWS_DEFAULT_REGION")
 VERTEX_REGION = "CLOUD_ML_REGION"
 VERTEX_PROJECTS = ("ANTHROPIC_VERTEX_PROJECT_ID", "GOOGLE_CLOUD_PROJECT")
 CACHE = "SIGHTGAP_CACHE"
+CUDA_DEVICES = "CUDA_VISIBLE_DEVICES"
 
 _SECRETS = (
     ANTHROPIC_KEY,
@@ -55,6 +56,18 @@ def secrets() -> frozenset[str]:
     Placeholders for servers without keys ("EMPTY", "none") are no secrets: what is shorter than eight characters is left out.
     """
     return frozenset(value for name in _SECRETS if (value := read(name)) is not None and len(value) >= 8)
+
+
+def set_default(name: str, value: str) -> None:
+    """Set a variable for libraries that are configured by no other means, unless the person has set it."""
+    os.environ.setdefault(name, value)
+
+
+def show_devices(ranks: range) -> None:
+    """Leave this process only these of the CUDA devices that it can see. To be called before CUDA is first used."""
+    seen = read(CUDA_DEVICES)
+    devices = seen.split(",") if seen is not None else None
+    os.environ[CUDA_DEVICES] = ",".join(str(rank) if devices is None else devices[rank] for rank in ranks)
 
 
 def cache_dir() -> Path:

@@ -1,309 +1,234 @@
-"""From paired outcomes to gaps, attribution and diagnosis: the content of `gap.json`.
+"""From paired outcomes to the content of `gap.json`: modes, gaps, attribution and diagnosis of every model, and models against each other.
 
-A *cell* is one (puzzle, replicate) of one model; each mode has at most one outcome in it. Two modes are compared on the cells where both
-have one, and puzzles, not cells, are what is resampled. With guess rate g, perception p and reasoning r independent,
-
-    A_image = g + (1-g) p r        A_oracle = g + (1-g) r
-
-so r = (A_oracle - g)/(1 - g) and p = (A_image - g)/(A_oracle - g) (DESIGN.md, The diagnosis). Where A_oracle is not clearly above g, p is
-not identifiable and no number is given. Seeds are fixed, so the document is a pure function of the records.
+What is done to one set of cells is in `bench.parts`; the rates of the independence model are in `bench.diagnosis`. Seeds are fixed, so the
+document is a pure function of the records.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any, NamedTuple
 
-import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
-from bench import __version__
-from bench.document import AttributionDoc, DiagnosisDoc, Document, EstimateDoc, FamilyDoc, GapDoc, ModeDoc, ModelDoc
-from bench.exact import holm
-from bench.frame import load_frame, merged_suite
+from bench import SCHEMA, __version__
+from bench.audit import audit_section
+from bench.cells import Cells
+from bench.contrast import captioner_matrix, comparisons
+from bench.document import Document, FamilyDoc, ModelDoc
+from bench.doses import dose_section
+from bench.errors import UserError
+from bench.frame import Loaded, load_runs
 from bench.mode import Mode
-from bench.outcome import Outcome
-from bench.stats import bootstrap_estimates, clustered_rate, effective_pairs, mde_paired, paired_difference, percentile_interval
-from bench.store import read_run
-from bench.trial import SCHEMA
+from bench.parts import caption_loss, part, parts
+from bench.perception import LIMIT as FACTS_LIMIT
+from bench.perception import Seen, read_facts, readback_section
+from bench.replicates import ALPHA, letter_bias
+from bench.sensitivity import LIMIT as READING_LIMIT
+from bench.sensitivity import sensitivity_section
 from tasks.suites import barred_families
 
 SEED = 20_260_100_215
 """Seed of every bootstrap in a report: reports are pure functions of their records."""
-
-GAPS: tuple[tuple[Mode, Mode], ...] = (
-    (Mode.CAPTION, Mode.IMAGE),
-    (Mode.ORACLE, Mode.IMAGE),
-    (Mode.ORACLE, Mode.CAPTION),
-    (Mode.IMAGE, Mode.BLIND),
-)
-MORE_GAPS: tuple[tuple[Mode, Mode], ...] = (
-    (Mode.IMAGE_CAPTION, Mode.IMAGE),
-    (Mode.IMAGE_ORACLE, Mode.IMAGE),
-    (Mode.READBACK, Mode.IMAGE),
-)
-"""Gaps that are listed only where both modes were run."""
-
-Floats = NDArray[np.float64]
+_GUESS_SHIFT = 0.05
+"""Smallest shift of an estimate by the choice of guess rate that is worth a note."""
 
 
-@dataclass(frozen=True)
-class Cells:
-    """The outcomes of one model on some puzzles.
+class Variant(NamedTuple):
+    """A model, with one captioner where it was run with several: its label, rows and cells."""
 
-    Attributes:
-        frame: the rows of the table behind it.
-        puzzle: (cells,) index of each cell's puzzle.
-        right: mode -> (cells,) 1.0 right, 0.0 not, NaN where the mode has no counted outcome in the cell.
-        chance: (puzzles,) one over the number of options.
-        barred: (cells,) whether no gap may be claimed from the puzzle's description.
-    """
-
-    frame: pd.DataFrame
-    puzzle: NDArray[np.int64]
-    right: dict[Mode, Floats]
-    chance: Floats
-    barred: NDArray[np.bool_]
-
-    @classmethod
-    def of(cls, frame: pd.DataFrame) -> Cells:
-        """The cells of the rows of one model with one captioner."""
-        puzzles, puzzle_index = np.unique(frame["puzzle"].astype(str).to_numpy(), return_inverse=True)
-        codes = puzzle_index.astype(np.int64) * (int(frame["replicate"].max()) + 1) + frame["replicate"].to_numpy()
-        cells, cell_index = np.unique(codes, return_inverse=True)
-        puzzle = np.zeros(len(cells), np.int64)
-        puzzle[cell_index] = puzzle_index
-        barred = np.zeros(len(cells), np.bool_)
-        barred[cell_index] = ~frame["sufficient"].to_numpy(np.bool_)
-        chance = np.zeros(len(puzzles))
-        chance[puzzle_index] = 1.0 / np.maximum(1, frame["options"].to_numpy())
-        outcome = frame["outcome"].astype(str).to_numpy()
-        counted = ~np.isin(outcome, [Outcome.ERROR.value, Outcome.CAPTION_FAILED.value])
-        correct = outcome == Outcome.CORRECT.value
-        right: dict[Mode, Floats] = {}
-        names = frame["mode"].astype(str).to_numpy()
-        for mode in Mode:
-            rows = (names == mode.value) & counted
-            if rows.any():
-                values = np.full(len(cells), np.nan)
-                values[cell_index[rows]] = correct[rows]
-                right[mode] = values
-        return cls(frame, puzzle, right, chance, barred)
-
-    def per_puzzle(self, mode: Mode, where: NDArray[np.bool_]) -> tuple[Floats, Floats]:
-        """(puzzles,) right replicates and counted replicates of `mode` over the cells `where`."""
-        n, chosen = len(self.chance), self.puzzle[where]
-        sums = np.bincount(chosen, self.right[mode][where], n).astype(np.float64)
-        return sums, np.bincount(chosen, minlength=n).astype(np.float64)
-
-    def both(self, a: Mode, b: Mode) -> NDArray[np.bool_]:
-        """(cells,) where both modes have an outcome and, if one shows a description, where it may stand for the image."""
-        where = np.isfinite(self.right[a]) & np.isfinite(self.right[b])
-        return where & ~self.barred if a.shows_oracle or b.shows_oracle else where
+    label: str
+    model: str
+    captioner: str | None
+    tokens: dict[str, int]
+    cells: Cells
 
 
-def gap_document(folders: Sequence[Path], *, seed: int = SEED) -> Document:
+def gap_document(folders: Sequence[Path], *, seed: int = SEED, baseline: str | None = None, sensitivity: bool = False) -> Document:
     """The gap document of the runs in `folders`, merged.
 
+    Args:
+        folders: run directories.
+        seed: of every bootstrap.
+        baseline: the model that the others are compared with; the first one by default.
+        sensitivity: read all stored replies again however many there are (`bench.sensitivity`, `bench.perception`).
+
     Raises:
-        UserError: nothing to report, or runs that must not be merged (`bench.frame`).
+        UserError: nothing to report, runs that must not be merged (`bench.frame`), or no model called `baseline`.
     """
-    frame = load_frame(folders)
-    name, sha256 = merged_suite(folders, frame)
-    runs = [read_run(folder) for folder in folders]
-    simulated = {model["name"] for run in runs for model in run["models"] if model["simulated"]}
+    loaded = load_runs(folders)
+    clear = loaded.frame[loaded.frame["dose"] == ""] if len(loaded.frame["dose"].cat.categories) > 1 else loaded.frame
+    if clear.empty:
+        raise UserError("report: every trial shows a degraded picture; add the run that shows the clear ones")
+    name, sha256 = loaded.suite
+    notes = list(loaded.notes)
+    seen = _facts(folders, clear, notes, all_of_them=sensitivity)
+    simulated = frozenset[str]().union(*(run.simulated for run in loaded.runs))
+    found = variants(clear)
     barred = barred_families(name)
-    present = set(frame["family"].astype(str))
-    models = [
-        _model(label, rows, captioner, barred, simulated=str(rows["model"].iloc[0]) in simulated, seed=seed)
-        for label, captioner, rows in _variants(frame)
-    ]
-    return {
+    models = [_model(variant, barred, seen.get(variant.model, ()), simulated=variant.model in simulated, seed=seed) for variant in found]
+    present = {family for model in models for family in model["families"]}
+    document: Document = {
         "v": SCHEMA,
         "version": __version__,
-        "suite": {"name": name, "sha256": sha256, "n": int(frame["puzzle"].nunique())},
-        "format": str(frame["format"].iloc[0]),
+        "suite": {"name": name, "sha256": sha256, "n": int(clear["puzzle"].nunique())},
+        "format": str(clear["format"].iloc[0]),
         "seed": seed,
-        "runs": [{"identity": run["identity"]} for run in runs],
+        "runs": [{"identity": dict(run.identity)} for run in loaded.runs],
         "models": models,
         "barred": {family: reason for family, reason in barred.items() if family in present},
-        "notes": _notes(runs),
+        "notes": notes,
     }
+    for variant, model in zip(found, models, strict=True):
+        notes += _model_notes(variant, model)
+    _attach(document, folders, loaded, clear, found, baseline=baseline, sensitivity=sensitivity)
+    return document
 
 
-def _notes(runs: Sequence[dict[str, object]]) -> list[str]:
-    open_runs = sum(1 for run in runs if not run.get("finished"))
-    return [f"{open_runs} of {len(runs)} runs are not finished: their missing trials are left out"] if open_runs else []
+def _attach(
+    document: Document,
+    folders: Sequence[Path],
+    loaded: Loaded,
+    clear: pd.DataFrame,
+    found: Sequence[Variant],
+    *,
+    baseline: str | None,
+    sensitivity: bool,
+) -> None:
+    """Add the sections that not every report has. `loaded.frame` holds all rows, `clear` those with undamaged pictures."""
+    seed, notes = document["seed"], document["notes"]
+    matrix = captioner_matrix([(variant.model, model) for variant, model in zip(found, document["models"], strict=True)])
+    if matrix:
+        document["captioners"] = matrix
+    by_model: dict[str, Cells] = {}
+    for variant in found:
+        by_model.setdefault(variant.model, variant.cells)
+    if baseline is not None or len(by_model) > 1:
+        document["comparisons"] = comparisons(by_model, baseline, seed)
+    dose = dose_section(loaded.frame, seed=seed)
+    if dose is not None:
+        document["dose"] = dose
+    if sensitivity or len(clear) <= READING_LIMIT:
+        audit = audit_section(folders, clear, seed=seed)
+        if audit is not None:
+            document["audit"] = audit
+        document["sensitivity"] = sensitivity_section(folders, clear, _labelled)
+        notes += [f"ranking: {flip}" for flip in document["sensitivity"]["flips"]]
+    else:
+        notes.append(
+            f"the strict and lenient readings of {len(clear):,} replies were not derived (more than {READING_LIMIT:,}); ask for them"
+        )
 
 
-def _variants(frame: pd.DataFrame) -> list[tuple[str, str | None, pd.DataFrame]]:
-    """(label, captioner, rows) of each model; a model run with several captioners gives one entry for each, sharing the other modes."""
-    found: list[tuple[str, str | None, pd.DataFrame]] = []
-    for model in dict.fromkeys(frame["model"].astype(str)):
+def _labelled(frame: pd.DataFrame) -> list[tuple[str, Cells]]:
+    return [(variant.label, variant.cells) for variant in variants(frame)]
+
+
+def variants(frame: pd.DataFrame) -> list[Variant]:
+    """The models of a table; one that was run with several captioners gives one entry for each, sharing the other modes."""
+    found: list[Variant] = []
+    for model in _present(frame["model"]):
         rows = frame[frame["model"] == model]
-        captioners = sorted({name for name in rows["captioner"].astype(str) if name})
+        captioners = sorted(name for name in _present(rows["captioner"]) if name)
         if len(captioners) <= 1:
-            found.append((model, captioners[0] if captioners else None, rows))
+            found.append(_variant(model, model, captioners[0] if captioners else None, rows))
             continue
         for captioner in captioners:
             mine = rows[(rows["captioner"] == captioner) | (rows["captioner"] == "")]
-            found.append((f"{model} (captions: {captioner})", captioner, mine))
+            found.append(_variant(f"{model} (captions: {captioner})", model, captioner, mine))
     return found
 
 
-def _model(label: str, rows: pd.DataFrame, captioner: str | None, barred: dict[str, str], *, simulated: bool, seed: int) -> ModelDoc:
-    families: dict[str, FamilyDoc] = {}
-    for family in sorted(set(rows["family"].astype(str))):
-        doc = _part(Cells.of(rows[rows["family"] == family]), seed)
-        if family in barred:
-            doc["barred"] = barred[family]
-        families[family] = doc
-    _correct_for_families(families)
+def _present(column: pd.Series[Any]) -> list[str]:
+    """The values of a category column, in the order in which they come."""
+    codes: list[int] = pd.unique(column.cat.codes.to_numpy()).tolist()
+    return [str(column.cat.categories[code]) for code in codes]
+
+
+def _variant(label: str, model: str, captioner: str | None, rows: pd.DataFrame) -> Variant:
     tokens = {"input": int(rows["tokens_in"].sum()), "output": int(rows["tokens_out"].sum())}
-    whole = _part(Cells.of(rows), seed)
-    return {"name": label, "simulated": simulated, "captioner": captioner, "tokens": tokens, **whole, "families": families}
+    return Variant(label, model, captioner, tokens, Cells.of(rows))
 
 
-def _part(cells: Cells, seed: int) -> FamilyDoc:
-    """Modes, gaps, diagnosis and attribution of any set of cells."""
-    asked = [mode for mode in Mode if (cells.frame["mode"] == mode.value).any()]
-    gaps = {f"{a}-{b}": _gap(cells, a, b, seed) for a, b in GAPS}
-    gaps |= {f"{a}-{b}": _gap(cells, a, b, seed) for a, b in MORE_GAPS if a in asked and b in asked}
-    return {
-        "modes": {mode.value: _mode(cells, mode) for mode in asked},
-        "gaps": gaps,
-        "diagnosis": diagnose(cells, seed),
-        "attribution": _attribution(cells),
+def _model(variant: Variant, barred: Mapping[str, str], seen: Sequence[Seen], *, simulated: bool, seed: int) -> ModelDoc:
+    cells = variant.cells
+    letters = {mode.value: doc for mode in cells.asked if (doc := letter_bias(cells, mode))}
+    model: ModelDoc = {
+        "name": variant.label,
+        "simulated": simulated,
+        "captioner": variant.captioner,
+        "tokens": variant.tokens,
+        **part(cells, seed),
+        "families": parts(cells, "family", seed, barred),
+        "levels": _several(cells, "level", seed),
+        "splits": _several(cells, "split", seed),
+        "letters": letters,
     }
+    loss, readback = caption_loss(cells, seed), readback_section(cells, seen, cells.parts("family"), seed)
+    if loss:
+        model["caption_loss"] = loss
+    if readback:
+        model["readback"] = readback
+    return model
 
 
-def _mode(cells: Cells, mode: Mode) -> ModeDoc:
-    outcomes = cells.frame.loc[cells.frame["mode"] == mode.value, "outcome"].astype(str)
-    counts = {outcome.value: int((outcomes == outcome.value).sum()) for outcome in Outcome}
-    rate = None
-    if mode in cells.right:
-        sums, trials = cells.per_puzzle(mode, np.isfinite(cells.right[mode]))
-        rate = clustered_rate(sums, trials)
-    return {  # pyright: ignore[reportReturnType] - the outcome names are the keys of ModeDoc
-        "n": len(outcomes),
-        **counts,
-        "accuracy": _round(rate.estimate) if rate else None,
-        "ci": _interval((rate.low, rate.high)) if rate else None,
-        "puzzles": int(cells.frame.loc[cells.frame["mode"] == mode.value, "puzzle"].nunique()),
-    }
+def _several(cells: Cells, group: str, seed: int) -> dict[str, FamilyDoc]:
+    """Levels or splits, where there are two of them."""
+    docs = parts(cells, group, seed) if len(set(cells.groups[group].codes.tolist())) > 1 else {}
+    return docs if len(docs) > 1 else {}
 
 
-def _gap(cells: Cells, a: Mode, b: Mode, seed: int) -> GapDoc:
-    missing = [mode.value for mode in (a, b) if mode not in cells.right]
-    where = cells.both(a, b) if not missing else np.zeros(0, np.bool_)
-    if not where.any():
-        why = f"no outcome in mode {missing[0]}" if missing else "no puzzle has an outcome in both modes"
-        return {"n": 0, "trials": 0, "delta": None, "ci": None, "p": None, "mde": None, "why": why}
-    first, counts = cells.per_puzzle(a, where)
-    second, _ = cells.per_puzzle(b, where)
-    difference = paired_difference(first, second, counts, seed=seed)
-    assert difference is not None  # `where` is not empty
-    pairs = effective_pairs(first, second, counts)
-    mde = mde_paired(pairs.n_effective, pairs.discordant_rate)
-    return {
-        "n": difference.n_clusters,
-        "trials": difference.n_pairs,
-        "delta": _round(difference.delta),
-        "ci": _interval((difference.low, difference.high)),
-        "p": float(f"{difference.p:.4g}"),
-        "mde": _round(mde) if mde is not None else None,
-    }
+def _facts(folders: Sequence[Path], frame: pd.DataFrame, notes: list[str], *, all_of_them: bool) -> dict[str, list[Seen]]:
+    """What readback replies state; a note instead where they are too many."""
+    count = int((frame["mode"] == Mode.READBACK.value).sum())
+    if count > FACTS_LIMIT and not all_of_them:
+        notes.append(f"{count:,} readback replies were not read fact by fact (more than {FACTS_LIMIT:,}); ask for it")
+        return {}
+    return read_facts(folders, frame) if count else {}
 
 
-def diagnose(cells: Cells, seed: int) -> DiagnosisDoc:
-    """Perception and reasoning rates of the independence model, with bootstrap intervals over puzzles."""
-    has_blind = Mode.BLIND in cells.right
-    source = "blind" if has_blind else "options"
-    lacking = [mode.value for mode in (Mode.IMAGE, Mode.ORACLE) if mode not in cells.right]
-    if lacking:
-        nothing = _unknown(f"no outcome in mode {lacking[0]}")
-        return {"guess": _guess(cells), "guess_from": source, "perception": nothing, "reasoning": nothing}
-    where = cells.both(Mode.IMAGE, Mode.ORACLE)
-    if has_blind:
-        where &= np.isfinite(cells.right[Mode.BLIND])
-    if not where.any():
-        nothing = _unknown("no puzzle has an outcome in every mode that is needed")
-        return {"guess": _guess(cells), "guess_from": source, "perception": nothing, "reasoning": nothing}
-    image, counts = cells.per_puzzle(Mode.IMAGE, where)
-    oracle, _ = cells.per_puzzle(Mode.ORACLE, where)
-    guess = cells.per_puzzle(Mode.BLIND, where)[0] if has_blind else cells.chance * counts
-    used = counts > 0
-    sums = np.column_stack([image, oracle, guess])[used]
-    trials = np.repeat(counts[used][:, None], 3, axis=1)
-    point = _rates(sums.sum(0, keepdims=True) / trials.sum(0, keepdims=True))[0]
-    draws = bootstrap_estimates(sums, trials, _rates, seed=seed)
-    return {
-        "guess": _round(float(sums[:, 2].sum() / trials[:, 2].sum())),
-        "guess_from": source,
-        "perception": _perception(point, draws),
-        "reasoning": _estimate(point[1], draws[:, 1]),
-    }
+def _model_notes(variant: Variant, model: ModelDoc) -> list[str]:
+    """What a reader of one model's tables must know."""
+    name = variant.label
+    return [*_blind_notes(name, model), *_letter_notes(name, model), *_diagnosis_notes(name, variant, model)]
 
 
-def _rates(means: Floats) -> Floats:
-    """(R, 3) means of image, oracle and guess -> (R, 3) perception, reasoning, and how far the oracle is above the guess."""
-    image, oracle, guess = means.T
-    room = oracle - guess
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return np.column_stack([(image - guess) / room, room / (1 - guess), room])
+def _blind_notes(name: str, model: ModelDoc) -> list[str]:
+    above = [
+        f"{family} ({100 * doc['blind']['accuracy']:.1f}% against {100 * doc['blind']['chance']:.1f}%)"
+        for family, doc in model["families"].items()
+        if "blind" in doc and doc["blind"].get("p_holm", 1.0) < ALPHA
+    ]
+    if not above and "blind" in model and model["blind"]["p"] < ALPHA:
+        above = [f"the whole suite ({100 * model['blind']['accuracy']:.1f}% against {100 * model['blind']['chance']:.1f}%)"]
+    return [f"{name}: the question alone gives answers away in {', '.join(above)}"] if above else []
 
 
-def _perception(point: Floats, draws: Floats) -> EstimateDoc:
-    # Clearly above: every one of the bootstrap draws is, which is a one-sided bound at about 1/2000. A ratio whose denominator may be zero
-    # has no interval (Fieller 1954), so nothing weaker will do.
-    if not (draws[:, 2] > 0).all():
-        return _unknown("accuracy with the description is not clearly above guessing, so what was seen cannot be told from what was not")
-    return _estimate(point[0], draws[:, 0])
+def _letter_notes(name: str, model: ModelDoc) -> list[str]:
+    found = [
+        f"{letter} in {mode} ({100 * share:.0f}% of wrong answers, {100 * expected:.0f}% expected)"
+        for mode, doc in model["letters"].items()
+        for letter, (share, expected) in doc["biased"].items()
+    ]
+    return [f"{name} favours a letter whatever it stands for: {', '.join(found)}"] if found else []
 
 
-def _estimate(value: float, draws: Floats) -> EstimateDoc:
-    interval = percentile_interval(draws)
-    if interval is None or not np.isfinite(value):
-        return _unknown("too few puzzles")
-    return {"estimate": _round(value), "ci": _interval(interval), "identifiable": True}
-
-
-def _unknown(why: str) -> EstimateDoc:
-    return {"estimate": None, "ci": None, "identifiable": False, "why": why}
-
-
-def _guess(cells: Cells) -> float | None:
-    if Mode.BLIND in cells.right:
-        return _round(float(np.nanmean(cells.right[Mode.BLIND])))
-    return _round(float(cells.chance.mean())) if cells.chance.size else None
-
-
-def _attribution(cells: Cells) -> AttributionDoc:
-    if Mode.IMAGE not in cells.right or Mode.ORACLE not in cells.right:
-        return {"both_right": 0, "seeing": 0, "thinking": 0, "lucky": 0}
-    where = cells.both(Mode.IMAGE, Mode.ORACLE)
-    image, oracle = cells.right[Mode.IMAGE][where] > 0, cells.right[Mode.ORACLE][where] > 0
-    return {
-        "both_right": int((image & oracle).sum()),
-        "seeing": int((~image & oracle).sum()),
-        "thinking": int((~image & ~oracle).sum()),
-        "lucky": int((image & ~oracle).sum()),
-    }
-
-
-def _correct_for_families(families: dict[str, FamilyDoc]) -> None:
-    """Add Holm's correction over families to every gap."""
-    for name in {name for doc in families.values() for name in doc["gaps"]}:
-        gaps = [doc["gaps"][name] for doc in families.values() if name in doc["gaps"]]
-        for gap, adjusted in zip(gaps, holm([gap["p"] for gap in gaps]), strict=True):
-            gap["p_holm"] = None if adjusted is None else float(f"{adjusted:.4g}")
-
-
-def _round(value: float) -> float:
-    return round(float(value), 6)
-
-
-def _interval(bounds: tuple[float, float]) -> list[float]:
-    return [_round(bounds[0]), _round(bounds[1])]
+def _diagnosis_notes(name: str, variant: Variant, model: ModelDoc) -> list[str]:
+    diagnosis, notes = model["diagnosis"], list[str]()
+    both = variant.cells.both(Mode.IMAGE, Mode.ORACLE)
+    pairs = len(set(variant.cells.puzzle[both].tolist()))
+    if diagnosis.get("puzzles", pairs) < pairs:
+        notes.append(f"{name}: the diagnosis rests on the {diagnosis.get('puzzles')} of {pairs} puzzles that have a blind outcome")
+    other = diagnosis.get("by_options", {}).get("perception")
+    mine, theirs = diagnosis["perception"]["estimate"], other["estimate"] if other else None
+    answered = diagnosis.get("blind_answered", 1.0)
+    if mine is not None and theirs is not None and answered < 0.9 and abs(mine - theirs) >= _GUESS_SHIFT:
+        notes.append(
+            f"{name}: {100 * (1 - answered):.0f}% of blind trials gave no answer, so they understate guessing; with one over the options "
+            f"for guess, perception is {100 * theirs:.1f}% and not {100 * mine:.1f}%"
+        )
+    readback = model.get("readback")
+    if readback and readback["suspect"]:
+        notes.append(f"{name}: the independence model is suspect: {readback['suspect']}")
+    return notes

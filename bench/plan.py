@@ -21,7 +21,7 @@ from bench.models.registry import cost, resolve, warnings
 from bench.outcome import Format
 from bench.prompt import caption_prompt, readback_prompt, solve_prompt
 from bench.puzzle import Puzzle, digest
-from bench.trial import Trial, plan_trials
+from bench.trial import Trial, looks, plan_trials
 from tasks.suites import Suite, load_suite, take_level
 
 CHARS_PER_TOKEN = 4
@@ -93,6 +93,7 @@ def make_plan(config: RunConfig) -> Plan:
             question.fmt,
             question.replicates,
             question.sampling.seed,
+            question.doses,
         )
         parts.append(ModelPlan(model, captioner, list(trials)))
     return Plan(config, suite, parts, _model_options(config))
@@ -148,6 +149,8 @@ def _shard(suite: Suite, shard: tuple[int, int] | None) -> Suite:
 
 def _check_modes(config: RunConfig, suite: Suite) -> None:
     modes, captioner = config.subject.modes, config.question.captioner
+    if config.question.doses and not any(looks(mode, captioner) for mode in modes):
+        raise UserError("--degrade: no mode of this run looks at a picture; add image, caption or readback to --mode")
     if any(mode.shows_oracle for mode in modes):
         _require(suite, "oracle", "a ground-truth description", [p for p in suite.puzzles if p.description is None])
     if Mode.READBACK in modes:

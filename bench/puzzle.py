@@ -50,6 +50,26 @@ class Puzzle:
     sufficient: bool = True
 
 
+def puzzle_line(puzzle: Puzzle) -> dict[str, Any]:
+    """What a run directory stores of `puzzle`: everything but its picture, of which it names the source."""
+    row = {name: getattr(puzzle, name) for name in Puzzle.__dataclass_fields__ if name != "image"}
+    return {**row, "image": {"source": puzzle.image.source, "drawn": puzzle.image.drawn}}
+
+
+def stored_puzzle(line: Mapping[str, Any]) -> Puzzle:
+    """The puzzle of a stored line, without its picture.
+
+    Raises:
+        KeyError, TypeError: the line is no puzzle's.
+    """
+    fields = {name: line[name] for name in Puzzle.__dataclass_fields__ if name in line and name not in ("image", "options")}
+    return Puzzle(**fields, options=tuple(line["options"]), image=ImageRef(line["image"]["source"], _no_picture))
+
+
+def _no_picture() -> bytes:
+    raise FileNotFoundError("a stored puzzle has no picture")
+
+
 def digest(value: Any) -> str:
     """SHA-256 (hex) of the canonical JSON of `value`: the one identity hash of the project, the same in every process and on every machine.
 

@@ -10,11 +10,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from bench import SCHEMA
+from bench.degrade import Degradation
 from bench.errors import Transient
 from bench.image import Picture
 from bench.models.base import Reply, Stop, Usage
 from bench.outcome import Outcome, Verdict
-from bench.trial import SCHEMA, Trial
+from bench.trial import Trial
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +40,12 @@ class SentImage:
     def of(cls, picture: Picture) -> SentImage:
         """What is recorded of `picture`."""
         return cls(picture.sha256, (picture.width, picture.height), picture.resized)
+
+    def as_seen(self, reply: Reply) -> SentImage:
+        """The same after the model's own resize, where `reply` tells of it."""
+        if reply.sent_px is None or reply.sent_px == self.sent_px:
+            return self
+        return SentImage(self.sha256, reply.sent_px, resized=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +74,7 @@ class Record:
     error: Failure | None
     version: str
     v: int = SCHEMA
+    dose: Degradation | None = None
     extra: Mapping[str, Any] = field(default_factory=dict[str, Any], compare=False)
 
     @classmethod
@@ -106,6 +115,7 @@ class Record:
             verdict=verdict,
             error=error,
             version=version,
+            dose=trial.dose,
         )
 
     @property
@@ -131,6 +141,7 @@ class Record:
         known = {name: data[name] for name in cls.__dataclass_fields__ if name in data and name != "extra"}
         known["options"] = tuple(data.get("options", ()))
         known["image"] = _image(data.get("image"))
+        known["dose"] = Degradation.from_json(data["dose"]) if data.get("dose") else None
         known["reply"] = reply_from_json(data["reply"]) if data.get("reply") else None
         verdict = data["verdict"]
         known["verdict"] = Verdict(Outcome(verdict["outcome"]), verdict["answer"], verdict["gold"], verdict["how"])
@@ -158,6 +169,7 @@ def reply_from_json(data: Mapping[str, Any]) -> Reply:
         request_id=data.get("request_id"),
         model=data.get("model"),
         cached=bool(data.get("cached", False)),
+        sent_px=(data["sent_px"][0], data["sent_px"][1]) if data.get("sent_px") else None,
     )
 
 

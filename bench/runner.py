@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Coroutine, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from bench import __version__
 from bench.captioner import Caption, CaptionDesk
@@ -20,6 +21,7 @@ from bench.grader import grade
 from bench.image import fit
 from bench.mode import Mode
 from bench.models.base import Hidden, Purpose, Reply, Request, Sampling
+from bench.models.registry import LOCAL
 from bench.outcome import Format, Outcome, Verdict
 from bench.progress import Progress
 from bench.prompt import prompt_sha, readback_prompt, solve_prompt
@@ -48,6 +50,11 @@ class Asking:
     max_cost: float | None
 
 
+def in_process(client: Client) -> bool:
+    """Whether the model's weights are held by this process."""
+    return client.model.provider in LOCAL
+
+
 def key_of(trial: Trial, client: Client, desk: CaptionDesk, asking: Asking) -> str:
     """The trial's key, from what will be asked."""
     caption_key = desk.key(trial.puzzle, trial.replicate) if trial.mode.shows_caption else None
@@ -71,15 +78,33 @@ class Runner:
         """
         for lane in lanes:
             try:
+                if lane.desk.client and lane.desk.client is not lane.client and in_process(lane.client) and in_process(lane.desk.client):
+                    await self._caption_lane(lane, lane.desk.client)
                 await self._run_lane(lane)
             finally:
                 await lane.client.model.close()
                 if lane.desk.client and lane.desk.client is not lane.client:
                     await lane.desk.client.model.close()
 
+    async def _caption_lane(self, lane: Lane, writer: Client) -> None:
+        """Write all captions and free the writer before the solver is loaded: the two never share the memory of this machine."""
+        pending = (trial for trial in lane.trials if trial.mode.shows_caption)
+        await self._together([self._write(lane, pending) for _ in range(min(self._asking.concurrency, len(lane.trials)))])
+        await writer.model.close()
+
+    async def _write(self, lane: Lane, pending: Iterator[Trial]) -> None:
+        for trial in pending:
+            await asyncio.sleep(0)
+            if key_of(trial, lane.client, lane.desk, self._asking) not in self._store.finished:
+                await lane.desk.get(trial.puzzle, trial.replicate)
+
     async def _run_lane(self, lane: Lane) -> None:
         pending = iter(lane.trials)
-        workers = [asyncio.ensure_future(self._work(lane, pending)) for _ in range(min(self._asking.concurrency, len(lane.trials)))]
+        await self._together([self._work(lane, pending) for _ in range(min(self._asking.concurrency, len(lane.trials)))])
+
+    async def _together(self, work: Sequence[Coroutine[Any, Any, None]]) -> None:
+        """Run all of `work`; the first error, or Ctrl-C, ends the others."""
+        workers = [asyncio.ensure_future(part) for part in work]
         try:
             await asyncio.gather(*workers)
         finally:
@@ -120,6 +145,7 @@ class Runner:
             request = self._request(lane.client, trial, caption)
             image = SentImage.of(request.picture) if request.picture else image
             reply = await lane.client.ask(request, f"{trial.puzzle.id} ({trial.mode})")
+            image = image.as_seen(reply) if image and request.picture else image
         except (Transient, Rejected) as error:
             return self._failed(key, trial, caption, image, Failure(type(error).__name__, str(error), error.status))
         except BadDataError as error:

@@ -7,24 +7,22 @@ import datetime
 import importlib.metadata
 import platform
 import subprocess
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 
-from bench import __version__
+from bench import SCHEMA, __version__
 from bench.cache import Cache
 from bench.captioner import CaptionDesk
 from bench.client import Client, RetryPolicy, Sleep
 from bench.plan import ModelPlan, Plan
 from bench.progress import Progress, Tally
 from bench.prompt import prompt_sha
-from bench.puzzle import Puzzle
+from bench.puzzle import puzzle_line
 from bench.runner import Asking, Lane, Runner
 from bench.store import Store
-from bench.trial import SCHEMA
 
 _PACKAGES = ("anthropic", "openai", "pillow", "numpy", "pandas", "jinja2", "tenacity", "datasets")
 _TEMPLATES = ("solve", "caption_plain", "caption_guided", "readback")
@@ -52,7 +50,7 @@ def run_session(plan: Plan, console: Console, *, sleep: Sleep = asyncio.sleep) -
     folder = config.execution.out or config.default_out()
     store = Store(folder, _run_json(plan), _identity(plan), must_exist=config.execution.resume)
     try:
-        store.save_puzzles(_puzzle_json(puzzle) for puzzle in plan.suite.puzzles)
+        store.save_puzzles(puzzle_line(puzzle) for puzzle in plan.suite.puzzles)
         cache = Cache(config.execution.cache, replay=config.execution.replay)
         try:
             return _ask_all(plan, store, cache, console, sleep)
@@ -127,11 +125,6 @@ def _totals(tally: Tally) -> dict[str, Any]:
         "cost_usd_last": tally.cost,
         "models_reported": sorted(tally.reported),
     }
-
-
-def _puzzle_json(puzzle: Puzzle) -> Mapping[str, Any]:
-    row = {name: getattr(puzzle, name) for name in Puzzle.__dataclass_fields__ if name != "image"}
-    return {**row, "image": {"source": puzzle.image.source, "drawn": puzzle.image.drawn}}
 
 
 def _commit() -> str | None:

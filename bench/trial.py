@@ -11,14 +11,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from bench import SCHEMA
+from bench.degrade import Degradation
 from bench.mode import Mode
 from bench.models.base import Model, Sampling
 from bench.outcome import Format
 from bench.prompt import prompt_sha
 from bench.puzzle import Puzzle, digest
-
-SCHEMA = 1
-"""Version of records, run.json and gap.json."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +30,10 @@ class Captioner:
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """One question to one model under one mode. `options` are in the order shown; `captioner` is None where the mode shows no caption."""
+    """One question to one model under one mode. `options` are in the order shown; `captioner` is None where the mode shows no caption.
+
+    With a `dose`, the puzzle's image is the degraded one; its id stays, so that doses pair up.
+    """
 
     puzzle: Puzzle
     model: str
@@ -40,17 +42,37 @@ class Trial:
     fmt: Format
     replicate: int
     options: tuple[str, ...]
+    dose: Degradation | None = None
 
 
 def plan_trials(
-    puzzles: Sequence[Puzzle], model: str, modes: Sequence[Mode], captioner: Captioner, fmt: Format, replicates: int, seed: int
+    puzzles: Sequence[Puzzle],
+    model: str,
+    modes: Sequence[Mode],
+    captioner: Captioner,
+    fmt: Format,
+    replicates: int,
+    seed: int,
+    doses: Sequence[Degradation] = (),
 ) -> Iterator[Trial]:
-    """All trials of one model; the modes of a puzzle come together, so that a run cut short still holds pairs."""
+    """All trials of one model; the modes of a puzzle come together, so that a run cut short still holds pairs.
+
+    Modes in which a picture is looked at, by the model or by its captioner, come once more for each of `doses`.
+    """
+    seen = [(puzzle, [(dose, replace(puzzle, image=dose.image(puzzle.image))) for dose in doses]) for puzzle in puzzles]
     for replicate in range(replicates):
-        for puzzle in puzzles:
+        for puzzle, dosed in seen:
             options = shown_options(puzzle, replicate, seed)
             for mode in modes:
-                yield Trial(puzzle, model, mode, captioner if mode.shows_caption else None, fmt, replicate, options)
+                shown = captioner if mode.shows_caption else None
+                yield Trial(puzzle, model, mode, shown, fmt, replicate, options)
+                if looks(mode, captioner):
+                    yield from (Trial(worse, model, mode, shown, fmt, replicate, options, dose) for dose, worse in dosed)
+
+
+def looks(mode: Mode, captioner: Captioner) -> bool:
+    """Whether anyone looks at the picture in this mode; captions that a set carries were written long ago."""
+    return mode.shows_image or (mode.shows_caption and captioner.name != "dataset")
 
 
 def shown_options(puzzle: Puzzle, replicate: int, seed: int) -> tuple[str, ...]:

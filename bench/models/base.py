@@ -84,7 +84,10 @@ class Usage:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What came back. `text` is the raw final text (without reasoning blocks), never altered; `model` is what the provider reports."""
+    """What came back. `text` is the raw final text (without reasoning blocks), never altered; `model` is what the provider reports.
+
+    `sent_px` is the picture's width and height in px after the model's own resize, where that happens in this process and is known.
+    """
 
     text: str
     stop: Stop
@@ -93,6 +96,7 @@ class Reply:
     request_id: str | None = None
     model: str | None = None
     cached: bool = False
+    sent_px: tuple[int, int] | None = None
 
 
 class Model(Protocol):

@@ -35,7 +35,8 @@ PROVIDERS: Mapping[str, str] = {
 
 _API = {"anthropic": "Claude", "bedrock": "Claude", "vertex": "Claude", "openai": "Chat"}
 _MODULES = {"Claude": "bench.models.anthropic", "Chat": "bench.models.openai"}
-_LOCAL = ("vllm", "hf")
+LOCAL = ("vllm", "hf")
+"""Providers whose models run in this process."""
 
 
 def resolve(name: str, options: ModelOptions) -> Model:
@@ -52,9 +53,10 @@ def resolve(name: str, options: ModelOptions) -> Model:
         model = Simulated.from_name(f"sim/{model_id}")
         model.name = name
         return model
-    if provider in _LOCAL:
-        hint = f"; a server of it is --model openai/{model_id} --base-url URL" if provider == "vllm" or "/" in model_id else ""
-        raise UserError(f"{name}: local checkpoints ({provider}/…) cannot be run by this version yet{hint}")
+    if provider in LOCAL:
+        from bench.models.local import Local
+
+        return Local(name, provider, model_id, options)
     kind = _API[provider]
     factory: Any = getattr(importlib.import_module(_MODULES[kind]), kind)
     return factory(name, provider, model_id, replace(options, base_url=server_of(name, options)))

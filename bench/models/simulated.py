@@ -5,9 +5,10 @@ rightly with r, independently; where either fails it guesses uniformly among the
 
     image g + (1-g) p r      caption g + (1-g) c r      oracle g + (1-g) r      blind g
 
-(DESIGN.md, Command line). Its captions are worded in several ways, right ones describe the puzzle's state, wrong ones another state; it
-reads any caption, its own or another model's, as a reader of the family would. Its answers are worded in many ways too, so that a run of
-it also exercises the grader. The same request gets the same reply in any order and in any process.
+(DESIGN.md, Command line). With `fade=0.5`, p and c of a degraded picture are multiplied by 0.5 ^ severity (`bench.degrade`); by default
+(`fade=1`) a degraded picture is seen as well as a clear one. Its captions are worded in several ways, right ones describe the puzzle's
+state, wrong ones another state; it reads any caption, its own or another model's, as a reader of the family would. Its answers are worded
+in many ways too, so that a run of it also exercises the grader. The same request gets the same reply in any order and in any process.
 """
 
 from __future__ import annotations
@@ -17,13 +18,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from bench.degrade import DegradedRef
 from bench.errors import UserError
 from bench.image import ImageLimits
 from bench.models.base import Hidden, Purpose, Reply, Request, Stop, Usage
 from bench.puzzle import Puzzle, digest
 from tasks.registry import FAMILIES, family
 
-_KEYS = ("p", "r", "c", "seed")
+_KEYS = ("p", "r", "c", "fade", "seed")
 _LETTERED = (
     "<answer>{letter}</answer>",
     "Let me work it out from what is given.\n\nThe answer is {letter}.",
@@ -46,12 +48,21 @@ _CAPTION_LEADS = ("", "The picture shows the following.\n", "Here is what I can 
 
 @dataclass(frozen=True, slots=True)
 class Rates:
-    """Probabilities of seeing (p), reasoning (r) and captioning (c) rightly, and the seed that decides which trials fail."""
+    """Probabilities of seeing (p), reasoning (r) and captioning (c) rightly, and the seed that decides which trials fail.
+
+    `fade` is what one unit of a degradation's severity leaves of p and c.
+    """
 
     p: float
     r: float
     c: float
     seed: int = 0
+    fade: float = 1.0
+
+    def left(self, puzzle: Puzzle) -> float:
+        """The share of p and c that the puzzle's picture leaves."""
+        dose = puzzle.image.dose if isinstance(puzzle.image, DegradedRef) else None
+        return self.fade**dose.severity if dose else 1.0
 
 
 class Simulated:
@@ -84,10 +95,11 @@ class Simulated:
                 raise UserError(f"simulated model {name!r}: {key} is no number: {value!r}") from None
         if not {"p", "r"} <= values.keys():
             raise UserError(f"simulated model {name!r}: expected sim/p=...,r=... with both p and r")
-        bad = [key for key in ("p", "r", "c") if not 0.0 <= values.get(key, 0.0) <= 1.0]
+        bad = [key for key in ("p", "r", "c", "fade") if not 0.0 <= values.get(key, 0.0) <= 1.0]
         if bad:
             raise UserError(f"simulated model {name!r}: {bad[0]} must be between 0 and 1, found {values[bad[0]]}")
-        return cls(name, Rates(values["p"], values["r"], values.get("c", values["p"]), int(values.get("seed", 0))))
+        rates = Rates(values["p"], values["r"], values.get("c", values["p"]), int(values.get("seed", 0)), values.get("fade", 1.0))
+        return cls(name, rates)
 
     def payload(self, request: Request) -> Mapping[str, Any]:
         hidden = _hidden(request)
@@ -102,13 +114,14 @@ class Simulated:
 
     async def ask(self, request: Request) -> Reply:
         hidden = _hidden(request)
+        left = self.rates.left(hidden.puzzle)
         rng = random.Random(digest([self.rates.seed, dict(self.payload(request)), request.replicate]))
         if hidden.purpose is Purpose.SOLVE:
             text = self._solve(hidden, request, rng)
         elif hidden.purpose is Purpose.CAPTION:
-            text = rng.choice(_CAPTION_LEADS) + self._describe(hidden.puzzle, rng.random() < self.rates.c, rng)
+            text = rng.choice(_CAPTION_LEADS) + self._describe(hidden.puzzle, rng.random() < self.rates.c * left, rng)
         else:
-            text = self._describe(hidden.puzzle, rng.random() < self.rates.p, rng)
+            text = self._describe(hidden.puzzle, rng.random() < self.rates.p * left, rng)
         usage = Usage(input=len(request.text) // 4, output=max(1, len(text) // 4))
         return Reply(text, Stop.END, usage, latency_s=0.0, model=self.model_id)
 
@@ -116,7 +129,7 @@ class Simulated:
         return None
 
     def _solve(self, hidden: Hidden, request: Request, rng: random.Random) -> str:
-        sees = request.picture is not None and rng.random() < self.rates.p
+        sees = request.picture is not None and rng.random() < self.rates.p * self.rates.left(hidden.puzzle)
         told = hidden.evidence is not None and _tells(hidden.evidence, hidden.puzzle)
         reasons = rng.random() < self.rates.r
         choices = hidden.options or hidden.puzzle.options

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
-from bench.document import Document, FamilyDoc, ModelDoc
+from bench.document import Document, EstimateDoc, FamilyDoc, ModelDoc, SensitivityDoc
 from bench.report import words
 
 _SPECIAL = str.maketrans({c: f"\\{c}" for c in "\\`*_{}[]<>#|!~"} | {"\n": " ", "\r": " "})
@@ -25,7 +25,10 @@ def render(document: Document) -> str:
         *_notes(document),
     ]
     for model in document["models"]:
-        lines += [f"## {text(words.label(model))}", "", *_part(model), *_diagnosis(model), *_families(model)]
+        lines += [f"## {text(words.label(model))}", "", *_part(model), *_diagnosis(model), *_families(model), *_more(model)]
+    lines += [*_comparisons(document), *_captioners(document)]
+    if "sensitivity" in document:
+        lines += _sensitivity(document["sensitivity"])
     return "\n".join(lines).rstrip() + "\n"
 
 
@@ -104,3 +107,152 @@ def _families(model: ModelDoc) -> list[str]:
         gaps = [text(words.gap(doc["gaps"][name])) for name in shown]
         rows.append([text(family), *rates, *gaps, *(words.p_value(doc["gaps"][name].get("p_holm")) for name in shown)])
     return ["Accuracy by family in percent; p is corrected for the number of families (Holm).", "", *table(header, rows)]
+
+
+def _more(model: ModelDoc) -> list[str]:
+    """What not every model has: levels, splits, the caption split, readback, replicates, letters."""
+    return [
+        *_compact("level", model["levels"]),
+        *_compact("split", model["splits"]),
+        *_caption_loss(model),
+        *_readback(model),
+        *_replicates(model),
+        *_letters(model),
+    ]
+
+
+def _compact(what: str, parts: Mapping[str, FamilyDoc]) -> list[str]:
+    """Levels or splits: accuracies, the oracle-image gap and both rates, a row each."""
+    if not parts:
+        return []
+    modes = list(dict.fromkeys(mode for doc in parts.values() for mode in doc["modes"]))
+    rows = [
+        [
+            text(name),
+            *(words.percent(doc["modes"][mode]["accuracy"]) if mode in doc["modes"] else "-" for mode in modes),
+            text(words.gap(doc["gaps"]["oracle-image"])),
+            *(_short(doc["diagnosis"][rate]) for rate in ("perception", "reasoning")),
+        ]
+        for name, doc in parts.items()
+    ]
+    return [f"By {what}:", "", *table([what, *modes, "oracle-image (95% CI)", "perception", "reasoning"], rows)]
+
+
+def _short(doc: EstimateDoc) -> str:
+    return words.estimate(doc) if doc["identifiable"] else "not identifiable"
+
+
+def _caption_loss(model: ModelDoc) -> list[str]:
+    loss = model.get("caption_loss")
+    if not loss:
+        return []
+    rows = [
+        ["description - image", words.gap(loss["total"])],
+        ["of it, lost by the captioner (description - caption)", words.gap(loss["lost_by_captioner"])],
+        ["of it, said in the caption and not used from the image (caption - image)", words.gap(loss["said_not_used"])],
+    ]
+    head = f"What the caption keeps, on the {loss['total']['n']} puzzles with all three modes:"
+    return [head, "", *table(["loss", "points (95% CI)"], rows)]
+
+
+def _readback(model: ModelDoc) -> list[str]:
+    doc = model.get("readback")
+    if not doc:
+        return []
+    rows = [
+        ["whole state", words.rate(doc["whole_state"])],
+        ["right answer from the state", words.rate(doc["answer"])],
+        ["recall of facts", words.rate(doc["recall"])],
+        ["precision of facts", words.rate(doc["precision"])],
+        *([f"recall in {text(family)}", words.rate(rate)] for family, rate in doc["families"].items() if len(doc["families"]) > 1),
+    ]
+    verdict = f"The independence model is suspect: {doc['suspect']}." if doc["suspect"] else "It does not contradict the estimate above."
+    head = f"Perception from readback ({doc['n']} replies on {doc['puzzles']} puzzles), without the independence model. {verdict}"
+    return [head, "", *table(["readback", "percent (95% CI)"], rows)]
+
+
+def _replicates(model: ModelDoc) -> list[str]:
+    several = {name: mode["pass_at_k"] for name, mode in model["modes"].items() if "pass_at_k" in mode}
+    if not several:
+        return []
+    most = max(len(rates) for rates in several.values())
+    ks = sorted({k for k in (1, 2, 3, 4, 5, 8, 10, 16, 25, 32, 64, most) if k <= most})
+    rows = [
+        [name, *(words.percent(rates.get(str(k))) for k in ks), words.percent(model["modes"][name].get("consistency"))]
+        for name, rates in several.items()
+    ]
+    return ["Replicates, in percent:", "", *table(["mode", *(f"pass@{k}" for k in ks), "consistency"], rows)]
+
+
+def _letters(model: ModelDoc) -> list[str]:
+    biased = {mode: doc for mode, doc in model["letters"].items() if doc["biased"]}
+    if not biased:
+        return []
+    letters = list(dict.fromkeys(letter for doc in biased.values() for letter in doc["chosen"]))
+    rows = [
+        [mode, *(words.percent(doc["chosen"].get(letter, 0) / doc["n"]) for letter in letters), ", ".join(doc["biased"])]
+        for mode, doc in biased.items()
+    ]
+    return ["How often each letter was chosen, in percent, where one is favoured:", "", *table(["mode", *letters, "favoured"], rows)]
+
+
+def _comparisons(document: Document) -> list[str]:
+    rows = [
+        [
+            text(doc["model"]),
+            words.change(doc["perception"]),
+            words.change(doc["reasoning"]),
+            words.change(doc["image"]),
+            words.change(doc["oracle"]),
+            words.change(doc["oracle_image"]),
+            words.improved(doc),
+        ]
+        for doc in document.get("comparisons", [])
+    ]
+    if not rows:
+        return []
+    header = ["model", "perception", "reasoning", "image", "oracle", "oracle-image gap", "verdict"]
+    baseline = document.get("comparisons", [])[0]["baseline"]
+    return [
+        f"## Change from {text(baseline)}",
+        "",
+        "Differences in points on the puzzles that both models have, with 95% intervals over puzzles. Perception and reasoning rest on the "
+        "independence model; the accuracies and the gap do not, but the gap also grows when reasoning alone improves.",
+        "",
+        *table(header, rows),
+    ]
+
+
+def _captioners(document: Document) -> list[str]:
+    cells = document.get("captioners", [])
+    if not cells:
+        return []
+    names = list(dict.fromkeys(cell["captioner"] for cell in cells))
+    found = {(cell["captioner"], cell["model"]): f"{words.accuracy(cell['caption'])}, {words.gap(cell['gap'])}" for cell in cells}
+    models = list(dict.fromkeys(cell["model"] for cell in cells))
+    rows = [[text(name), *(text(found.get((name, model), "-")) for model in models)] for name in names]
+    head = "Accuracy of each solver (columns) with the captions of each captioner (rows), and the caption-image gap in points."
+    return ["## Captioners", "", head, "", *table(["captioner", *map(text, models)], rows)]
+
+
+def _sensitivity(doc: SensitivityDoc) -> list[str]:
+    modes = list(dict.fromkeys(mode for readings in doc["models"].values() for mode in readings["normal"]["accuracy"]))
+    rows = [
+        [
+            text(name),
+            reading,
+            *(words.percent(one["accuracy"].get(mode)) for mode in modes),
+            words.points(one["oracle_image"]),
+            str(one["changed"]),
+        ]
+        for name, readings in doc["models"].items()
+        for reading, one in readings.items()
+    ]
+    return [
+        "## Reading of answers",
+        "",
+        f"{text(words.sensitivity(doc))}.",
+        "",
+        *table(["model", "reading", *modes, "oracle-image", "verdicts that differ"], rows),
+        *(f"- {text(flip)}" for flip in doc["flips"]),
+    ]

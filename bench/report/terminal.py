@@ -26,10 +26,30 @@ def print_report(document: Document, console: Console) -> None:
         diagnosis = model["diagnosis"]
         for what in ("perception", "reasoning"):
             console.print(f"  {what:<11}{words.estimate(diagnosis[what])}", highlight=False, markup=False)
+        _print_readback(model, console)
+    _print_across(document, console)
     _print_notes(document, console)
     console.print()
     for model in document["models"]:
         console.print(words.sentence(model), highlight=False, markup=False, style="bold")
+
+
+def _print_readback(model: ModelDoc, console: Console) -> None:
+    readback = model.get("readback")
+    if readback:
+        whole, recall = words.rate(readback["whole_state"]), words.percent(readback["recall"]["estimate"])
+        console.print(f"  {'readback':<11}{whole} of the pictures in full, {recall} of the facts", highlight=False, markup=False)
+
+
+def _print_across(document: Document, console: Console) -> None:
+    """Models against each other, and the reading of answers."""
+    for doc in document.get("comparisons", []):
+        console.print()
+        for line in words.comparison(doc):
+            console.print(line, highlight=False, markup=False)
+    if "sensitivity" in document:
+        console.print()
+        console.print(words.sensitivity(document["sensitivity"]), highlight=False, markup=False)
 
 
 def _print_notes(document: Document, console: Console) -> None:

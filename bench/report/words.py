@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from bench.document import EstimateDoc, FamilyDoc, GapDoc, ModeDoc, ModelDoc
+from bench.document import ChangeDoc, ComparisonDoc, EstimateDoc, FamilyDoc, GapDoc, ModeDoc, ModelDoc, RateDoc, SensitivityDoc
 
 OUTCOMES = ("correct", "wrong", "unparsed", "refused", "truncated", "caption_failed", "error")
 SIMULATED = "simulated"
@@ -57,6 +57,49 @@ def estimate(doc: EstimateDoc) -> str:
     if not doc["identifiable"]:
         return f"not identifiable: {doc.get('why', '')}".rstrip(": ")
     return f"{percent(doc['estimate'])} {interval(doc['ci'])}"
+
+
+def rate(doc: RateDoc | None) -> str:
+    """A rate with its interval, in percent."""
+    return "-" if doc is None else f"{percent(doc['estimate'])} {interval(doc['ci'])}"
+
+
+def change(doc: ChangeDoc) -> str:
+    """A difference of two models with its interval, in points; why there is none, where there is none."""
+    if doc["delta"] is None:
+        return doc.get("why", "-")
+    return f"{points(doc['delta'])} {interval(doc['ci'], signed=True)}"
+
+
+def improved(doc: ComparisonDoc) -> str:
+    """What a comparison shows to have improved, in a few words."""
+    if doc["improved"]:
+        return f"{' and '.join(doc['improved'])} improved"
+    known = doc["perception"]["delta"] is not None or doc["reasoning"]["delta"] is not None
+    return "no clear improvement" if known else "what improved cannot be told"
+
+
+def comparison(doc: ComparisonDoc) -> list[str]:
+    """A comparison in two lines: the verdict, and the changes behind it."""
+    return [
+        f"{doc['model']} against {doc['baseline']}: {improved(doc)} ({doc['n']} puzzles)",
+        f"  perception {change(doc['perception'])}, reasoning {change(doc['reasoning'])}",
+    ]
+
+
+def sensitivity(doc: SensitivityDoc) -> str:
+    """How far the reading of answers moves the table, in one line."""
+    moves = [
+        (max(values) - min(values), name, mode)
+        for name, readings in doc["models"].items()
+        for mode in readings["normal"]["accuracy"]
+        if len(values := [value for one in readings.values() if (value := one["accuracy"].get(mode)) is not None]) > 1
+    ]
+    size, name, mode = max(moves, default=(0.0, "", ""))
+    flips = f"{len(doc['flips'])} rankings flip" if doc["flips"] else "no ranking flips"
+    if size == 0:
+        return f"strict, normal and lenient reading of answers agree; {flips}"
+    return f"strict to lenient reading moves accuracy by up to {percent(size)} points ({name}, {mode}); {flips}"
 
 
 def excluded(mode: ModeDoc) -> str:

@@ -128,10 +128,7 @@ def test_names(monkeypatch: pytest.MonkeyPatch, name: str, provider: str, model_
         ("gemini/pro", "unknown provider 'gemini'"),
         ("openai/", "expected an id after openai/"),
         ("sim/p=2", "p"),
-        ("hf/some/checkpoint", "hf/…"),
-        ("vllm/Qwen/Qwen2.5-VL-7B-Instruct", "openai/Qwen/Qwen2.5-VL-7B-Instruct --base-url"),
-        ("tiny-base", "cannot be run by this version yet"),
-        ("qwen2.5-vl-7b", "cannot be run by this version yet"),
+        ("hf/some/lost/checkpoint", "expected a folder with a checkpoint or a hub id"),
     ],
 )
 def test_names_that_cannot_be_resolved(name: str, says: str) -> None:

@@ -1,0 +1,103 @@
+"""The `compare` command: one table, one sentence, and an exit code that CI can act on."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from rich import box
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from bench.compare import compare
+from bench.comparison import Case, Comparison, Verdict
+from bench.errors import UserError
+from bench.report import junit as junit_report
+from bench.report import summary as summary_report
+from bench.report import words
+from bench.store import write_atomically
+
+_SHOWN = 20
+"""Most lines of problems, and most families, that are printed; the files hold all."""
+
+
+def compare_command(
+    baseline: Path, candidate: Path, *, margin: float, alpha: float, junit: Path | None, summary: Path | None, console: Console
+) -> int:
+    """Compare two run directories, print the result, write the files asked for, and return the exit code.
+
+    An existing `summary` is appended to, which is what `$GITHUB_STEP_SUMMARY` expects; an existing `junit` is replaced.
+
+    Raises:
+        UserError: no run directory, a margin or alpha out of range, or a file that cannot be written.
+    """
+    comparison = compare(baseline, candidate, margin=margin, alpha=alpha)
+    print_comparison(comparison, console)
+    if junit is not None:
+        _make_room(junit)
+        write_atomically(junit, junit_report.render_comparison(comparison))
+    if summary is not None:
+        _make_room(summary)
+        _append(summary, summary_report.render(comparison))
+    return comparison.exit_code
+
+
+def print_comparison(comparison: Comparison, console: Console) -> None:
+    """Print the table of modes, the families that are worse, what is missing, and the verdict."""
+    console.print(
+        f"baseline {comparison.baseline}  candidate {comparison.candidate}  suite {comparison.suite}  "
+        f"margin {100 * comparison.margin:g} points  alpha {comparison.alpha:g}",
+        highlight=False,
+        markup=False,
+    )
+    worse = [case for case in comparison.regressions if case.family]
+    for model in dict.fromkeys(case.model for case in comparison.overall):
+        rows = [case for case in comparison.overall if case.model == model]
+        rows += [case for case in worse[:_SHOWN] if case.model == model]
+        console.print(_table(model, rows, comparison, console))
+    if len(worse) > _SHOWN:
+        console.print(f"and {len(worse) - _SHOWN} more families that are worse", highlight=False)
+    for kind, lines in (("incomplete", comparison.problems), ("note", comparison.notes)):
+        for line in lines[:_SHOWN]:
+            console.print(f"{kind}: {line}", highlight=False, markup=False)
+        if len(lines) > _SHOWN:
+            console.print(f"{kind}: and {len(lines) - _SHOWN} more", highlight=False)
+    console.print(comparison.sentence, style="bold", highlight=False, markup=False)
+
+
+def _table(model: str, cases: list[Case], comparison: Comparison, console: Console) -> Table:
+    line = box.SIMPLE_HEAD if not console.options.ascii_only else box.ASCII
+    table = Table(title=escape(model), title_justify="left", title_style="bold", box=line, padding=(0, 1, 0, 0), pad_edge=False)
+    interval = f"points, {100 * (1 - 2 * comparison.alpha):g}% CI"
+    for column in ("mode", "before", "after", interval, "verdict", "detect.", "puzzles", "enough"):
+        table.add_column(column, justify="left" if column in ("mode", "verdict") else "right", no_wrap=column == interval)
+    for case in cases:
+        name = f"{case.mode}, {case.family}" if case.family else case.mode if case.decides else f"{case.mode} (control)"
+        bounds = "" if case.low is None or case.high is None else words.interval([case.low, case.high], signed=True)
+        table.add_row(
+            escape(name),
+            words.percent(case.baseline),
+            words.percent(case.candidate),
+            f"{words.points(case.delta)} {bounds}".rstrip(),
+            case.verdict.value,
+            words.percent(case.detectable),
+            str(case.puzzles),
+            "-" if case.enough is None else f"{case.enough:,}",
+            style="bold" if case.verdict is Verdict.REGRESSION else None,
+        )
+    return table
+
+
+def _append(path: Path, text: str) -> None:
+    try:
+        with path.open("a", encoding="utf-8") as out:
+            out.write(text)
+    except OSError as error:
+        raise UserError(f"{path} cannot be written ({error.strerror})") from error
+
+
+def _make_room(path: Path) -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"{path.parent} cannot be made ({error.strerror})") from error

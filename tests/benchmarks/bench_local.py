@@ -1,0 +1,136 @@
+"""Tokens per second and peak memory of `hf/` and `vllm/` beside the bare library on the same batch; each is measured in its own process.
+
+    .venv/bin/python tests/benchmarks/bench_local.py             transformers, beside a bare batched `generate`
+    .venv-vllm/bin/python tests/benchmarks/bench_local.py        and vLLM, beside a bare `LLM.chat`
+
+The bounds that the project sets itself: `hf/` 85%, `vllm/` 90% of the bare speed, peak memory within 10%.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+import importlib.util
+import json
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT))
+
+from bench.models.base import Reply, Request  # noqa: E402
+from bench.models.local import Local  # noqa: E402
+from bench.models.local_options import Checkpoint  # noqa: E402
+from bench.models.options import ModelOptions  # noqa: E402
+from bench.models.processor import load_processor, pixels  # noqa: E402
+from tests.models import tiny_qwen  # noqa: E402
+from tests.models.local_requests import ask_together, requests  # noqa: E402
+
+ROWS = 64
+NEW = 64
+REPEATS = 8
+VLLM_OPTIONS = "dtype=float32,eager=yes,max_len=512"
+SETTINGS = {"VLLM_ENABLE_V1_MULTIPROCESSING": "0", "OMP_NUM_THREADS": "1", "VLLM_CPU_KVCACHE_SPACE": "1", "HF_HUB_OFFLINE": "1"}
+
+Round = Callable[[], int]
+"""Answers the whole batch once and returns how many tokens were made."""
+
+
+def main() -> None:
+    os.environ.update({name: os.environ.get(name, value) for name, value in SETTINGS.items()})
+    if len(sys.argv) > 1:
+        print(json.dumps(measure(sys.argv[1], sys.argv[2])))
+        return
+    providers = ["hf", "vllm"] if importlib.util.find_spec("vllm") is not None else ["hf"]
+    with tempfile.TemporaryDirectory() as folder:
+        checkpoint = str(tiny_qwen.build(Path(folder) / "tiny"))
+        for provider in providers:
+            bare, own = (_apart(f"{provider}-{kind}", checkpoint) for kind in ("bare", "ours"))
+            speed, memory = own["speed"] / bare["speed"], own["memory"] / bare["memory"]
+            print(f"{provider}: {own['speed']:,.0f} tokens/s, bare {bare['speed']:,.0f} ({speed:.0%}); memory "
+                  f"{own['memory']:,.0f} MB, bare {bare['memory']:,.0f} MB ({memory:.0%}); {ROWS} pictures, {NEW} tokens each")  # fmt: skip
+
+
+def _apart(what: str, checkpoint: str) -> dict[str, float]:
+    done = subprocess.run([sys.executable, __file__, what, checkpoint], capture_output=True, text=True, check=True, cwd=ROOT)
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def measure(what: str, checkpoint: str) -> dict[str, float]:
+    """The best speed in tokens per second of `REPEATS` rounds after a first one (other work only slows), and peak memory in MB."""
+    asked = requests(ROWS, max_tokens=NEW)
+    makers: dict[str, Callable[[str, Sequence[Request]], Round]] = {
+        "hf-bare": bare_hf,
+        "hf-ours": lambda where, batch: ours(f"hf/{where}", batch),
+        "vllm-bare": bare_vllm,
+        "vllm-ours": lambda where, batch: ours(f"vllm/{where}?{VLLM_OPTIONS}", batch),
+    }
+    answer = makers[what](checkpoint, asked)
+    answer()
+    speeds: list[float] = []
+    for _ in range(REPEATS):
+        started = time.perf_counter()
+        tokens = answer()
+        speeds.append(tokens / (time.perf_counter() - started))
+    return {"speed": max(speeds), "memory": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}
+
+
+def ours(name: str, asked: Sequence[Request]) -> Round:
+    """All requests through the model as the runner asks them."""
+    provider, _, text = name.partition("/")
+    model = Local(name, provider, text, ModelOptions(concurrency=ROWS), announce=lambda line: None)
+
+    def answer() -> int:
+        replies = asyncio.run(ask_together(model, asked))
+        assert all(isinstance(reply, Reply) for reply in replies), replies
+        return sum(reply.usage.output for reply in replies if isinstance(reply, Reply))
+
+    return answer
+
+
+def bare_hf(checkpoint: str, asked: Sequence[Request]) -> Round:
+    """One padded batch and one greedy `generate`, decoding included."""
+    torch: Any = importlib.import_module("torch")
+    transformers: Any = importlib.import_module("transformers")
+    model = transformers.AutoModelForImageTextToText.from_pretrained(checkpoint, dtype=torch.float32).eval()
+    ends = set(model.generation_config.eos_token_id)
+    model.generation_config = transformers.GenerationConfig(eos_token_id=list(ends), pad_token_id=model.generation_config.pad_token_id)
+    processor = load_processor(checkpoint)
+
+    def answer() -> int:
+        pictures = [pixels(request.picture.data) for request in asked if request.picture is not None]
+        chats = [[{"role": "user", "content": [{"type": "image"}, {"type": "text", "text": request.text}]}] for request in asked]
+        texts = [processor.apply_chat_template(chat, add_generation_prompt=True, tokenize=False) for chat in chats]
+        inputs = processor(text=texts, images=pictures, padding=True, padding_side="left", return_tensors="pt")
+        with torch.inference_mode():
+            rows = model.generate(**inputs, max_new_tokens=NEW, do_sample=False)[:, inputs["input_ids"].shape[1] :].tolist()
+        processor.tokenizer.batch_decode(rows, skip_special_tokens=True)
+        return sum(next((index + 1 for index, token in enumerate(row) if token in ends), len(row)) for row in rows)
+
+    return answer
+
+
+def bare_vllm(checkpoint: str, asked: Sequence[Request]) -> Round:
+    """One `LLM.chat` with everything."""
+    from bench.models.vllm import arguments, messages, sampling_params
+
+    options = Checkpoint.parse("vllm", "vllm", f"{checkpoint}?{VLLM_OPTIONS}")
+    llm: Any = importlib.import_module("vllm").LLM(**arguments(options))
+
+    def answer() -> int:
+        chats = [messages(request) for request in asked]
+        outputs = llm.chat(chats, [sampling_params(request.sampling) for request in asked], use_tqdm=False)
+        return sum(len(output.outputs[0].token_ids) for output in outputs)
+
+    return answer
+
+
+if __name__ == "__main__":
+    main()
