@@ -3,10 +3,11 @@ PYTHON ?= python3
 VENV := .venv
 PEER := .venv-peer
 VLLM := .venv-vllm
+INSPECT := .venv-inspect
 BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: demo test browser check test-vllm bench calibration clean tex
+.PHONY: demo test check test-vllm test-inspect bench calibration browser tex clean
 
 demo: $(VENV)/.core  ## the main job on generated puzzles with two simulated models: no key, no network
 	$(BIN)/python run_bench.py
@@ -16,6 +17,9 @@ test: $(VENV)/.dev $(PEER)/.done browser tex  ## the whole test suite
 
 test-vllm: $(VLLM)/.done  ## the real vLLM engine on the CPU, offline and as a server, against transformers
 	$(VLLM)/bin/python -m pytest tests/vllm
+
+test-inspect: $(INSPECT)/.done  ## logs and tasks against Inspect AI itself, whose requirements disagree with ours
+	$(INSPECT)/bin/python -m pytest tests/bench/test_inspect.py
 
 browser:  ## Chromium for the tests of the HTML report, where it is missing and this is root on Debian; they are skipped without it
 	command -v chromium >/dev/null || [ "$$(id -u)" != 0 ] || ! command -v apt-get >/dev/null || \
@@ -27,7 +31,7 @@ check: $(VENV)/.dev  ## ruff and pyright (strict), tests included
 	$(BIN)/pyright
 
 bench: $(VENV)/.dev  ## speed, printed and never asserted
-	for file in tests/benchmarks/bench_*.py; do echo "== $$file"; $(BIN)/python $$file || exit 1; done
+	for name in families report local; do echo "== $$name"; $(BIN)/python -m tests.benchmarks.bench_$$name || exit 1; done
 
 calibration: $(VENV)/.dev  ## coverage, bias, false alarms and attribution on simulated outcomes; rewrites reports/example/calibration.md
 	$(BIN)/python -m tests.benchmarks.calibration_report
@@ -54,6 +58,12 @@ $(VLLM)/.done: tests/vllm/setup.sh
 	tests/vllm/setup.sh $(VLLM) $(PYTHON)
 	touch $@
 
+$(INSPECT)/.done: tests/bench/inspect-requirements.txt pyproject.toml
+	$(PYTHON) -m venv $(INSPECT)
+	$(INSPECT)/bin/python -m pip install --quiet --disable-pip-version-check -r $<
+	$(INSPECT)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps -e .
+	touch $@
+
 # A real TeX for the tables of the paper: about 80 s and 150 MB once, where it can be installed; the tests that need it skip elsewhere.
 tex:
 	@command -v pdflatex >/dev/null || { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && apt-get update -qq && \
@@ -61,4 +71,4 @@ tex:
 	texlive-latex-base texlive-latex-recommended >/dev/null; } || echo "no pdflatex: the tests of the LaTeX tables will be skipped"
 
 clean:
-	rm -rf $(VENV) $(PEER) $(VLLM) build *.egg-info .pytest_cache .hypothesis .ruff_cache
+	rm -rf $(VENV) $(PEER) $(VLLM) $(INSPECT) build *.egg-info .pytest_cache .hypothesis .ruff_cache

@@ -24,7 +24,7 @@ from bench.puzzle import puzzle_line
 from bench.runner import Asking, Lane, Runner
 from bench.store import Store
 
-_PACKAGES = ("anthropic", "openai", "pillow", "numpy", "pandas", "jinja2", "tenacity", "datasets")
+_PACKAGES = ("anthropic", "openai", "pillow", "numpy", "pandas", "jinja2", "tenacity", "datasets", "torch", "transformers", "vllm")
 _TEMPLATES = ("solve", "caption_plain", "caption_guided", "readback")
 
 
@@ -91,7 +91,8 @@ def _lane(part: ModelPlan, plan: Plan, store: Store, cache: Cache, sleep: Sleep)
 
 def _identity(plan: Plan) -> dict[str, Any]:
     templates = {name: prompt_sha(name) for name in _TEMPLATES}
-    return {**plan.config.identity(), "suite_sha256": plan.suite.sha256, "prompts": templates}
+    ids = {m.name: m.model_id for part in plan.models for m in (part.model, part.captioner) if m is not None}
+    return {**plan.config.identity(), "model_ids": ids, "suite_sha256": plan.suite.sha256, "prompts": templates}
 
 
 def _run_json(plan: Plan) -> dict[str, Any]:
@@ -107,7 +108,7 @@ def _run_json(plan: Plan) -> dict[str, Any]:
         "models": [{"name": m.name, "provider": m.provider, "id": m.model_id, "simulated": m.simulated} for m in models.values()],
         "planned": plan.total,
         "python": platform.python_version(),
-        "packages": {name: importlib.metadata.version(name) for name in _PACKAGES},
+        "packages": {name: version for name in _PACKAGES if (version := _version(name))},
         "commit": _commit(),
         "finished": False,
         "totals": None,
@@ -125,6 +126,13 @@ def _totals(tally: Tally) -> dict[str, Any]:
         "cost_usd_last": tally.cost,
         "models_reported": sorted(tally.reported),
     }
+
+
+def _version(package: str) -> str | None:
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return None
 
 
 def _commit() -> str | None:

@@ -1,11 +1,13 @@
 """A tiny random Qwen2.5-VL in Hugging Face format, made on the spot: nothing is downloaded.
 
-The tokenizer is byte-level without merges, so every byte is a token; the chat template is our own. The text head has 32 dimensions, the
-least that vLLM takes, `mrope_section` adds up to half of it, and every vision block has full attention (so small a picture has one window).
+Every printable ASCII character and the line feed is a token and nothing else is (other characters of a prompt are dropped), so equal texts
+are equal tokens; the chat template is our own. The text head has 32 dimensions, the least that vLLM takes, `mrope_section` adds up to half
+of it, and every vision block has full attention (so small a picture has one window).
 """
 
 from __future__ import annotations
 
+import importlib
 import json
 from pathlib import Path
 from typing import Any
@@ -25,13 +27,11 @@ TEMPLATE = (
 
 def build(folder: Path, *, seed: int = 0, template: str | None = TEMPLATE) -> Path:
     """Write the checkpoint into `folder` (made if need be) with weights drawn by `seed`; returns `folder`."""
-    import torch
-    import transformers
-
+    torch: Any = importlib.import_module("torch")
+    transformers: Any = importlib.import_module("transformers")
     tokenizer = _tokenizer()
-    torch.manual_seed(seed)  # pyright: ignore[reportUnknownMemberType]
-    make: Any = transformers.Qwen2_5_VLForConditionalGeneration
-    model: Any = make(_config(tokenizer)).float().eval()
+    torch.manual_seed(seed)
+    model: Any = transformers.Qwen2_5_VLForConditionalGeneration(_config(tokenizer)).float().eval()
     model.generation_config = transformers.GenerationConfig(
         eos_token_id=[_id(tokenizer, "<|im_end|>"), _id(tokenizer, "<|endoftext|>")],
         pad_token_id=_id(tokenizer, "<|endoftext|>"),
@@ -50,12 +50,10 @@ def build(folder: Path, *, seed: int = 0, template: str | None = TEMPLATE) -> Pa
 
 def lora(base: Path, folder: Path, *, seed: int = 1) -> Path:
     """Write a random LoRA adapter of `base`, large enough to change what it says, into `folder`; returns `folder`."""
-    import peft
-    import torch
-    import transformers
-
-    load: Any = transformers.AutoModelForImageTextToText
-    torch.manual_seed(seed)  # pyright: ignore[reportUnknownMemberType]
+    peft: Any = importlib.import_module("peft")
+    torch: Any = importlib.import_module("torch")
+    load: Any = importlib.import_module("transformers").AutoModelForImageTextToText
+    torch.manual_seed(seed)
     config = peft.LoraConfig(r=4, lora_alpha=16, target_modules=r".*language_model.*\.(q|k|v|o)_proj", init_lora_weights=False)
     model: Any = peft.get_peft_model(load.from_pretrained(base), config)
     model.save_pretrained(folder)
@@ -63,16 +61,20 @@ def lora(base: Path, folder: Path, *, seed: int = 1) -> Path:
 
 
 def _tokenizer() -> Any:
-    import transformers
-    from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
-
-    alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
-    raw = Tokenizer(models.BPE(vocab={letter: index for index, letter in enumerate(alphabet)}, merges=[]))
+    tokenizers: Any = importlib.import_module("tokenizers")
+    decoders, models, pre_tokenizers = tokenizers.decoders, tokenizers.models, tokenizers.pre_tokenizers
+    alphabet = [
+        *(chr(code) for code in range(33, 127)),
+        "\u0120",
+        "\u010a",
+    ]  # the last two are how byte-level BPE writes space and line feed
+    raw = tokenizers.Tokenizer(models.BPE(vocab={letter: index for index, letter in enumerate(alphabet)}, merges=[]))
     raw.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     raw.decoder = decoders.ByteLevel()
-    raw.add_special_tokens([AddedToken(name, special=True, normalized=False) for name in SPECIAL])
-    made: Any = transformers.PreTrainedTokenizerFast
-    return made(tokenizer_object=raw, eos_token="<|im_end|>", pad_token="<|endoftext|>", model_max_length=MAX_LENGTH)
+    raw.add_special_tokens([tokenizers.AddedToken(name, special=True, normalized=False) for name in SPECIAL])
+    return importlib.import_module("transformers").PreTrainedTokenizerFast(
+        tokenizer_object=raw, eos_token="<|im_end|>", pad_token="<|endoftext|>", model_max_length=MAX_LENGTH
+    )
 
 
 def _id(tokenizer: Any, name: str) -> int:
@@ -80,8 +82,6 @@ def _id(tokenizer: Any, name: str) -> int:
 
 
 def _config(tokenizer: Any) -> Any:
-    import transformers
-
     text = {
         "vocab_size": len(tokenizer),
         "hidden_size": 64,
@@ -111,6 +111,7 @@ def _config(tokenizer: Any) -> Any:
         "initializer_range": 0.2,
     }
     tokens = {f"{name}_token_id": _id(tokenizer, f"<|{word}|>") for name, word in _TOKENS.items()}
+    transformers: Any = importlib.import_module("transformers")
     return transformers.Qwen2_5_VLConfig(text_config=text, vision_config=vision, tie_word_embeddings=False, **tokens)
 
 

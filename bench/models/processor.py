@@ -1,0 +1,109 @@
+"""A checkpoint's processor (tokenizer, image processor, chat template), with or without torchvision.
+
+Processors of models that also watch videos insist on a video processor, and that needs torchvision, which many machines lack or hold
+broken. This project shows stills only: where there is no torchvision, such a processor is built without its video half.
+"""
+
+from __future__ import annotations
+
+import importlib
+import io
+from functools import cache
+from typing import Any
+
+from PIL import Image
+
+_PROBE = [
+    {"role": "user", "content": [{"type": "image"}, {"type": "text", "text": "?"}]},
+]
+_BLANK = [
+    {"role": "user", "content": [{"type": "text", "text": "?"}]},
+]
+
+
+def load_processor(where: str, **options: Any) -> Any:
+    """The processor of the checkpoint `where` (folder or hub id); `options` go to `from_pretrained` (revision, trust_remote_code).
+
+    Raises:
+        OSError, ValueError, ImportError: as transformers does.
+    """
+    transformers: Any = importlib.import_module("transformers")
+    if not importlib.import_module("transformers.utils.import_utils").is_torchvision_available():
+        config = transformers.AutoConfig.from_pretrained(where, **options)
+        known = importlib.import_module("transformers.models.auto.processing_auto").PROCESSOR_MAPPING_NAMES
+        name = known.get(config.model_type)
+        found = getattr(transformers, name, None) if isinstance(name, str) else None
+        if found is not None and "video_processor" in found.get_attributes():
+            return stills_only(found).from_pretrained(where, **options)
+    return transformers.AutoProcessor.from_pretrained(where, **options)
+
+
+def load_errors() -> tuple[type[Exception], ...]:
+    """What loading a checkpoint raises when its files are missing, cut, of another kind or unreachable."""
+    safetensors: Any = importlib.import_module("safetensors")
+    return (OSError, ValueError, RuntimeError, ImportError, KeyError, TypeError, AttributeError, safetensors.SafetensorError)
+
+
+def one_line(error: BaseException) -> str:
+    """The first line of an error's message, or its kind where it has none."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return lines[0] if lines else type(error).__name__
+
+
+@cache
+def stills_only(processor: Any) -> Any:
+    """The processor class `processor` without its video half; it saves and loads as the original does."""
+    kept = [name for name in processor.get_attributes() if name != "video_processor"]
+    return type(processor.__name__, (processor,), {"get_attributes": classmethod(lambda cls: kept), "__module__": processor.__module__})
+
+
+def why_unfit(processor: Any) -> str | None:
+    """Why a processor cannot serve here, in words that follow the checkpoint's name; None where it can."""
+    if getattr(processor, "image_processor", None) is None:
+        return "takes no images (it has no image processor)"
+    template = getattr(processor, "chat_template", None) or getattr(getattr(processor, "tokenizer", processor), "chat_template", None)
+    if not template:
+        return "has no chat template (expected chat_template.jinja in it, or in its tokenizer_config.json)"
+    import jinja2
+
+    try:
+        shown, blank = (processor.apply_chat_template(chat, add_generation_prompt=True, tokenize=False) for chat in (_PROBE, _BLANK))
+    except (jinja2.TemplateError, TypeError, ValueError) as error:
+        return f"has a chat template that fails on an image and a text ({error})"
+    return "has a chat template that leaves images out" if shown == blank else None
+
+
+class SentSizes:
+    """Sizes in px of pictures after the image processor's own resize, worked out once per size by handing it a blank picture."""
+
+    def __init__(self, image_processor: Any) -> None:
+        self._processor = image_processor
+        self._known: dict[tuple[int, int], tuple[int, int] | None] = {}
+
+    def of(self, width: int, height: int) -> tuple[int, int] | None:
+        """Width and height in px that the model sees; None where the processor does not tell (a picture cut into tiles)."""
+        if (width, height) not in self._known:
+            self._known[width, height] = _processed_size(self._processor, width, height)
+        return self._known[width, height]
+
+
+def _processed_size(processor: Any, width: int, height: int) -> tuple[int, int] | None:
+    made: Any = processor(images=[Image.new("RGB", (width, height))], return_tensors="np")
+    grid = made.get("image_grid_thw")
+    if grid is not None:
+        patch = int(processor.patch_size)
+        return int(grid[0][2]) * patch, int(grid[0][1]) * patch
+    pixels = made.get("pixel_values")
+    if pixels is not None and getattr(pixels, "ndim", 0) == 4 and pixels.shape[0] == 1:
+        return int(pixels.shape[3]), int(pixels.shape[2])
+    return None
+
+
+def pixels(data: bytes) -> Image.Image:
+    """A picture's bytes as RGB, transparency on white as a page would show it."""
+    with Image.open(io.BytesIO(data)) as image:
+        if "A" not in image.getbands() and "transparency" not in image.info:
+            return image.convert("RGB")
+        layer = image.convert("RGBA")
+    page = Image.new("RGBA", layer.size, "white")
+    return Image.alpha_composite(page, layer).convert("RGB")

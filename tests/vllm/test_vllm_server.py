@@ -1,0 +1,128 @@
+"""A real `vllm serve` on loopback behind our `openai/` provider: many clients at once, usage, stops, and 400s as rejections."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from bench.errors import Rejected, Unusable
+from bench.models.base import Reply, Request, Sampling, Stop
+from bench.models.local import Local
+from bench.models.options import ModelOptions
+from bench.models.registry import resolve
+from tests.models.local_requests import ask_all, ask_together, requests
+
+pytestmark = pytest.mark.timeout(600)
+
+START_S = 400.0
+"""Longest wait for the server, in seconds: about 35 on an idle machine."""
+
+
+@pytest.fixture(scope="module")
+def server(checkpoint: Path) -> Iterator[str]:
+    """The base URL of a server of the checkpoint, named `tiny`."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = [str(Path(sys.executable).with_name("vllm")), "serve", str(checkpoint), "--served-model-name", "tiny"]
+    command += ["--host", "127.0.0.1", "--port", str(port), "--dtype", "float32", "--max-model-len", "512", "--enforce-eager"]
+    command += ["--generation-config", "vllm", "--limit-mm-per-prompt", '{"image": 1}']
+    log = checkpoint.parent / "server.log"
+    settings = {**os.environ, "VLLM_ENABLE_V1_MULTIPROCESSING": "1"}
+    with log.open("w") as out, subprocess.Popen(command, stdout=out, stderr=subprocess.STDOUT, env=settings) as process:
+        try:
+            _wait(f"http://127.0.0.1:{port}/health", process, log)
+            yield f"http://127.0.0.1:{port}/v1"
+        finally:
+            process.terminate()
+            try:
+                process.wait(60)
+            except subprocess.TimeoutExpired:
+                process.kill()
+
+
+def _wait(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
+    until = time.monotonic() + START_S
+    while time.monotonic() < until and process.poll() is None:
+        try:
+            with urllib.request.urlopen(url, timeout=5):
+                return
+        except (urllib.error.URLError, OSError):
+            time.sleep(0.5)
+    pytest.fail(f"the server did not start:\n{log.read_text()[-3000:]}")
+
+
+def ask(url: str, asked: list[Request], name: str = "openai/tiny") -> list[Reply | Exception]:
+    """Ask everything at once, at temperature 0 unless a request says otherwise."""
+
+    async def run() -> list[Reply | Exception]:
+        model = resolve(name, ModelOptions(base_url=url, concurrency=len(asked), timeout_s=300.0))
+        try:
+            return await ask_together(model, [greedy(request) for request in asked])
+        finally:
+            await model.close()
+
+    return asyncio.run(run())
+
+
+def greedy(request: Request) -> Request:
+    sampling = request.sampling
+    return request if sampling.temperature is not None else replace(request, sampling=replace(sampling, temperature=0.0))
+
+
+def replies(url: str, asked: list[Request]) -> list[Reply]:
+    answered = ask(url, asked)
+    assert [reply for reply in answered if not isinstance(reply, Reply)] == []
+    return [reply for reply in answered if isinstance(reply, Reply)]
+
+
+def test_many_clients_at_once_get_what_transformers_says(server: str, hf: Local) -> None:
+    asked = [*requests(24), *requests(8, pictures=False)]
+    ours, theirs = replies(server, asked), ask_all(hf, asked, close=False)
+    assert [reply.text for reply in ours] == [reply.text for reply in theirs]
+    assert [reply.usage for reply in ours] == [reply.usage for reply in theirs]
+    assert [reply.stop for reply in ours] == [reply.stop for reply in theirs]
+    assert {reply.stop for reply in ours} == {Stop.END, Stop.LENGTH}
+    assert {reply.model for reply in ours} == {"tiny"}
+    assert all(reply.request_id for reply in ours)
+
+
+def test_replicates_differ_with_temperature_and_repeat_with_the_seed(server: str) -> None:
+    first = [reply.text for reply in replies(server, requests(16, temperature=1.0))]
+    assert [reply.text for reply in replies(server, requests(16, temperature=1.0))] == first
+    other = [reply.text for reply in replies(server, requests(16, temperature=1.0, seed=1))]
+    assert all(a != b for a, b in zip(first, other, strict=True))
+
+
+def test_a_cut_reply_says_so(server: str) -> None:
+    (reply,) = replies(server, [Request("?", None, Sampling(1))])
+    assert (reply.stop, reply.usage.output) == (Stop.LENGTH, 1)
+
+
+def test_400s_are_rejections(server: str) -> None:
+    (shown,) = requests(1)
+    assert shown.picture is not None
+    broken = Request(shown.text, replace(shown.picture, data=shown.picture.data[:60]), Sampling(4))
+    long = Request("x" * 600, None, Sampling(4))
+    fine, bad_image, too_long = ask(server, [shown, broken, long])
+    assert isinstance(fine, Reply)
+    for error in (bad_image, too_long):
+        assert isinstance(error, Rejected)
+        assert error.status == 400
+        assert "\n" not in str(error)
+
+
+def test_an_unknown_model_stops_the_run(server: str) -> None:
+    (error,) = ask(server, requests(1), name="openai/another")
+    assert isinstance(error, Unusable)
