@@ -133,7 +133,7 @@ def _line_by_line(block: bytes, path: Path, first: int) -> Any:
     for number, line in enumerate(block.splitlines(), start=first):
         where = f"{path} line {number}"
         try:
-            data = json.loads(line)
+            data = _storable(json.loads(line))
         except ValueError as error:
             raise UserError(f"{where}: not a JSON line ({error})") from error
         row = _checked(data, where, schema.names)
@@ -143,6 +143,17 @@ def _line_by_line(block: bytes, path: Path, first: int) -> Any:
             raise UserError(f"{where}: not a record of this version ({str(error).splitlines()[0]})") from error
         rows.append(row)
     return pa.Table.from_pylist(rows, schema=schema)
+
+
+def _storable(value: Any) -> Any:
+    """`value` with "?" for half surrogate pairs, which JSON can spell and Arrow cannot hold."""
+    if isinstance(value, str):
+        return value.encode("utf-8", "replace").decode()
+    if isinstance(value, list):
+        return [_storable(item) for item in cast(list[Any], value)]
+    if isinstance(value, dict):
+        return {_storable(key): _storable(item) for key, item in cast(dict[str, Any], value).items()}
+    return value
 
 
 def _checked(data: Any, where: str, names: list[str]) -> dict[str, Any]:

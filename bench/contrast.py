@@ -80,7 +80,8 @@ def changes(
         nothing = Estimate(None, None, "no puzzle has an outcome of both models in every mode that is needed")
         return nothing, nothing
     totals = bootstrap_sums(np.hstack([differences(*arm) for arm in arms]), seed=seed, resamples=resamples)
-    draws = ratio_draws(totals[:, 3:]) - ratio_draws(totals[:, :3])
+    with np.errstate(invalid="ignore"):  # a ratio that is infinite in both: not finite, and then no interval is given
+        draws = ratio_draws(totals[:, 3:]) - ratio_draws(totals[:, :3])
     return (
         _change(found[0].perception, found[1].perception, draws[:, 0]),
         _change(found[0].reasoning, found[1].reasoning, draws[:, 1]),

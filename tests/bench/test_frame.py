@@ -195,3 +195,9 @@ def test_texts_are_stored_as_codes(tmp_path: Path) -> None:
     frame = load_frame([write_run(tmp_path / "r", [{**ROW, "replicate": index} for index in range(50)])])
     assert frame["puzzle"].dtype == "category"
     assert np.unique(frame["puzzle"].cat.codes).size == 1
+
+
+def test_half_a_surrogate_pair_in_an_answer_does_not_stop_a_report(tmp_path: Path) -> None:
+    rows = [{"puzzle": "p", "mode": "image", "verdict": {"outcome": "wrong", "answer": "\ud83d", "gold": "1"}}]
+    run = write_run(tmp_path / "r", [{**row, "outcome": "wrong"} for row in rows])
+    assert list(load_frame([run])["outcome"]) == ["wrong"]
