@@ -21,6 +21,7 @@ from bench.models.base import Usage
 BEDROCK_REGIONS = ("us", "us-gov", "eu", "apac", "jp", "au", "ca", "global")
 """Prefixes of Bedrock's inference profiles: `us.anthropic.…` is the model `anthropic.…` served from several regions."""
 
+
 @dataclass(frozen=True, slots=True)
 class Generation:
     """What the requests of a generation of models must respect; the values are explained at the top of `aliases.toml`.
