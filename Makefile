@@ -5,7 +5,7 @@ PEER := .venv-peer
 VLLM := .venv-vllm
 INSPECT := .venv-inspect
 BIN := $(VENV)/bin
-INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
+INSTALL := $(BIN)/python -m pip install --quiet --no-compile --disable-pip-version-check -c constraints.txt
 
 .PHONY: demo test check test-vllm test-inspect bench calibration browser tex clean
 
@@ -50,7 +50,7 @@ $(VENV)/.dev: pyproject.toml constraints.txt | $(VENV)/bin/python
 # An independent implementation of the Anthropic and OpenAI protocols, with requirements of its own.
 $(PEER)/.done: tests/models/peer-requirements.txt
 	$(PYTHON) -m venv $(PEER)
-	$(PEER)/bin/python -m pip install --quiet --disable-pip-version-check -r $<
+	$(PEER)/bin/python -m pip install --quiet --no-compile --disable-pip-version-check -r $<
 	touch $@
 
 $(VLLM)/.done: tests/vllm/setup.sh
@@ -60,8 +60,8 @@ $(VLLM)/.done: tests/vllm/setup.sh
 
 $(INSPECT)/.done: tests/bench/inspect-requirements.txt pyproject.toml
 	$(PYTHON) -m venv $(INSPECT)
-	$(INSPECT)/bin/python -m pip install --quiet --disable-pip-version-check -r $<
-	$(INSPECT)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps -e .
+	$(INSPECT)/bin/python -m pip install --quiet --no-compile --disable-pip-version-check -r $<
+	$(INSPECT)/bin/python -m pip install --quiet --no-compile --disable-pip-version-check --no-deps -e .
 	touch $@
 
 # A real TeX for the tables of the paper: about 80 s and 150 MB once, where it can be installed; the tests that need it skip elsewhere.

@@ -73,9 +73,12 @@ def change(doc: ChangeDoc) -> str:
 
 
 def improved(doc: ComparisonDoc) -> str:
-    """What a comparison shows to have improved, in a few words."""
-    if doc["improved"]:
-        return f"{' and '.join(doc['improved'])} improved"
+    """What a comparison shows to have improved or got worse, in a few words."""
+    changes = (("seeing", doc["perception"]), ("thinking", doc["reasoning"]))
+    worse = [what for what, found in changes if found["ci"] and found["ci"][1] < 0]
+    lines = [(doc["improved"], "improved"), (worse, "got worse")]
+    if any(names for names, _ in lines):
+        return ", ".join(f"{' and '.join(names)} {verb}" for names, verb in lines if names)
     known = doc["perception"]["delta"] is not None or doc["reasoning"]["delta"] is not None
     return "no clear improvement" if known else "what improved cannot be told"
 

