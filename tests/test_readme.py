@@ -29,11 +29,18 @@ def printed_by_the_demo(folder: Path) -> str:
     return "\n".join(line for line in lines if not line.startswith("run results/")).strip()
 
 
+EXAMPLE = ROOT / "reports" / "example"
+"""The committed report of the demo."""
+
+
 @pytest.mark.slow
-def test_the_first_table_is_what_the_demo_prints(tmp_path: Path) -> None:
+def test_the_first_table_and_the_example_are_what_the_demo_makes(tmp_path: Path) -> None:
     block = re.search(r"```text\n(.*?)\n```", (ROOT / "README.md").read_text(encoding="utf-8"), re.DOTALL)
     assert block is not None
     assert block[1] == printed_by_the_demo(tmp_path), "run  python -m tests.test_readme  to bring the README up to date"
+    (made,) = (tmp_path / "reports").iterdir()
+    for name in ("report.md", "gap.json"):
+        assert (made / name).read_text(encoding="utf-8") == (EXAMPLE / name).read_text(encoding="utf-8"), name
 
 
 def test_every_command_of_the_readme_is_one_that_exists() -> None:
@@ -54,10 +61,14 @@ def test_the_workflow_is_the_tested_one() -> None:
 
 
 if __name__ == "__main__":
+    import shutil
     import tempfile
 
     readme = ROOT / "README.md"
     with tempfile.TemporaryDirectory() as scratch:
         now = printed_by_the_demo(Path(scratch))
+        (made,) = (Path(scratch) / "reports").iterdir()
+        for file in made.iterdir():
+            shutil.copy(file, EXAMPLE / file.name)
     text = readme.read_text(encoding="utf-8")
     readme.write_text(re.sub(r"```text\n.*?\n```", lambda _: f"```text\n{now}\n```", text, count=1, flags=re.DOTALL), encoding="utf-8")
