@@ -7,7 +7,10 @@ INSPECT := .venv-inspect
 BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install --quiet --no-compile --disable-pip-version-check -c constraints.txt
 
-.PHONY: demo test check test-vllm test-inspect bench calibration browser tex clean
+# Everything that the checks need, several at once: make -j2 environments
+environments: $(VENV)/.dev $(PEER)/.done $(VLLM)/.done $(INSPECT)/.done browser tex
+
+.PHONY: environments demo test check test-vllm test-inspect bench calibration browser tex clean
 
 demo: $(VENV)/.core  ## the main job on generated puzzles with two simulated models: no key, no network
 	$(BIN)/python run_bench.py
@@ -23,7 +26,7 @@ test-inspect: $(INSPECT)/.done  ## logs and tasks against Inspect AI itself, who
 
 browser:  ## Chromium for the tests of the HTML report, where it is missing and this is root on Debian; they are skipped without it
 	command -v chromium >/dev/null || [ "$$(id -u)" != 0 ] || ! command -v apt-get >/dev/null || \
-		{ apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium; }
+		{ apt-get update -qq && apt-get install -y -qq --no-install-recommends -o DPkg::Lock::Timeout=300 chromium; }
 
 check: $(VENV)/.dev  ## ruff and pyright (strict), tests included
 	$(BIN)/ruff check .
@@ -65,7 +68,7 @@ $(INSPECT)/.done: tests/bench/inspect-requirements.txt pyproject.toml
 	touch $@
 
 # A real TeX for the tables of the paper: about 80 s and 150 MB once, where it can be installed; the tests that need it skip elsewhere.
-tex:
+tex: | browser
 	@command -v pdflatex >/dev/null || { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && apt-get update -qq && \
 	DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends -o DPkg::Lock::Timeout=300 \
 	texlive-latex-base texlive-latex-recommended >/dev/null; } || echo "no pdflatex: the tests of the LaTeX tables will be skipped"

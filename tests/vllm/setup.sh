@@ -20,5 +20,5 @@ printf 'Metadata-Version: 2.1\nName: vllm\nVersion: %s+cpu\nSummary: alias of vl
 echo pip > "$info/INSTALLER"
 printf '%s,,\n' "vllm-$version+cpu.dist-info/METADATA" "vllm-$version+cpu.dist-info/INSTALLER" "vllm-$version+cpu.dist-info/RECORD" > "$info/RECORD"
 # Not held to constraints.txt: vLLM has pins of its own. (pip reports what was taken out above as missing; nothing here needs it.)
-pip install --no-compile -e . peft==0.21.2 accelerate==1.15.0 pytest==9.2.0 pytest-timeout==2.4.0 pytest-socket==0.8.1
+pip install --no-compile -e . peft==0.21.2 accelerate==1.15.0 pytest==9.2.0 pytest-timeout==2.4.0 pytest-socket==0.8.1 hypothesis==6.170.15
 "$venv/bin/python" -c 'import bench, peft, torch, torchvision, transformers, vllm; print("vllm", vllm.__version__, "transformers", transformers.__version__)'
