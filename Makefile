@@ -7,6 +7,8 @@ INSPECT := .venv-inspect
 BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install --quiet --no-compile --disable-pip-version-check -c constraints.txt
 
+.DEFAULT_GOAL := demo
+
 # Everything that the checks need, several at once: make -j2 environments
 environments: $(VENV)/.dev $(PEER)/.done $(VLLM)/.done $(INSPECT)/.done browser tex
 

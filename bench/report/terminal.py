@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any, cast
+
 from rich import box
 from rich.console import Console
 from rich.markup import escape
@@ -15,6 +17,7 @@ WIDTH = 100
 
 def print_report(document: Document, console: Console) -> None:
     """Print every model of `document`, then the verdicts."""
+    document = cast(Document, _printable(document))
     suite = document["suite"]
     console.print(
         f"suite {suite['name']}  {suite['n']} puzzles  sha256 {suite['sha256'][:12]}  format {document['format']}", highlight=False
@@ -32,6 +35,17 @@ def print_report(document: Document, console: Console) -> None:
     console.print()
     for model in document["models"]:
         console.print(words.sentence(model), highlight=False, markup=False, style="bold")
+
+
+def _printable(value: Any) -> Any:
+    """`value` with "?" for control characters: a name from somebody else's run must not command the terminal."""
+    if isinstance(value, str):
+        return "".join(letter if letter.isprintable() else "?" for letter in value)
+    if isinstance(value, list):
+        return [_printable(item) for item in cast(list[Any], value)]
+    if isinstance(value, dict):
+        return {_printable(key): _printable(item) for key, item in cast(dict[str, Any], value).items()}
+    return value
 
 
 def _print_readback(model: ModelDoc, console: Console) -> None:

@@ -37,8 +37,7 @@ def p_value(p: float | None) -> str:
 
 def label(model: ModelDoc) -> str:
     """The model's name, marked where it is simulated."""
-    name = "".join(letter if letter.isprintable() else "?" for letter in model["name"])
-    return f"{name} ({SIMULATED})" if model["simulated"] else name
+    return f"{model['name']} ({SIMULATED})" if model["simulated"] else model["name"]
 
 
 def accuracy(mode: ModeDoc) -> str:

@@ -223,3 +223,13 @@ def test_readback_measures_perception_alone(tmp_path: Path) -> None:
     document = simulate(tmp_path / "r", "sim/p=0.7,r=0.1", "--suite", "mini:n=200", "--families", "clock,n_queens", "--mode", "readback")
     low, high = document["models"][0]["modes"]["readback"]["ci"] or (1, 0)
     assert low <= 0.7 <= high
+
+
+def test_a_name_cannot_command_the_terminal(tmp_path: Path) -> None:
+    from bench.report.terminal import print_report
+
+    rows = [{"puzzle": "p", "mode": "image", "outcome": "correct", "model": "evil\x1b[2J\x07"}]
+    out = io.StringIO()
+    print_report(gap_document([write_run(tmp_path / "r", rows)]), Console(file=out, width=100))
+    assert "\x1b" not in out.getvalue()
+    assert "evil?[2J?" in out.getvalue()

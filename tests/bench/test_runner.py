@@ -237,9 +237,21 @@ def lines(path: Path) -> int:
     return path.read_bytes().count(b"\n") if path.exists() else 0
 
 
+def heed_interrupts() -> None:
+    """Ctrl-C counts in the child, also where a shell that runs the tests in the background switched it off for its children."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 @pytest.mark.slow
 def test_ctrl_c_stops_cleanly_with_130(tmp_path: Path) -> None:
-    process = subprocess.Popen(command(tmp_path, "run"), cwd=tmp_path, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)
+    process = subprocess.Popen(
+        command(tmp_path, "run"),
+        cwd=tmp_path,
+        stderr=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        text=True,
+        preexec_fn=heed_interrupts,
+    )
     while lines(tmp_path / "run/trials.jsonl") < 20:
         assert process.poll() is None
         time.sleep(0.005)

@@ -15,6 +15,7 @@ import pytest
 
 from bench.models.transformers import Transformers
 from bench.store import CAPTIONS, TRIALS, read_lines, read_records
+from tests.bench.test_runner import heed_interrupts
 from tests.conftest import ROOT
 from tests.models import tiny_qwen
 from tests.models.local_runs import cut_in_half, run, said
@@ -103,7 +104,9 @@ def command(*arguments: str) -> list[str]:
 def test_ctrl_c_keeps_what_is_finished_and_the_run_continues(checkpoint: Path, tmp_path: Path) -> None:
     out = tmp_path / "run"
     arguments = command("--model", f"hf/{checkpoint}", "--mode", "blind,image", "--max-tokens", "40", "--limit", "24", "--out", str(out))
-    with subprocess.Popen(arguments, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(
+        arguments, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, preexec_fn=heed_interrupts
+    ) as process:
         until = time.monotonic() + 200
         while time.monotonic() < until and process.poll() is None:
             if (out / TRIALS).exists() and (out / TRIALS).read_text().count("\n") >= 16:
