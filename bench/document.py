@@ -5,12 +5,8 @@ Plain dictionaries, typed. A number that could not be had is None, with the reas
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
-from pathlib import Path
-from typing import Any, NotRequired, TypedDict, cast
-
-from bench.errors import UserError
+from typing import Any, NotRequired, TypedDict
 
 Interval = list[float]
 
@@ -249,18 +245,3 @@ class Document(TypedDict):
     audit: NotRequired[Mapping[str, Any]]
     dose: NotRequired[Mapping[str, Any]]
     twins: NotRequired[Mapping[str, Any]]
-
-
-def read_document(path: Path) -> Document:
-    """A stored `gap.json`.
-
-    Raises:
-        UserError: missing, or not a document of this version.
-    """
-    try:
-        data = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise UserError(f"{path} cannot be read as a gap document ({error})") from error
-    if not isinstance(data, dict) or "models" not in data:
-        raise UserError(f"{path} is no gap document: it has no 'models'")
-    return cast(Document, data)

@@ -19,6 +19,7 @@ from PIL import Image
 from tasks.drawing import INK, Canvas, Color
 from tasks.family import Family, asked
 from tasks.notation import Unreadable, agrees_with_size, attempt, full_grid, nearby, stated_cells
+from tasks.walled import check_grid, draw_lines
 
 Cell = tuple[int, int]
 Asked = Literal["left turns", "right turns", "total turns", "cells"]
@@ -93,11 +94,7 @@ class Maze(Family[State]):
                 return State(state.rows, state.entry, state.exit, Query(rng.choice(get_args(Asked))))
 
     def check(self, state: State) -> None:
-        height, width = len(state.rows), len(state.rows[0]) if state.rows else 0
-        if not all(_MIN_SIDE <= side <= _MAX_SIDE for side in (height, width)):
-            raise ValueError(f"rows: expected {_MIN_SIDE} to {_MAX_SIDE} cells on a side, found {height} x {width}")
-        if wrong := [row for row in state.rows if len(row) != width or set(row) - {"#", "."}]:
-            raise ValueError(f"rows: expected {width} cells, each '#' or '.', found {wrong[0]!r}")
+        height, width = check_grid(state.rows, "rows", _MIN_SIDE, _MAX_SIDE)
         _check_openings(state, height, width)
         if _best_way(state) is None:
             raise ValueError("exit: expected a way from the entry, found none")
@@ -111,7 +108,7 @@ class Maze(Family[State]):
             for start, stop in _wall_runs(row):
                 canvas.rect(left + start * cell, top + r * cell, left + stop * cell, top + (r + 1) * cell, INK)
         if side >= 20 * max(height, width):  # below that the lines would drown the cells
-            _draw_grid(canvas, left, top, cell, state.rows)
+            draw_lines(canvas, left, top, cell, state.rows, _GRID)
         _draw_opening(canvas, (left, top), cell, state.entry, _inward(state, state.entry), (_ENTRY_FILL, _ENTRY_INK))
         out_r, out_c = _inward(state, state.exit)
         _draw_opening(canvas, (left, top), cell, state.exit, (-out_r, -out_c), (_EXIT_FILL, _EXIT_INK))
@@ -298,19 +295,6 @@ def _stated(text: str) -> dict[Cell, str]:
 # -- drawing ---------------------------------------------------------------------------------------------------------------------------
 def _wall_runs(row: str) -> list[tuple[int, int]]:
     return [match.span() for match in re.finditer("#+", row)]
-
-
-def _draw_grid(canvas: Canvas, left: float, top: float, cell: float, rows: tuple[str, ...]) -> None:
-    """A faint line between free neighbours, so that cells can be counted."""
-    for r, row in enumerate(rows):
-        for c, mark in enumerate(row):
-            if mark == "#":
-                continue
-            x, y = left + c * cell, top + r * cell
-            if c and row[c - 1] == ".":
-                canvas.rect(x - 1, y, x + 1, y + cell, _GRID)
-            if r and rows[r - 1][c] == ".":
-                canvas.rect(x, y - 1, x + cell, y + 1, _GRID)
 
 
 def _inward(state: State, opening: Cell) -> Cell:

@@ -19,6 +19,7 @@ from PIL import Image
 from tasks.drawing import INK, Canvas, Color
 from tasks.family import Family
 from tasks.notation import Unreadable, agrees_with_size, attempt, full_grid, nearby, stated_cells
+from tasks.walled import check_grid, draw_lines
 
 Cell = tuple[int, int]
 
@@ -85,11 +86,7 @@ class MoveBox(Family[State]):
                 wanted = max(fewest, wanted - 1)
 
     def check(self, state: State) -> None:
-        height, width = len(state.walls), len(state.walls[0]) if state.walls else 0
-        if not all(_MIN_SIDE <= side <= _MAX_SIDE for side in (height, width)):
-            raise ValueError(f"walls: expected {_MIN_SIDE} to {_MAX_SIDE} cells on a side, found {height} x {width}")
-        if wrong := [row for row in state.walls if len(row) != width or set(row) - {"#", "."}]:
-            raise ValueError(f"walls: expected {width} cells, each '#' or '.', found {wrong[0]!r}")
+        height, width = check_grid(state.walls, "walls", _MIN_SIDE, _MAX_SIDE)
         edge = state.walls[0] + state.walls[-1] + "".join(row[0] + row[-1] for row in state.walls)
         if "." in edge:
             raise ValueError("walls: expected a wall all around, found a gap in it")
@@ -112,7 +109,7 @@ class MoveBox(Family[State]):
                 if mark == "#":
                     _draw_brick(canvas, left + c * cell, top + r * cell, cell)
         if side >= 24 * max(height, width):  # below that the lines would drown the things
-            _draw_grid(canvas, left, top, cell, state.walls)
+            draw_lines(canvas, left, top, cell, state.walls, _GRID)
 
         def center(at: Cell) -> tuple[float, float]:
             return left + (at[1] - 0.5) * cell, top + (at[0] - 0.5) * cell
@@ -277,17 +274,6 @@ def _draw_brick(canvas: Canvas, x: float, y: float, cell: float) -> None:
         canvas.rect(x, y, x + cell, y + cell, _BRICK)
     else:
         canvas.image.paste(_brick(x1 - x0, y1 - y0), (x0, y0))
-
-
-def _draw_grid(canvas: Canvas, left: float, top: float, cell: float, walls: tuple[str, ...]) -> None:
-    """A faint line between neighbouring cells of floor, so that cells can be counted."""
-    for r, row in enumerate(walls):
-        for c, mark in enumerate(row):
-            x, y = left + c * cell, top + r * cell
-            if mark == "." and row[c - 1] == ".":
-                canvas.rect(x - 1, y, x + 1, y + cell, _GRID)
-            if mark == "." and walls[r - 1][c] == ".":
-                canvas.rect(x, y - 1, x + cell, y + 1, _GRID)
 
 
 def _draw_crate(canvas: Canvas, x: float, y: float, cell: float) -> None:
