@@ -98,6 +98,7 @@ _CLAUSE_END = re.compile(
     r"note that|although|though|however|based on|as (?:the|it|we|there|shown|this|that|required|expected))\b",
     re.IGNORECASE,
 )
+_OTHERWISE = re.compile(r"\b(?:otherwise|or else|else|if not)\b[\s,:]*", re.IGNORECASE)
 _ALTERNATIVE = re.compile(r"\b(?:or|and|maybe|perhaps|possibly|not)\b|[,/&(]|^\s*$", re.IGNORECASE)
 _NO_UNIT = frozenset(
     {"not", "or", "and", "no", "plus", "minus", "times", "of", "is", "are", "but", "would", "should",
@@ -282,6 +283,10 @@ class Reader:
         """What the text after a cue ("the answer is ...") says: its first line or clause if that is an answer, else its one mention."""
         line = next((line for line in content[:2_000].split("\n") if line.strip()), "").strip()[:400]
         head = clause(line)
+        if (other := _OTHERWISE.search(line)) and (second := self.mentioned(line[other.end() :])).answer is not None:
+            first = self.mentioned(line[: other.start()])
+            if first.answer is not None and not self.same(first.answer, second.answer):
+                return SEVERAL  # "4:23 if the short hand is past 4, otherwise 5:23"
         for piece in (line, head, *([head.rsplit("=", 1)[1]] if "=" in head else [])):
             said = self.whole(piece)
             if said is not None:

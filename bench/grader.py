@@ -222,12 +222,15 @@ def _tagged(reader: Reader, cue: Cue) -> Said:
         return inner[1]
     if declines(cue.content):
         return Said(None, "refusal")
-    lines = [line for line in cue.content.split("\n") if line.strip()]
+    lines = [line for line in _APART.split(cue.content) if line.strip()]
     each = [reader.whole(line) for line in lines[:20]]
     if len(lines) > 1 and all(each):
         answers = {said.answer for said in each if said}
         return SEVERAL if len(answers) > 1 else each[0] or UNREADABLE
     return reader.stated(cue.content)
+
+
+_APART = re.compile(r"\n|;|->|\u2192")  # what separates one answer from another where each stands by itself
 
 
 def _last_line(reader: Reader, plain: str) -> Cue | None:
