@@ -55,9 +55,25 @@ def caption_prompt(kind: str, puzzle: Puzzle) -> str:
 
 def readback_prompt(puzzle: Puzzle) -> str:
     """The request to write the family's notation, shown by an example of another state of the family."""
+    return _render("readback", example=_example(puzzle))
+
+
+def reward_prompt(reward: str, puzzle: Puzzle) -> str:
+    """The request that training under `reward` ("mixture", "visual-fusion", ...) makes: the question, and the tags that are paid for.
+
+    Raises:
+        jinja2.TemplateNotFound: there is no such reward.
+    """
+    name = "perception" if reward == "perception-only" else reward
+    shown = {"example": _example(puzzle)} if name == "perception" else {}
+    return _render(f"reward_{name.replace('-', '_')}", question=puzzle.question, **shown)
+
+
+def _example(puzzle: Puzzle) -> str:
+    """The description of another state of the puzzle's family, the same for all puzzles but one."""
     made = family(puzzle.family)
     rng = random.Random(f"readback example of {puzzle.family}")
     example = made.describe(made.sample(rng, 2))
     while example == puzzle.description:
         example = made.describe(made.sample(rng, 2))
-    return _render("readback", example=example)
+    return example

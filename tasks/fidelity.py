@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from bench.puzzle import Puzzle
 from tasks.family import ReadError
@@ -43,19 +44,29 @@ class Fidelity:
 def fidelity(text: str, puzzle: Puzzle) -> Fidelity | None:
     """Compare `text` (a caption or a description) with what the picture of `puzzle` shows; None where the puzzle's state is not known.
 
-    Total in `text`: no text makes it raise, and one longer than `tasks.notation.MAX_TEXT` states nothing, as for `Family.read`.
-
     Raises:
         ValueError: the puzzle's own state is broken; the message names the field.
     """
-    if puzzle.state is None or puzzle.family not in FAMILIES:
+    return fidelity_to(text, puzzle.family, puzzle.state)
+
+
+def fidelity_to(text: str, name: str, visible: Mapping[str, Any] | None) -> Fidelity | None:
+    """Compare `text` with the state `visible` (as `Family.dump` writes it) of the family called `name`: `fidelity` without a puzzle.
+
+    Total in `text`: no text makes it raise, and one longer than `tasks.notation.MAX_TEXT` states nothing, as for `Family.read`.
+
+    Returns:
+        None where the state is None or the family is not a generated one.
+
+    Raises:
+        ValueError: the state is broken; the message names the field.
+    """
+    compared = _compared(text, name, visible)
+    if compared is None:
         return None
-    made = family(puzzle.family)
-    state = made.load(puzzle.state)
-    facts = made.facts(state)
+    facts, claims, right = compared
+    made = family(name)
     seen = made.read(text)
-    claims: Mapping[str, str] = made.claims(text) if len(text) <= MAX_TEXT else {}
-    right = {slot for slot, value in claims.items() if slot in facts and same_answer(value, facts[slot])}
     return Fidelity(
         recall=len(right) / len(facts),
         precision=len(right) / len(claims) if claims else None,
@@ -65,3 +76,23 @@ def fidelity(text: str, puzzle: Puzzle) -> Fidelity | None:
         wrong=tuple(slot for slot in dict.fromkeys((*facts, *claims)) if slot in claims and slot not in right),
         n_facts=len(facts),
     )
+
+
+def facts_f1(text: str, name: str, visible: Mapping[str, Any] | None) -> float | None:
+    """The `f1` of `fidelity_to`, at half its cost: what rewards pay for."""
+    compared = _compared(text, name, visible)
+    if compared is None:
+        return None
+    facts, claims, right = compared
+    return 2 * len(right) / (len(facts) + len(claims))
+
+
+def _compared(text: str, name: str, visible: Mapping[str, Any] | None) -> tuple[Mapping[str, str], Mapping[str, str], set[str]] | None:
+    """The visible facts, what `text` claims, and the slots that it states rightly."""
+    if visible is None or name not in FAMILIES:
+        return None
+    made = family(name)
+    facts = made.facts(made.load(visible))
+    claims: Mapping[str, str] = made.claims(text) if len(text) <= MAX_TEXT else {}
+    right = {slot for slot, value in claims.items() if slot in facts and (value == facts[slot] or same_answer(value, facts[slot]))}
+    return facts, claims, right

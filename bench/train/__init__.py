@@ -1,0 +1,1 @@
+"""Training: rewards, data, GRPO, the warm start and the small architecture."""

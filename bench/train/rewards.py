@@ -1,0 +1,260 @@
+"""Rewards: what a completion earns in training, from the tags in it and from the benchmark's own grader.
+
+The total is the sum of weight x score over the tags that the reward's prompt asks for. Names of the six rewards of the paper: arXiv
+2601.00215; their formulas and weights: third-party reading notes, not seen in the paper (REFERENCE.md). `perception` and
+`perception-only` are ours: they read the image description as the family's notation and pay for the visible facts that are right, so that
+a part of the reward can be earned by seeing alone.
+
+What each component is:
+
+- *image description, think, rethink, visual*: tanh(distinct sentences) - tanh(repeated sentences) (`bench.train.tags`); 0 where missing.
+- *answer*: 1 if `bench.grader.grade_open` finds the whole completion correct, else 0, so that evaluation and reward never disagree. The
+  grader may find the answer outside the answer tag ("The answer is 4:23."): that counts as in an evaluation, and nothing is lost but what
+  the other tags pay. It reads the last statement: whoever names several answers is graded on the last or, in one breath, on none.
+- *answer* of `continuous`: where the grader reads a wrong answer, partial credit for that answer; where it reads none, 0.
+- *answer* of `no-accuracy`: 1 if a complete answer tag has anything in it. This reward can be earned with nonsense, and so it shows.
+- *seen*: F1 of the visible facts that the text of the image description states (`tasks.fidelity`), nothing else in the completion.
+
+A completion that was cut off at the token limit is read as it stands: the trainer does not tell reward functions why a model stopped.
+Importing this module imports no torch, and the callables are picklable.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from bench.errors import UserError
+from bench.grader import grade_open
+from bench.outcome import Outcome, Verdict
+from bench.train.tags import Tag, read_tags, sentence_score
+from tasks.family import ReadError
+from tasks.fidelity import facts_f1
+from tasks.notation import number
+from tasks.registry import family as family_called
+
+
+class Pays(StrEnum):
+    """What the answer is paid for."""
+
+    RIGHT = "right"
+    NEAR = "near"
+    PRESENT = "present"
+
+
+@dataclass(frozen=True, slots=True)
+class Reward:
+    """One reward.
+
+    Attributes:
+        name: as on the command line.
+        template: stem of the prompt under `prompts/` that asks for the tags.
+        weights: tag -> weight, in the order of the prompt; they add up to 1, or to 0 where only facts are paid.
+        answer: what the answer is paid for.
+        seen: the share of the total that is paid for visible facts; the weighted tags share the rest.
+    """
+
+    name: str
+    template: str
+    weights: Mapping[str, float]
+    answer: Pays = Pays.RIGHT
+    seen: float = 0.0
+
+    @property
+    def tags(self) -> tuple[str, ...]:
+        """The tags that are read."""
+        return tuple(dict.fromkeys((*(("image description",) if self.seen else ()), *self.weights)))
+
+
+_MIXTURE = {"image description": 0.06, "think": 0.06, "rethink": 0.08, "answer": 0.80}
+
+REWARDS: Mapping[str, Reward] = {
+    reward.name: reward
+    for reward in (
+        Reward("vanilla", "reward_vanilla", {"think": 0.1, "answer": 0.9}),
+        Reward("only-accuracy", "reward_only_accuracy", {"answer": 1.0}),
+        Reward("mixture", "reward_mixture", _MIXTURE),
+        Reward("continuous", "reward_continuous", _MIXTURE, answer=Pays.NEAR),
+        Reward("visual-fusion", "reward_visual_fusion", {"think": 0.1, "visual": 0.1, "answer": 0.8}),
+        Reward(
+            "no-accuracy",
+            "reward_no_accuracy",
+            {"image description": 0.3, "think": 0.3, "rethink": 0.3, "answer": 0.1},
+            answer=Pays.PRESENT,
+        ),
+        Reward("perception", "reward_perception", _MIXTURE, seen=0.4),
+        Reward("perception-only", "reward_perception", {}, seen=1.0),
+    )
+}
+"""Name -> reward: the six of the paper, then ours."""
+
+SHOWN: tuple[str, ...] = tuple(name for name in REWARDS if name != "perception-only")
+"""The seven rewards that the command `rewards` shows."""
+
+
+def reward_called(name: str) -> Reward:
+    """The reward called `name`.
+
+    Raises:
+        UserError: there is none of that name.
+    """
+    if name not in REWARDS:
+        raise UserError(f"unknown reward {name!r}: expected one of {', '.join(REWARDS)}")
+    return REWARDS[name]
+
+
+def score(name: str, completion: str, *, family: str, answer: str, state: Mapping[str, Any] | None = None) -> dict[str, float] | None:
+    """What `completion` earns under the reward called `name`. Pure, deterministic, linear in its length; total in `completion`.
+
+    Args:
+        name: of the reward.
+        completion: what the policy wrote, raw.
+        family: of the puzzle; one that is not generated here is graded plainly, as by the grader.
+        answer: the right answer.
+        state: the puzzle's state as `Family.dump` writes it, or None where it is not known.
+
+    Returns:
+        "total", then the unweighted score of every component ("seen" and the reward's tags); None for a reward that pays for visible facts
+        where there is no state to compare with.
+
+    Raises:
+        UserError: unknown reward.
+        ValueError: the state is broken; the message names the field.
+    """
+    reward = reward_called(name)
+    tags = read_tags(completion, reward.tags)
+    parts: dict[str, float] = {}
+    if reward.seen:
+        seen = facts_f1(tags.get("image description", Tag("")).text, family, state)
+        if seen is None:
+            return None
+        parts["seen"] = seen
+    for tag in reward.weights:
+        if tag == "answer":
+            parts[tag] = _answer_score(reward.answer, completion, family, answer, present="answer" in tags)
+        else:
+            parts[tag] = sentence_score(tags.get(tag))
+    told = sum(weight * parts[tag] for tag, weight in reward.weights.items())
+    return {"total": reward.seen * parts.get("seen", 0.0) + (1 - reward.seen) * told, **parts}
+
+
+def _answer_score(pays: Pays, completion: str, family: str, answer: str, *, present: bool) -> float:
+    if pays is Pays.PRESENT:
+        return float(present)
+    verdict = grade_open(completion, family, answer)
+    if verdict.outcome is Outcome.CORRECT:
+        return 1.0
+    return partial_credit(family, verdict) if pays is Pays.NEAR else 0.0
+
+
+# -- partial credit ----------------------------------------------------------------------------------------------------------------------
+def partial_credit(family: str, verdict: Verdict) -> float:
+    """How near the answer that the grader read comes to the right one, in [0, 1): for times and numbers, else 0. Source: REFERENCE.md.
+
+    Times of the clock: half for the hour (1 - d/5 for a circular distance d <= 2 on 12), half for the minute (1 - d/20 for d <= 10 on 60).
+    Numbers: 1/(1 + |d|) for |d| <= 5.
+    """
+    if verdict.answer is None:
+        return 0.0
+    if family == "clock":
+        return _time_credit(verdict.answer, verdict.gold)
+    said, right = number(verdict.answer), number(verdict.gold)
+    if said is None or right is None:
+        return 0.0
+    distance = abs(said - right)
+    return 1 / (1 + distance) if distance <= 5 else 0.0
+
+
+def _time_credit(said: str, right: str) -> float:
+    clock = family_called("clock")
+    first, second = clock.read(said), clock.read(right)
+    if isinstance(first, ReadError) or isinstance(second, ReadError):
+        return 0.0
+    hours, minutes = _around(first.hour, second.hour, 12), _around(first.minute, second.minute, 60)
+    return 0.5 * (1 - hours / 5 if hours <= 2 else 0.0) + 0.5 * (1 - minutes / 20 if minutes <= 10 else 0.0)
+
+
+def _around(a: int, b: int, turn: int) -> int:
+    """The distance of `a` and `b` on a circle of `turn` steps."""
+    ahead = (a - b) % turn
+    return min(ahead, turn - ahead)
+
+
+# -- for the trainer ---------------------------------------------------------------------------------------------------------------------
+@dataclass(frozen=True)
+class TrainerReward:
+    """A reward function as TRL's `GRPOTrainer` calls it; made by `trl_reward`. TRL logs it as `rewards/<name>/mean`."""
+
+    name: str
+
+    @property
+    def __name__(self) -> str:
+        return self.name
+
+    def __call__(
+        self,
+        completions: Sequence[Any],
+        *,
+        family: Sequence[str],
+        answer: Sequence[str],
+        state: Sequence[str | Mapping[str, Any] | None] | None = None,
+        log_metric: Callable[[str, float], None] | None = None,
+        log_extra: Callable[[str, list[Any]], None] | None = None,
+        **others: Any,
+    ) -> list[float]:
+        """The totals of a batch. Components go to `log_metric` as means of the batch and to `log_extra` one by one.
+
+        Args:
+            completions: plain texts, or conversations whose first message is the reply.
+            family: column of the data set.
+            answer: column of the data set.
+            state: column of the data set: states as JSON text, or None where they are not known.
+            log_metric: TRL's own: name and value of a scalar of this batch.
+            log_extra: TRL's own: name and values of a column of the table of completions.
+            others: whatever else TRL passes; not used.
+
+        Raises:
+            UserError: the reward pays for visible facts, and a puzzle has no state.
+            ValueError: a broken state.
+        """
+        states = [None] * len(completions) if state is None else [_state(one) for one in state]
+        rows = [
+            self._scored(_text(completion), family=name, answer=right, state=seen)
+            for completion, name, right, seen in zip(completions, family, answer, states, strict=True)
+        ]
+        for part in rows[0] if rows else ():
+            values = [row[part] for row in rows]
+            label = f"{self.name}/{part.replace(' ', '_')}"
+            if log_metric is not None and part != "total":
+                log_metric(f"rewards/{label}", sum(values) / len(values))
+            if log_extra is not None and part != "total":
+                log_extra(label, values)
+        return [row["total"] for row in rows]
+
+    def _scored(self, completion: str, *, family: str, answer: str, state: Mapping[str, Any] | None) -> dict[str, float]:
+        scored = score(self.name, completion, family=family, answer=answer, state=state)
+        if scored is None:
+            raise UserError(f"reward {self.name} pays for visible facts: expected puzzles with a state, found one of {family!r} without")
+        return scored
+
+
+def trl_reward(name: str) -> TrainerReward:
+    """The reward called `name` as a reward function of TRL, picklable and called `name`.
+
+    Raises:
+        UserError: there is none of that name.
+    """
+    return TrainerReward(reward_called(name).name)
+
+
+def _text(completion: Any) -> str:
+    """The reply in `completion`: a text, or a conversation whose contents are texts or lists of parts."""
+    content = completion if isinstance(completion, str) else completion[0]["content"]
+    return content if isinstance(content, str) else "".join(part.get("text", "") for part in content)
+
+
+def _state(state: str | Mapping[str, Any] | None) -> Mapping[str, Any] | None:
+    return json.loads(state) if isinstance(state, str) else state
