@@ -1,0 +1,402 @@
+"""Recipes: everything that decides a training run, read from TOML, with nothing left over.
+
+A recipe names its data, the options of TRL's `GRPOConfig` word for word, optional LoRA, when the watcher stops a run, what a sweep trains
+and how it is evaluated, and how the run is launched. Unknown keys are refused. What the command line or a sweep decides (folders, seeds) is
+no part of `[grpo]`. Reading a recipe needs no torch; `grpo_options` compares `[grpo]` with the TRL that is installed.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import tomllib
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
+from difflib import get_close_matches
+from importlib import import_module
+from importlib.resources import files
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, Literal, get_type_hints
+
+from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic.errors import PydanticSchemaGenerationError, PydanticUserError
+
+from bench.errors import MissingExtraError, UserError
+from bench.mode import Mode
+from bench.outcome import Format
+from bench.puzzle import digest
+from bench.train.rewards import reward_called
+from tasks.family import LEVELS
+from tasks.suites import GENERATED, MINI_FAMILIES, SuiteSpec
+
+NAMED_SETS: Mapping[str, Mapping[str, int]] = {
+    "clock-3k": {"clock": 3000},
+    "diverse-8k": dict.fromkeys(("clock", "maze", "move_box", "n_queens"), 2000),
+}
+"""The paper's two training sets: family -> number of puzzles (third-party notes, REFERENCE.md)."""
+
+OURS: Mapping[str, str] = {
+    "output_dir": "the command's --out decides it",
+    "seed": "[sweep] seeds decides it",
+    "data_seed": "[data] seed orders the puzzles, [sweep] seeds the rest",
+    "remove_unused_columns": "the rewards need all columns, so it is always false",
+    "reward_weights": "a reward weighs its own parts",
+    "use_vllm": "[launch] vllm decides it",
+    "vllm_mode": "[launch] vllm decides it",
+    "resume_from_checkpoint": "the command's --resume decides it",
+    "deepspeed": "[launch] accelerate names the file that configures it",
+}
+"""Options of TRL that a recipe may not set, and why."""
+
+_FOLDER = files("bench.train") / "recipes"
+_STRICT = ConfigDict(extra="forbid", allow_inf_nan=False)
+
+Count = Annotated[int, Field(ge=1)]
+Share = Annotated[float, Field(ge=0, le=1)]
+
+
+@dataclass(frozen=True, slots=True)
+class Data:
+    """`[data]`: what is trained on.
+
+    Attributes:
+        set: "diverse-8k", "clock-3k" or a generated suite in the words of `tasks.suites` ("mini:n=500,seed=3"), n for each family.
+        in_domain: families that are trained on.
+        out_of_domain: families that are evaluated besides.
+        suite: which generated suite draws the puzzles of a named set: it decides the size of pictures.
+        levels: of difficulty; empty for the suite's own.
+        seed: of the order of the puzzles, and of the puzzles where `set` names no seed.
+    """
+
+    __pydantic_config__: ClassVar[ConfigDict] = _STRICT
+    set: str
+    in_domain: tuple[str, ...]
+    out_of_domain: tuple[str, ...] = ()
+    suite: Literal["algo", "mini"] | None = None
+    levels: tuple[int, ...] = ()
+    seed: Annotated[int, Field(ge=0)] = 0
+
+    @property
+    def spec(self) -> SuiteSpec:
+        """The suite that draws the puzzles, split "train"."""
+        if self.set in NAMED_SETS:
+            return SuiteSpec(self.suite or "algo", seed=self.seed, split="train")
+        read = SuiteSpec.parse(self.set)
+        return SuiteSpec(read.name, seed=read.seed or self.seed, level=read.level, n=read.n, split="train")
+
+    @property
+    def counts(self) -> Mapping[str, int]:
+        """Family -> number of puzzles."""
+        if self.set in NAMED_SETS:
+            return NAMED_SETS[self.set]
+        spec = self.spec
+        return dict.fromkeys(self.in_domain, spec.n or GENERATED[spec.name].n)
+
+    @property
+    def chosen_levels(self) -> tuple[int, ...]:
+        """The levels that puzzles are drawn at, in turn."""
+        spec = self.spec
+        return (spec.level,) if spec.level is not None else self.levels or GENERATED[spec.name].levels
+
+
+@dataclass(frozen=True, slots=True)
+class Lora:
+    """`[lora]`: low-rank adapters instead of full weights. `targets` is a regular expression over the names of modules."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = _STRICT
+    r: Count = 16
+    alpha: Count = 32
+    dropout: Share = 0.0
+    targets: str = r".*language_model.*\.(q|k|v|o)_proj"
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """`[stop]`: what the watcher takes for a run that is lost.
+
+    Attributes:
+        equal_steps: so many steps in a row in which the rewards of every group are all equal: nothing can be learned.
+        shortest: mean length of completions in tokens, over `window` steps, below which they have collapsed.
+        longest_share: share of completions cut off at the limit, over `window` steps, above which they have exploded.
+        window: steps.
+    """
+
+    __pydantic_config__: ClassVar[ConfigDict] = _STRICT
+    equal_steps: Count = 50
+    shortest: Annotated[float, Field(ge=0)] = 4.0
+    longest_share: Share = 0.9
+    window: Count = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluate:
+    """`[sweep.evaluate]`: how base and checkpoints are compared: `n` puzzles of each family of `suite`, `concurrency` of them at a time."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = _STRICT
+    suite: str = "mini:seed=101"
+    n: Count = 100
+    modes: tuple[Mode, ...] = (Mode.IMAGE, Mode.ORACLE, Mode.BLIND, Mode.READBACK)
+    format: Format = Format.OPEN
+    max_tokens: Count = 256
+    concurrency: Count = 16
+
+    @property
+    def spec(self) -> SuiteSpec:
+        """The suite with its number of puzzles."""
+        read = SuiteSpec.parse(self.suite)
+        return SuiteSpec(read.name, read.seed, read.level, self.n, read.split)
+
+    @property
+    def words(self) -> str:
+        """The suite with its number of puzzles, as `--suite` takes it."""
+        spec = self.spec
+        level = "" if spec.level is None else f",level={spec.level}"
+        return f"{spec.name}:seed={spec.seed}{level},n={self.n}"
+
+
+@dataclass(frozen=True, slots=True)
+class Sweep:
+    """`[sweep]`: rewards x seeds that `--reward all` trains from one base, `jobs` of them at a time."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = _STRICT
+    rewards: tuple[str, ...]
+    seeds: tuple[int, ...] = (0, 1, 2)
+    jobs: Count = 1
+    evaluate: Evaluate = field(default_factory=Evaluate)
+
+
+@dataclass(frozen=True, slots=True)
+class Launch:
+    """`[launch]`: where it runs.
+
+    Attributes:
+        model: the default of --model, as on the command line; empty if there is none.
+        gpus: number of processes, one GPU each; 0 for the CPU.
+        accelerate: file of accelerate's own format, beside the recipe or shipped; empty for one process.
+        vllm: whether rollouts are sampled by vLLM on the training GPUs, by a vLLM server, or (empty) by transformers.
+    """
+
+    __pydantic_config__: ClassVar[ConfigDict] = _STRICT
+    model: str = ""
+    gpus: Annotated[int, Field(ge=0)] = 0
+    accelerate: str = ""
+    vllm: Literal["", "colocate", "server"] = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """A whole recipe. `grpo` is handed to `trl.GRPOConfig` as it stands; `lora` is None for full weights; `source` is its file."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = _STRICT
+    data: Data
+    grpo: dict[str, Any]
+    sweep: Sweep
+    stop: Stop = field(default_factory=Stop)
+    launch: Launch = field(default_factory=Launch)
+    lora: Lora | None = None
+    name: str = ""
+    source: str = ""
+
+    @property
+    def resolved(self) -> dict[str, Any]:
+        """Everything that is decided, defaults included, as plain JSON data; not the name and the place of the file."""
+        content = {key: value for key, value in asdict(self).items() if key not in ("name", "source")}
+        return json.loads(json.dumps(content))
+
+    @property
+    def sha256(self) -> str:
+        """Hash of `resolved`. Comments, the name and the place of the file do not count, nor how much of a sweep is done at a time."""
+        content = self.resolved
+        del content["sweep"]["jobs"], content["sweep"]["evaluate"]["concurrency"]
+        return digest(content)
+
+    @property
+    def accelerate_file(self) -> Path | None:
+        """The file that `[launch] accelerate` names: beside the recipe, else the shipped one; None where it names none.
+
+        Raises:
+            UserError: there is no such file.
+        """
+        if not self.launch.accelerate:
+            return None
+        for folder in (Path(self.source).parent, Path(str(_FOLDER))):
+            if (found := folder / self.launch.accelerate).is_file():
+                return found
+        raise UserError(f"{self.source}: launch.accelerate: expected a file beside the recipe, found no {self.launch.accelerate!r}")
+
+
+_RECIPE: TypeAdapter[Recipe] = TypeAdapter(Recipe)
+
+
+# -- reading -----------------------------------------------------------------------------------------------------------------------------
+def shipped() -> tuple[str, ...]:
+    """Names of the recipes that come with the project."""
+    return tuple(sorted(entry.name.removesuffix(".toml") for entry in _FOLDER.iterdir() if entry.name.endswith(".toml")))
+
+
+def load_recipe(where: str | Path) -> Recipe:
+    """The recipe called `where`: a shipped name ("tiny") or the path of a TOML file.
+
+    Raises:
+        UserError: no such recipe, not TOML, an unknown key, or a value that does not fit; the message names file and key.
+    """
+    name = str(where)
+    path = Path(str(_FOLDER / f"{name}.toml")) if name in shipped() else Path(name)
+    try:
+        table = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UserError(f"recipe {name!r}: expected {' or '.join(shipped())} or a TOML file, found {error.strerror or error}") from None
+    except ValueError as error:  # of TOML and of UTF-8 alike
+        raise UserError(f"{path}: expected TOML, found an error: {error}") from None
+    return _recipe(path, table)
+
+
+def _recipe(path: Path, table: dict[str, Any]) -> Recipe:
+    for key in ("name", "source"):
+        if key in table:
+            raise UserError(f"{path}: {key}: unknown key; expected one of {_known('')}")
+    content = json.dumps({**table, "name": path.stem, "source": str(path)}, default=str)  # a TOML date becomes text, and is refused as such
+    try:
+        recipe = _RECIPE.validate_json(content, strict=True)
+    except ValidationError as error:
+        raise UserError(f"{path}: {_first(error)}") from None
+    try:
+        _check_data(recipe)
+        _check_sweep(recipe)
+        _check_grpo(recipe)
+    except UserError as error:
+        raise UserError(f"{path}: {error}") from None
+    return recipe
+
+
+_TABLES = {"data": Data, "stop": Stop, "sweep": Sweep, "evaluate": Evaluate, "launch": Launch, "lora": Lora}
+
+
+def _known(table: str) -> str:
+    owner = _TABLES.get(table, Recipe)
+    return ", ".join(entry.name for entry in fields(owner) if entry.name not in ("name", "source"))
+
+
+def _first(error: ValidationError) -> str:
+    """What is wrong first, in one line: the key, what was expected, what was found."""
+    found = error.errors()[0]
+    place = [str(part) for part in found["loc"]]
+    if found["type"] == "unexpected_keyword_argument":
+        return f"{'.'.join(place)}: unknown key; expected one of {_known(place[-2] if len(place) > 1 else '')}"
+    if found["type"] in ("missing", "missing_argument"):
+        return f"{'.'.join(place)}: expected a value, found none"
+    return f"{'.'.join(place)}: {found['msg'][0].lower()}{found['msg'][1:]}, found {found['input']!r:.80}"
+
+
+# -- what the parts must be to each other ------------------------------------------------------------------------------------------------
+def _check_data(recipe: Recipe) -> None:
+    data = recipe.data
+    if data.set in NAMED_SETS:
+        trained = tuple(NAMED_SETS[data.set])
+        if set(data.in_domain) != set(trained):
+            raise UserError(f"data.in_domain: expected the families of {data.set}, {', '.join(trained)}, found {_listed(data.in_domain)}")
+    elif data.set.partition(":")[0] not in GENERATED:
+        known = ", ".join([*NAMED_SETS, *GENERATED])
+        raise UserError(f"data.set: expected one of {known} (suites may have parameters), found {data.set!r}")
+    else:
+        spec = SuiteSpec.parse(data.set)
+        if data.suite not in (None, spec.name):
+            raise UserError(f"data.suite: expected {spec.name!r} as in set, or nothing, found {data.suite!r}")
+        if "split=" in data.set and spec.split != "train":
+            raise UserError(f"data.set: expected split train, or none, found {data.set!r}")
+        if spec.level is not None and data.levels:
+            raise UserError(f"data.levels: expected none beside the level in set, found {list(data.levels)}")
+    if not data.in_domain:
+        raise UserError("data.in_domain: expected the families to train on, found none")
+    wrong = [level for level in data.levels if level not in LEVELS]
+    if wrong:
+        raise UserError(f"data.levels: expected levels {LEVELS[0]} to {LEVELS[-1]}, found {wrong[0]}")
+    _check_domains(data, recipe.sweep.evaluate)
+
+
+def _check_domains(data: Data, evaluate: Evaluate) -> None:
+    """Every evaluated family is in one domain: those of the evaluation suite, or the nine of the paper among them."""
+    both = [*data.in_domain, *data.out_of_domain]
+    twice = next((name for name in both if both.count(name) > 1), None)
+    if twice is not None:
+        raise UserError(f"data.out_of_domain: expected every family in one place once, found {twice!r} twice")
+    if evaluate.suite.partition(":")[0] not in GENERATED:
+        raise UserError(f"sweep.evaluate.suite: expected one of {', '.join(GENERATED)} with parameters, found {evaluate.suite!r}")
+    families = GENERATED[evaluate.spec.name].families
+    unknown = next((name for name in both if name not in families), None)
+    if unknown is not None:
+        raise UserError(f"data: expected families of suite {evaluate.spec.name} ({', '.join(families)}), found {unknown!r}")
+    if set(both) not in (set(families), set(MINI_FAMILIES)):
+        missing = [name for name in MINI_FAMILIES if name not in both] or [name for name in families if name not in both]
+        raise UserError(
+            f"data: expected in_domain and out_of_domain to hold all families of suite {evaluate.spec.name}, or the nine of the paper, "
+            f"found them without {', '.join(missing)}"
+        )
+
+
+def _check_sweep(recipe: Recipe) -> None:
+    sweep = recipe.sweep
+    for key, values in (("rewards", sweep.rewards), ("seeds", sweep.seeds), ("evaluate.modes", sweep.evaluate.modes)):
+        if not values or len(set(values)) < len(values):
+            raise UserError(f"sweep.{key}: expected at least one, and each once, found {list(map(str, values))}")
+    for name in sweep.rewards:
+        reward_called(name)
+    if sweep.evaluate.spec.split != "eval":
+        raise UserError(f"sweep.evaluate.suite: expected split eval, or none, found {sweep.evaluate.suite!r}")
+
+
+def _check_grpo(recipe: Recipe) -> None:
+    if "max_steps" not in recipe.grpo:
+        raise UserError("grpo.max_steps: expected a number of steps, found none")
+    for key, why in OURS.items():
+        if key in recipe.grpo:
+            raise UserError(f"grpo.{key}: expected to be left out ({why}), found {recipe.grpo[key]!r}")
+    if recipe.lora is not None:
+        try:
+            re.compile(recipe.lora.targets)
+        except re.error as error:
+            raise UserError(f"lora.targets: expected a regular expression, found {recipe.lora.targets!r} ({error})") from None
+
+
+def _listed(names: tuple[str, ...]) -> str:
+    return ", ".join(names) or "none"
+
+
+# -- the installed TRL -------------------------------------------------------------------------------------------------------------------
+def grpo_options(recipe: Recipe) -> dict[str, Any]:
+    """`[grpo]` and what `[launch]` says of vLLM, as keyword arguments of the installed `trl.GRPOConfig`, known there and of its types.
+
+    Raises:
+        UserError: an option that this TRL does not know, with the nearest that it does, or a value of another type.
+        MissingExtraError: TRL is not installed.
+    """
+    try:
+        config: Any = import_module("trl").GRPOConfig
+    except ImportError:
+        raise MissingExtraError("trl", "train") from None
+    hints = get_type_hints(config)
+    known = [entry.name for entry in fields(config) if entry.init]
+    for key, value in recipe.grpo.items():
+        if key not in known:
+            near = get_close_matches(key, known, n=1, cutoff=0.0)[0]
+            version = import_module("trl").__version__
+            raise UserError(f"{recipe.source}: grpo.{key}: TRL {version} has no such option; the nearest is {near}")
+        if not _fits(hints[key], value):
+            raise UserError(f"{recipe.source}: grpo.{key}: expected {_type_name(hints[key])}, found {value!r}")
+    served = {"use_vllm": True, "vllm_mode": recipe.launch.vllm} if recipe.launch.vllm else {}
+    return {**recipe.grpo, **served, "remove_unused_columns": False}
+
+
+def _fits(hint: Any, value: Any) -> bool:
+    """Whether `value` is of the type that TRL annotates, where that is a type that can be checked."""
+    try:
+        TypeAdapter(hint).validate_python(value, strict=True)
+    except ValidationError:
+        return False
+    except (PydanticSchemaGenerationError, PydanticUserError):
+        return True
+    return True
+
+
+def _type_name(hint: Any) -> str:
+    return hint.__name__ if isinstance(hint, type) else str(hint).replace("typing.", "")
