@@ -72,7 +72,7 @@ class CheckerMove(Family[State]):
             green, red = rng.randint(*_CHECKERS[level]), rng.randint(*_CHECKERS[level])
             start = "G" * green + "_" + "R" * red
             for _ in range(rng.choice((0, 0, 1, 2, 3, 4))):
-                start = rng.choice(_moves(start) or [start])
+                start = rng.choice(moves_from(start) or [start])
             if length < 7 and rng.random() < 0.6:  # any arrangement; few of them lead far
                 start = "".join(rng.sample(start, len(start)))
             reached = _layers(start)
@@ -162,7 +162,7 @@ def _facts(rows: Mapping[str, str]) -> dict[str, str]:
 
 
 # -- moving ----------------------------------------------------------------------------------------------------------------------------
-def _moves(row: str) -> list[str]:
+def moves_from(row: str) -> list[str]:
     """The arrangements one move after `row`: the empty square trades places with a checker that may come to it."""
     hole = row.index("_")
     found: list[str] = []
@@ -183,7 +183,7 @@ def _layers(start: str) -> list[list[str]]:
     layers = [[start]]
     seen = {start}
     while layers[-1]:
-        ahead = sorted({row for before in layers[-1] for row in _moves(before)} - seen)
+        ahead = sorted({row for before in layers[-1] for row in moves_from(before)} - seen)
         seen.update(ahead)
         layers.append(ahead)
     return layers[:-1]
@@ -196,7 +196,7 @@ def _distance(start: str, end: str) -> int | None:
     while layer:
         if end in layer:
             return moves
-        layer = {row for before in layer for row in _moves(before) if _may_become(row, end)}
+        layer = {row for before in layer for row in moves_from(before) if _may_become(row, end)}
         moves += 1
     return None
 

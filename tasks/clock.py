@@ -100,7 +100,7 @@ class Clock(Family[State]):
     def solve(self, state: State) -> str:
         query = asked(state.query)
         sign = 1 if query.direction == "after" else -1
-        return _dial(state.hour * 60 + state.minute + sign * (query.hours * 60 + query.minutes))
+        return dial(state.hour * 60 + state.minute + sign * (query.hours * 60 + query.minutes))
 
     def distractors(self, state: State) -> Sequence[str]:
         """Times as far from each other as common mistakes lead.
@@ -127,7 +127,7 @@ class Clock(Family[State]):
             )
         )
         place = zlib.crc32(f"{state.hour}:{state.minute}".encode()) % len(pattern)
-        return [_dial(right - pattern[place] + offset) for offset in pattern if offset != pattern[place]]
+        return [dial(right - pattern[place] + offset) for offset in pattern if offset != pattern[place]]
 
     def same(self, a: str, b: str) -> bool:
         first, second = _minutes(a), _minutes(b)
@@ -193,7 +193,8 @@ def _span(hours: int, minutes: int) -> str:
     return " ".join(parts) or "0 minutes"
 
 
-def _dial(minutes: int) -> str:
+def dial(minutes: int) -> str:
+    """The time that a twelve-hour dial shows so many minutes past twelve, as in 7:05."""
     hour, minute = divmod(minutes % _HALF_DAY, 60)
     return f"{hour or 12}:{minute:02d}"
 

@@ -73,7 +73,7 @@ class NQueens(Family[State]):
         for a, b in combinations(state.queens, 2):
             if _attack(a, b):
                 raise ValueError(f"queens: {a} and {b} attack each other")
-        if not _completions(state):
+        if not completions(state):
             raise ValueError("queens: the last two cannot be placed")
 
     def paint(self, state: State, side: int) -> Image.Image:
@@ -97,7 +97,7 @@ class NQueens(Family[State]):
         )
 
     def solve(self, state: State) -> str:
-        (row, column), (other_row, other_column) = _completions(state)[0]
+        (row, column), (other_row, other_column) = completions(state)[0]
         return str(abs(row - other_row) + abs(column - other_column))
 
     def distractors(self, state: State) -> Sequence[str]:
@@ -135,7 +135,7 @@ def _attack(a: Square, b: Square) -> bool:
     return rows == 0 or columns == 0 or rows == columns
 
 
-def _completions(state: State) -> list[tuple[Square, Square]]:
+def completions(state: State) -> list[tuple[Square, Square]]:
     """The safe ways to place the last two queens of a board whose `size` - 2 queens do not attack each other: none, one or two."""
     every = set(range(1, state.size + 1))
     rows = sorted(every - {row for row, _ in state.queens})

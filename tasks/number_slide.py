@@ -142,12 +142,12 @@ class NumberSlide(Family[State]):
     def solve(self, state: State) -> str:
         query = asked(state.query)
         if isinstance(query, Walk):
-            return str(_measure(_walked(state.grid, query.path), query))
-        boards = _reached(state.grid, query.moves)
+            return str(_measure(walked(state.grid, query.path), query))
+        boards = reached_boards(state.grid, query.moves)
         if isinstance(query, Reach):
             return str(len(boards))
         best = max if query.what == "maximum" else min
-        chosen = _edge(query.edge, len(state.grid))
+        chosen = edge_places(query.edge, len(state.grid))
         return str(best(sum(board[place] for place in chosen) for board in boards))
 
     def distractors(self, state: State) -> Sequence[str]:
@@ -179,10 +179,11 @@ def _check_query(grid: Grid, query: Query) -> None:
     if not 1 <= moves <= _MAX_MOVES:
         raise ValueError(f"query: expected 1 to {_MAX_MOVES} moves, found {moves}")
     if isinstance(query, Walk):
-        _walked(grid, query.path)
+        walked(grid, query.path)
 
 
-def _hole(grid: Grid) -> tuple[int, int]:
+def open_place(grid: Grid) -> tuple[int, int]:
+    """Row and column of the open position, from 0."""
     return next((r, c) for r, row in enumerate(grid) for c, number in enumerate(row) if number == 0)
 
 
@@ -191,7 +192,7 @@ def _ways(row: int, column: int, side: int) -> list[Direction]:
 
 
 def _wander(rng: random.Random, grid: Grid, moves: int) -> tuple[Direction, ...]:
-    row, column = _hole(grid)
+    row, column = open_place(grid)
     path: list[Direction] = []
     for _ in range(moves):
         way = rng.choice(_ways(row, column, len(grid)))
@@ -200,10 +201,10 @@ def _wander(rng: random.Random, grid: Grid, moves: int) -> tuple[Direction, ...]
     return tuple(path)
 
 
-def _walked(grid: Grid, path: Sequence[Direction]) -> Grid:
+def walked(grid: Grid, path: Sequence[Direction]) -> Grid:
     """The board after the open position has moved along `path`; ValueError where it would leave the board."""
     board = [list(row) for row in grid]
-    row, column = _hole(grid)
+    row, column = open_place(grid)
     for way in path:
         if way not in _ways(row, column, len(grid)):
             raise ValueError(f"query: the open position cannot move {', '.join(path)}: it would leave the board")
@@ -215,13 +216,13 @@ def _walked(grid: Grid, path: Sequence[Direction]) -> Grid:
 
 
 def _measure(grid: Grid, query: Walk) -> int:
-    row, column = _hole(grid)
+    row, column = open_place(grid)
     line = grid[row] if query.line == "row" else [other[column] for other in grid]
     numbers = [number for number in line if number]
     return sum(numbers) if query.what == "sum" else max(numbers) if query.what == "maximum" else min(numbers)
 
 
-def _reached(grid: Grid, moves: int) -> set[bytes]:
+def reached_boards(grid: Grid, moves: int) -> set[bytes]:
     """All boards, flat, that exactly `moves` moves lead to."""
     side = len(grid)
     boards = {bytes(number for row in grid for number in row)}
@@ -243,7 +244,7 @@ def _beside(place: int, side: int) -> tuple[int, ...]:
     return tuple((row + _STEPS[way][0]) * side + column + _STEPS[way][1] for way in _ways(row, column, side))
 
 
-def _edge(edge: Edge, side: int) -> range:
+def edge_places(edge: Edge, side: int) -> range:
     """The places of an edge in a flat board."""
     if edge.endswith("row"):
         first = 0 if edge.startswith("top") else side * (side - 1)

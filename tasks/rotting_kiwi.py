@@ -94,7 +94,7 @@ class RottingKiwi(Family[State]):
             raise ValueError(f"grid: expected rows of one width from 1 to {_LARGEST}, found widths {sorted(widths)}")
         if strange := [cell for row in state.grid for cell in row if cell not in _KINDS]:
             raise ValueError(f"grid: expected empty, fresh or rotten, found {strange[0]!r}")
-        minutes = _minutes(state.grid)
+        minutes = minutes_to_rot(state.grid)
         if not minutes:
             raise ValueError("grid: expected at least one rotten kiwi, found none")
         if safe := [place for place in _places(state.grid, "fresh") if place not in minutes]:
@@ -123,7 +123,7 @@ class RottingKiwi(Family[State]):
         )
 
     def solve(self, state: State) -> str:
-        return str(max(_minutes(state.grid).values()))
+        return str(max(minutes_to_rot(state.grid).values()))
 
     def distractors(self, state: State) -> Sequence[str]:
         return nearby(int(self.solve(state)), key=state.grid, low=1)
@@ -156,7 +156,7 @@ def _places(grid: Grid, kind: Cell) -> list[Place]:
     return [(r, c) for r, row in enumerate(grid) for c, cell in enumerate(row) if cell == kind]
 
 
-def _minutes(grid: Grid) -> dict[Place, int]:
+def minutes_to_rot(grid: Grid) -> dict[Place, int]:
     """Minutes until each kiwi that ever rots is rotten: breadth-first search from all rotten ones at once."""
     return _spread(_places(grid, "rotten"), set(_places(grid, "fresh")))
 

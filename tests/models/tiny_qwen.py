@@ -12,17 +12,12 @@ import json
 from pathlib import Path
 from typing import Any
 
-SPECIAL = ("<|endoftext|>", "<|im_start|>", "<|im_end|>", "<|vision_start|>", "<|vision_end|>", "<|image_pad|>", "<|video_pad|>")
+from bench.train.tiny import CHAT_TEMPLATE, SPECIAL
+
 PATCH = 14
 MERGE = 2
 MAX_LENGTH = 2048
-TEMPLATE = (
-    "{% for message in messages %}<|im_start|>{{ message.role }}\n"
-    "{% if message.content is string %}{{ message.content }}{% else %}{% for part in message.content %}"
-    "{% if part.type in ('image', 'image_url') %}<|vision_start|><|image_pad|><|vision_end|>"
-    "{% elif part.type == 'text' %}{{ part.text }}{% endif %}{% endfor %}{% endif %}<|im_end|>\n{% endfor %}"
-    "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
-)
+TEMPLATE = CHAT_TEMPLATE
 
 
 def build(folder: Path, *, seed: int = 0, template: str | None = TEMPLATE) -> Path:
