@@ -1,4 +1,4 @@
-"""The command line: `python run_bench.py [run|report|compare|regrade|tasks|models] ...` (DESIGN.md, Command line).
+"""The command line: `python run_bench.py [run|report|compare|regrade|tasks|models|train|rewards] ...` (DESIGN.md, Command line).
 
 This module only reads arguments; `bench.commands` does the work and is imported when a command starts, so that `--help` answers at once.
 Exit codes: 0 done, 1 the question asked has a negative answer, 2 a user's mistake, 3 finished with missing trials, 130 interrupted.
@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Callable, Sequence
+from importlib import import_module
 from typing import NoReturn
 
 from bench import __version__
@@ -43,9 +44,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _command(name: str) -> Callable[[argparse.Namespace], int]:
-    from bench import commands
-
-    return getattr(commands, name)
+    return getattr(import_module("bench.commands_train" if name in ("rewards", "train") else "bench.commands"), name)
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -73,6 +72,10 @@ def build_parser() -> argparse.ArgumentParser:
     regrade.set_defaults(command="regrade")
     _add_tasks(commands)
     _add_models(commands)
+    _add_train(commands)
+    rewards = commands.add_parser("rewards", help="what given completions earn under each training reward", allow_abbrev=False)
+    rewards.add_argument("file", metavar="FILE.jsonl", help='lines {"family", "answer", "state", "completion"}; - is standard input')
+    rewards.set_defaults(command="rewards")
     return parser
 
 
@@ -156,6 +159,20 @@ def _add_tasks(commands: argparse._SubParsersAction[_Parser]) -> None:  # pyrigh
         if verb == "lint":
             sub.add_argument("--json", action="store_true", help="print JSON instead of a table")
         sub.set_defaults(command=f"tasks_{verb}")
+
+
+def _add_train(commands: argparse._SubParsersAction[_Parser]) -> None:  # pyright: ignore[reportPrivateUsage]
+    train = commands.add_parser(
+        "train", help="train a checkpoint by GRPO under one reward, or under all of them", epilog=_EXITS, allow_abbrev=False
+    )
+    train.add_argument("--recipe", required=True, metavar="NAME", help="tiny, qwen2.5-vl-7b, or the path of a TOML file")
+    train.add_argument("--reward", metavar="NAME", help="the reward, or all: a sweep over the recipe's rewards and seeds, with its tables")
+    train.add_argument("--model", metavar="PATH", help="the checkpoint to start from (default: the recipe's)")
+    train.add_argument("--out", metavar="DIR", help="where the checkpoint goes; for all, where the sweep goes")
+    train.add_argument("--seed", type=int, metavar="S", help="of one run (default: the recipe's first)")
+    train.add_argument("--resume", action="store_true", help="continue the run in --out from its last step that was saved")
+    train.add_argument("--dry-run", action="store_true", help="check the recipe and estimate its memory, train nothing")
+    train.set_defaults(command="train")
 
 
 def _add_models(commands: argparse._SubParsersAction[_Parser]) -> None:  # pyright: ignore[reportPrivateUsage]

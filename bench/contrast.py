@@ -51,9 +51,9 @@ def compare(old: Cells, new: Cells, baseline: str, model: str, seed: int) -> Com
         "n": n,
         "perception": perception,
         "reasoning": reasoning,
-        "image": _accuracy(old, new, (Mode.IMAGE,), seed),
-        "oracle": _accuracy(old, new, (Mode.ORACLE,), seed),
-        "oracle_image": _accuracy(old, new, (Mode.ORACLE, Mode.IMAGE), seed),
+        "image": accuracy_change(old, new, (Mode.IMAGE,), seed),
+        "oracle": accuracy_change(old, new, (Mode.ORACLE,), seed),
+        "oracle_image": accuracy_change(old, new, (Mode.ORACLE, Mode.IMAGE), seed),
         "improved": [what for what, change in changes.items() if change["ci"] and change["ci"][0] > 0],
     }
 
@@ -125,7 +125,7 @@ def _doc(change: Estimate) -> ChangeDoc:
     return {"delta": rounded(change.value), "ci": interval(change.interval)}
 
 
-def _accuracy(old: Cells, new: Cells, modes: Sequence[Mode], seed: int) -> ChangeDoc:
+def accuracy_change(old: Cells, new: Cells, modes: Sequence[Mode], seed: int) -> ChangeDoc:
     """The change of an accuracy, or of the gap of two modes, on the cells where both models have every outcome."""
     if any(mode not in cells.right for mode in modes for cells in (old, new)):
         return {"delta": None, "ci": None, "why": f"not both models have an outcome in {' and '.join(modes)}"}

@@ -11,6 +11,7 @@ import pytest
 from bench.errors import Rejected, UserError
 from bench.models.base import Reply, Request, Sampling, Stop
 from bench.models.local import Local
+from tests.conftest import ROOT
 from tests.models.local_requests import ask_all, ask_together, requests
 from tests.models.local_runs import cut_in_half, run, said
 from tests.vllm.conftest import OPTIONS, local
@@ -111,3 +112,13 @@ def test_what_cannot_be_loaded_is_one_line(alone: None, checkpoint: Path, tmp_pa
         assert isinstance(error, UserError)
         assert "cannot be loaded" in str(error)
         assert "\n" not in str(error)
+
+
+def test_the_shipped_checkpoint_says_what_it_says_in_transformers(alone: None, tmp_path: Path) -> None:
+    """Trained by us, saved in half precision, with tags as ordinary tokens: both engines load it and agree, mode by mode."""
+    base = ROOT / "results" / "checkpoints" / "tiny-base"
+    names = (f"vllm/{base}?{OPTIONS}", f"hf/{base}?dtype=float32")
+    texts = said(run(names, tmp_path / "base", limit=2).folder)
+    ours = {key[1:]: text for key, text in texts.items() if key[0] == names[0]}
+    assert ours == {key[1:]: text for key, text in texts.items() if key[0] == names[1]}
+    assert any("<answer>" in (text or "") for text in ours.values())

@@ -1,0 +1,217 @@
+"""GRPO training of a checkpoint under one reward: TRL's `GRPOTrainer`, configured by a recipe.
+
+GRPO (Shao et al. 2024, arXiv 2402.03300): for every prompt a group of completions is sampled, each one's advantage is its reward against
+the group's mean, and the policy is moved by a clipped gradient. Where this departs from the paper of the six rewards (arXiv 2601.00215,
+trained with EasyR1) the recipe says so.
+
+One thing is overridden: the loading of weights on resume. For full fine-tuning of Qwen2.5-VL the trainer restores none of them and says so
+only in a warning, because the names in the file and in the module differ; here the weights come from `from_pretrained`, which knows both.
+
+What is left behind in `out`: the weights in Hugging Face format (adapters merged; the adapter itself in `adapter/`), the processor,
+`training.json`, `curves.png`, TensorBoard's logs in `tensorboard/` and the trainer's own checkpoints in `steps/`, which `resume` reads.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import json
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from bench.errors import MissingExtraError, SightgapError, UserError
+from bench.models.processor import load_errors, load_processor, one_line
+from bench.train.curves import curve, draw_curves
+from bench.train.data import data_sha256, training_puzzles, training_set
+from bench.train.provenance import checkpoint_place, checkpoint_sha256, versions
+from bench.train.recipe import Lora, Recipe, grpo_options
+from bench.train.rewards import trl_reward
+from bench.train.watch import Watch, showing, watching
+
+STEPS = "steps"
+RECORD = "training.json"
+
+
+class TrainingStopped(SightgapError):  # noqa: N818 - reads as what happened
+    """The watch stopped a run; the message says why. What was trained until then is saved."""
+
+    exit_code = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Training:
+    """One run: what is trained, under which reward, with which seed, into which folder."""
+
+    recipe: Recipe
+    reward: str
+    model: str
+    out: Path
+    seed: int = 0
+    resume: bool = False
+
+    @property
+    def base(self) -> str:
+        """The folder or hub id of `model`."""
+        return checkpoint_place(self.model)
+
+
+def train(training: Training) -> Path:
+    """Carry `training` out and return the folder of the checkpoint.
+
+    Raises:
+        MissingExtraError: TRL is not installed.
+        UserError: the model cannot be loaded, the folder is taken, there is nothing to resume, or it was begun otherwise.
+        TrainingStopped: the watch ended the run; weights, curves and `training.json` are written.
+    """
+    if importlib.util.find_spec("trl") is None:
+        raise MissingExtraError("trl", "train")
+    puzzles = training_puzzles(training.recipe)
+    identity = _identity(training, data_sha256(puzzles))
+    process: Any = importlib.import_module("accelerate").PartialState()
+    if process.is_main_process:
+        _prepare(training, identity)
+        _write_record(training.out, identity | {"finished": False})
+    process.wait_for_everyone()
+    last = _steps(training.out)[-1] if training.resume else None
+    started = time.time()
+    trainer, watch = _trainer(training, puzzles)
+    trainer.train(resume_from_checkpoint=str(last) if last is not None else None)
+    if trainer.is_world_process_zero():
+        _save(trainer, training.out)
+        rows = curve(trainer.state.log_history)
+        if rows:
+            draw_curves(rows, training.out / "curves.png", f"{training.reward}, seed {training.seed}")
+        _write_record(
+            training.out,
+            identity
+            | {
+                "finished": watch.reason is None,
+                "stopped": watch.reason,
+                "steps": trainer.state.global_step,
+                "seconds": round(time.time() - started, 1),
+                "resumed_from": last.name if last is not None else None,
+                "versions": versions(),
+                "recipe": training.recipe.resolved,
+                "curve": rows,
+            },
+        )
+    if watch.reason is not None:
+        raise TrainingStopped(f"training under {training.reward} was stopped: {watch.reason}")
+    return training.out
+
+
+def _identity(training: Training, data: str) -> dict[str, Any]:
+    """What must be the same for a run to be continued."""
+    return {
+        "v": 1,
+        "reward": training.reward,
+        "seed": training.seed,
+        "base": {"name": Path(training.base).name, "sha256": checkpoint_sha256(training.base)},
+        "recipe_name": training.recipe.name,
+        "recipe_sha256": training.recipe.sha256,
+        "data_sha256": data,
+    }
+
+
+def _steps(out: Path) -> list[Path]:
+    """The trainer's checkpoints, the last one last."""
+    return sorted((out / STEPS).glob("checkpoint-*"), key=lambda path: int(path.name.rpartition("-")[2]))
+
+
+def _prepare(training: Training, identity: Mapping[str, Any]) -> None:
+    """Make the folder of a fresh run, or check that the run there can be resumed."""
+    out, record = training.out, training.out / RECORD
+    if not training.resume:
+        if out.exists() and any(out.iterdir()):
+            raise UserError(f"{out} is not empty: choose another --out, or continue the run there with --resume")
+        out.mkdir(parents=True, exist_ok=True)
+        return
+    if not record.is_file() or not _steps(out):
+        raise UserError(f"{out} holds no run to resume: expected {RECORD} and {STEPS}/checkpoint-N in it")
+    begun = json.loads(record.read_text(encoding="utf-8"))
+    differing = [key for key, value in identity.items() if begun.get(key) != value]
+    if differing:
+        raise UserError(f"{out} was begun otherwise: {', '.join(differing)} differ; resume with the same settings or choose another --out")
+
+
+def _write_record(out: Path, record: Mapping[str, Any]) -> None:
+    scratch = out / f"{RECORD}.new"
+    scratch.write_text(json.dumps(record, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    scratch.replace(out / RECORD)
+
+
+# -- the trainer -------------------------------------------------------------------------------------------------------------------------
+def _trainer(training: Training, puzzles: Any) -> tuple[Any, Watch]:
+    trl: Any = importlib.import_module("trl")
+    transformers: Any = importlib.import_module("transformers")
+    recipe = training.recipe
+    options = grpo_options(recipe) | {"output_dir": str(training.out / STEPS), "seed": training.seed, "data_seed": training.seed}
+    try:
+        arguments = trl.GRPOConfig(**options)
+    except (ValueError, TypeError) as error:
+        raise UserError(f"recipe {recipe.name}: TRL refuses its [grpo]: {one_line(error)}") from error
+    try:
+        processor = load_processor(training.base)
+        model: Any = transformers.AutoModelForImageTextToText.from_pretrained(training.base, dtype="auto" if arguments.bf16 else "float32")
+    except load_errors() as error:
+        raise UserError(f"{training.model} cannot be loaded for training: {one_line(error)}") from error
+    processor.tokenizer.padding_side = "left"
+    watch = Watch(recipe.stop)
+    trainer = trainer_class()(
+        model=model,
+        reward_funcs=trl_reward(training.reward),
+        args=arguments,
+        train_dataset=training_set(puzzles, training.reward),
+        processing_class=processor,
+        peft_config=_adapter(recipe.lora),
+        callbacks=[watching(watch), showing(f"{training.reward}, seed {training.seed}")],
+    )
+    logs: Any = importlib.import_module("transformers.integrations").TensorBoardCallback
+    if trainer.pop_callback(logs) is not None:  # its own place is decided by an environment variable, the same for all runs of a process
+        writer: Any = importlib.import_module("torch.utils.tensorboard").SummaryWriter(str(training.out / "tensorboard"))
+        trainer.add_callback(logs(writer))
+    trainer.remove_callback(transformers.PrinterCallback)
+    trainer.remove_callback(transformers.ProgressCallback)
+    return trainer, watch
+
+
+def _adapter(lora: Lora | None) -> Any:
+    if lora is None:
+        return None
+    peft: Any = importlib.import_module("peft")
+    return peft.LoraConfig(r=lora.r, lora_alpha=lora.alpha, lora_dropout=lora.dropout, target_modules=lora.targets, task_type="CAUSAL_LM")
+
+
+@cache
+def trainer_class() -> Any:
+    """TRL's trainer with weights restored on resume."""
+    base: Any = importlib.import_module("trl").GRPOTrainer
+    transformers: Any = importlib.import_module("transformers")
+
+    class Trainer(base):
+        def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
+            model = self.model if model is None else model
+            if hasattr(model, "peft_config"):
+                base._load_from_checkpoint(self, resume_from_checkpoint, model)
+                return
+            loaded: Any = transformers.AutoModelForImageTextToText.from_pretrained(resume_from_checkpoint, dtype=model.dtype)
+            missing, unexpected = model.load_state_dict(loaded.state_dict(), strict=False)
+            if missing or unexpected:
+                raise SightgapError(f"{resume_from_checkpoint}: {len(missing)} weights are missing and {len(unexpected)} unknown")
+
+    return Trainer
+
+
+def _save(trainer: Any, out: Path) -> None:
+    """Weights (adapters merged) and processor into `out`, the adapter by itself beside them."""
+    model = trainer.accelerator.unwrap_model(trainer.model)
+    if hasattr(model, "peft_config"):
+        model.save_pretrained(out / "adapter")
+        model.merge_and_unload().save_pretrained(out)
+    else:
+        trainer.save_model(str(out))
+    trainer.processing_class.save_pretrained(out)

@@ -1,0 +1,132 @@
+"""A sweep: every reward from one start, several seeds each, all checkpoints asked the same fresh puzzles, and the tables of the paper.
+
+In `out` lie `checkpoints/<reward>-<seed>` (`bench.train.grpo`), `runs/<name>` (an ordinary run directory for the base and for every
+checkpoint: `report` reads them), `sweep.json`, `sweep.md`, `sweep.tex` and `curves.png`. What is finished is not done again: the same
+command continues an interrupted sweep. Runs that the watch stopped are evaluated as they are, and the tables say so.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import dataclass, replace
+from functools import partial
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from bench.config import Execution, Question, RunConfig, Subject
+from bench.errors import SightgapError
+from bench.models.base import Sampling
+from bench.plan import make_plan
+from bench.session import run_session
+from bench.train.curves import draw_sweep
+from bench.train.grpo import RECORD, STEPS, Training, TrainingStopped, train
+from bench.train.provenance import checkpoint_place
+from bench.train.recipe import Recipe
+from bench.train.sweep_tables import BASE, Checkpoint, latex, markdown, sweep_document
+
+
+@dataclass(frozen=True, slots=True)
+class Sweep:
+    """What to train and where: every reward of `rewards` with every seed of the recipe, from the checkpoint `model`."""
+
+    recipe: Recipe
+    rewards: tuple[str, ...]
+    model: str
+    out: Path
+
+    def trainings(self) -> list[Training]:
+        """One training per reward and seed, seeds first, so that an interrupted sweep holds every reward."""
+        return [
+            Training(self.recipe, reward, self.model, self.out / "checkpoints" / f"{reward}-{seed}", seed)
+            for seed in self.recipe.sweep.seeds
+            for reward in self.rewards
+        ]
+
+
+def run_sweep(sweep: Sweep, console: Console) -> Path:
+    """Train, evaluate and write the tables; returns `sweep.out`.
+
+    Raises:
+        UserError: as `bench.train.grpo.train`.
+        SightgapError: an evaluation has missing trials; the same command continues it.
+    """
+    trainings = sweep.trainings()
+    jobs, threads = sweep.recipe.sweep.jobs, max(1, (os.cpu_count() or 1) // sweep.recipe.sweep.jobs)
+    _each(partial(_train, threads=threads), [t for t in trainings if not _finished(t)], jobs, console, "trained")
+    checkpoints = [Checkpoint(BASE, None, f"hf/{checkpoint_place(sweep.model)}", sweep.out / "runs" / BASE)]
+    checkpoints += [Checkpoint(t.reward, t.seed, f"hf/{t.out}", sweep.out / "runs" / t.out.name, _stopped(t.out)) for t in trainings]
+    _each(partial(_evaluate, recipe=sweep.recipe, threads=threads), checkpoints, jobs, console, "evaluated")
+    write_tables(sweep, checkpoints)
+    return sweep.out
+
+
+def write_tables(sweep: Sweep, checkpoints: Sequence[Checkpoint]) -> None:
+    """Write `sweep.json`, `sweep.md`, `sweep.tex` and `curves.png` from the runs of `checkpoints`."""
+    document = sweep_document(checkpoints, sweep.recipe)
+    (sweep.out / "sweep.json").write_text(json.dumps(document, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    (sweep.out / "sweep.md").write_text(markdown(document), encoding="utf-8")
+    (sweep.out / "sweep.tex").write_text(latex(document), encoding="utf-8")
+    curves = {reward: [_curve(t.out) for t in sweep.trainings() if t.reward == reward] for reward in sweep.rewards}
+    draw_sweep(curves, sweep.out / "curves.png")
+
+
+def _each(work: Callable[[Any], str], items: Sequence[Any], jobs: int, console: Console, done: str) -> None:
+    """Do `work` on `items`, one after another, or `jobs` at a time in processes of their own."""
+    for count, what in enumerate(map(work, items) if jobs == 1 else _side_by_side(work, items, jobs), 1):
+        console.print(f"{done} {what} ({count} of {len(items)})", highlight=False, markup=False)
+
+
+def _side_by_side(work: Callable[[Any], str], items: Sequence[Any], jobs: int) -> Iterator[str]:
+    """The results as they come. The first failure is raised when what is under way has ended."""
+    with ProcessPoolExecutor(jobs, get_context("spawn"), max_tasks_per_child=1) as pool:
+        try:
+            for future in as_completed([pool.submit(work, item) for item in items]):
+                yield future.result()
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+def _train(training: Training, threads: int) -> str:
+    torch: Any = importlib.import_module("torch")
+    torch.set_num_threads(threads)
+    begun = any((training.out / STEPS).glob("checkpoint-*"))
+    try:
+        train(replace(training, resume=begun))
+    except TrainingStopped as stopped:
+        return f"{training.out.name}: {stopped}"
+    return training.out.name
+
+
+def _finished(training: Training) -> bool:
+    record = training.out / RECORD
+    return record.is_file() and "steps" in json.loads(record.read_text(encoding="utf-8"))
+
+
+def _stopped(out: Path) -> str | None:
+    return json.loads((out / RECORD).read_text(encoding="utf-8"))["stopped"]
+
+
+def _curve(out: Path) -> list[dict[str, float]]:
+    return json.loads((out / RECORD).read_text(encoding="utf-8"))["curve"]
+
+
+def _evaluate(checkpoint: Checkpoint, recipe: Recipe, threads: int) -> str:
+    torch: Any = importlib.import_module("torch")
+    torch.set_num_threads(threads)
+    asked, families = recipe.sweep.evaluate, (*recipe.data.in_domain, *recipe.data.out_of_domain)
+    config = RunConfig(
+        Subject(models=(checkpoint.model,), modes=asked.modes, suite=asked.words, families=families),
+        Question(fmt=asked.format, sampling=Sampling(max_tokens=asked.max_tokens)),
+        Execution(out=checkpoint.run, cache=None, concurrency=asked.concurrency),
+    )
+    result = run_session(make_plan(config), Console(stderr=True, quiet=True))
+    if result.missing:
+        raise SightgapError(f"{checkpoint.run}: {result.missing} trials are missing; the same command continues")
+    return checkpoint.run.name

@@ -1,0 +1,130 @@
+"""A sweep end to end, and its tables on simulated checkpoints whose changes are known."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from bench.cli import main
+from bench.config import Execution, Question, RunConfig, Subject, parse_modes
+from bench.models.base import Sampling
+from bench.outcome import Format
+from bench.plan import make_plan
+from bench.session import run_session
+from bench.train.recipe import Recipe, load_recipe
+from bench.train.sweep_tables import BASE, Checkpoint, SweepDoc, accuracy_rows, diagnosis_rows, latex, markdown, sweep_document
+from tests.conftest import ROOT
+from tests.train import recipes
+
+BASE_MODEL = ROOT / "results" / "checkpoints" / "tiny-base"
+SEEN = {"vanilla": (0.5, 0.9), "perception": (0.8, 0.6)}
+
+
+def simulated(folder: Path, reward: str, seed: int | None, p: float, r: float) -> Checkpoint:
+    """A run of a simulated checkpoint; the seed of the simulation makes checkpoints differ."""
+    model = f"sim/p={p},r={r},seed={(seed or 0) + (7 if reward == BASE else 1)}"
+    run = folder / f"{reward}-{seed}"
+    config = RunConfig(
+        Subject(models=(model,), modes=parse_modes("image,oracle,blind,readback"), suite="mini:seed=101,n=60"),
+        Question(fmt=Format.OPEN, sampling=Sampling()),
+        Execution(out=run, cache=None),
+    )
+    assert run_session(make_plan(config), Console(quiet=True)).missing == 0
+    return Checkpoint(reward, seed, model, run, "for 50 steps all were equal" if (reward, seed) == ("vanilla", 1) else None)
+
+
+@pytest.fixture(scope="module")
+def recipe() -> Recipe:
+    return load_recipe("tiny")
+
+
+@pytest.fixture(scope="module")
+def document(tmp_path_factory: pytest.TempPathFactory, recipe: Recipe) -> SweepDoc:
+    folder = tmp_path_factory.mktemp("sweep")
+    checkpoints = [simulated(folder, BASE, None, 0.5, 0.6)]
+    checkpoints += [simulated(folder, reward, seed, *rates) for reward, rates in SEEN.items() for seed in (0, 1)]
+    return sweep_document(checkpoints, recipe)
+
+
+def test_the_tables_find_what_each_reward_changed(document: SweepDoc) -> None:
+    found = {reward["reward"]: reward["domains"]["all"] for reward in document["rewards"]}
+    assert "change" not in found[BASE]
+    changes = {name: found[name].get("change") for name in SEEN}
+    assert changes["vanilla"] is not None
+    assert changes["perception"] is not None
+    assert changes["vanilla"]["improved"] == ["thinking"]
+    assert changes["perception"]["improved"] == ["seeing"]
+    delta = changes["perception"]["perception"]["delta"]
+    assert delta is not None
+    assert delta == pytest.approx(0.3, abs=0.12)
+    assert (found["perception"].get("facts_change") or {})["delta"] == pytest.approx(0.3, abs=0.12)
+
+
+def test_seeds_are_replicates_on_the_same_puzzles(document: SweepDoc) -> None:
+    for reward in document["rewards"]:
+        modes = reward["domains"]["all"]["whole"]["modes"]["image"]
+        assert modes["n"] == 540 * max(1, len(reward["seeds"]))
+        assert reward["image_by_seed"]
+        mean = sum(reward["image_by_seed"]) / len(reward["image_by_seed"])
+        assert modes["accuracy"] == pytest.approx(mean, abs=1e-4)
+        change = reward["domains"]["all"].get("change")
+        if change:  # the paired change is the difference of the two accuracies, over all seeds
+            base = document["rewards"][0]["domains"]["all"]["whole"]["modes"]["image"]["accuracy"]
+            assert modes["accuracy"] is not None
+            assert base is not None
+            assert change["image"]["delta"] == pytest.approx(modes["accuracy"] - base, abs=2e-4)
+
+
+def test_domains_are_parts_of_the_whole(document: SweepDoc, recipe: Recipe) -> None:
+    for reward in document["rewards"]:
+        counts = {domain: doc["whole"]["modes"]["image"]["n"] for domain, doc in reward["domains"].items()}
+        assert counts["in-domain"] + counts["out-of-domain"] == counts["all"]
+        assert counts["in-domain"] * 9 == counts["all"] * len(recipe.data.in_domain)
+
+
+def test_rendered_tables_hold_the_numbers(document: SweepDoc) -> None:
+    text = markdown(document)
+    for row in (*accuracy_rows(document), *diagnosis_rows(document)):
+        assert "| " + " | ".join(row) + " |" in text
+    assert "vanilla, seed 1: for 50 steps all were equal" in text
+    assert "13.2" in text  # published beside ours
+    tex = latex(document)
+    assert tex.count("\\toprule") == 2
+    assert len(re.findall(r"(?<!\\)&", tex)) == sum(len(row) - 1 for row in accuracy_rows(document) + diagnosis_rows(document)) + 9 + 9
+
+
+def test_a_sweep_from_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Two rewards from one start: trained, asked, tabled; the same command again does nothing twice."""
+    changes = {
+        "data__set": "mini:n=4,level=1",
+        "data__in_domain": list(load_recipe("tiny").data.in_domain),
+        "data__out_of_domain": list(load_recipe("tiny").data.out_of_domain),
+        "data__suite": None,
+        "data__levels": None,
+        "grpo__max_steps": 1,
+        "grpo__per_device_train_batch_size": 8,
+        "grpo__max_completion_length": 48,
+        "sweep__seeds": [0],
+        "sweep__jobs": 1,
+        "sweep__rewards": ["mixture", "perception"],
+        "sweep__evaluate__suite": "mini:seed=101,level=1",
+        "sweep__evaluate__n": 1,
+        "sweep__evaluate__max_tokens": 48,
+    }
+    asked = recipes.written(tmp_path, recipes.table("tiny", **changes))
+    call = ["train", "--recipe", str(asked), "--reward", "all", "--model", str(BASE_MODEL), "--out", str(tmp_path / "out")]
+    assert main(call) == 0
+    shown = capsys.readouterr().out
+    assert shown == (tmp_path / "out" / "sweep.md").read_text() + "\n"
+    assert {"base", "mixture-0", "perception-0"} == {run.name for run in (tmp_path / "out" / "runs").iterdir()}
+    document = json.loads((tmp_path / "out" / "sweep.json").read_text())
+    assert [reward["reward"] for reward in document["rewards"]] == ["base", "mixture", "perception"]
+    assert (tmp_path / "out" / "curves.png").stat().st_size > 10_000
+    written = {file: file.stat().st_mtime_ns for file in (tmp_path / "out").rglob("*.safetensors")}
+    assert main(call) == 0
+    assert capsys.readouterr().out == shown
+    assert written == {file: file.stat().st_mtime_ns for file in (tmp_path / "out").rglob("*.safetensors")}
