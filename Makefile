@@ -36,7 +36,7 @@ check: $(VENV)/.dev  ## ruff and pyright (strict), tests included
 	$(BIN)/pyright
 
 bench: $(VENV)/.dev  ## speed, printed and never asserted
-	for name in families report local; do echo "== $$name"; $(BIN)/python -m tests.benchmarks.bench_$$name || exit 1; done
+	for name in families report local rewards; do echo "== $$name"; $(BIN)/python -m tests.benchmarks.bench_$$name || exit 1; done
 
 calibration: $(VENV)/.dev  ## coverage, bias, false alarms and attribution on simulated outcomes; rewrites reports/example/calibration.md
 	$(BIN)/python -m tests.benchmarks.calibration_report
