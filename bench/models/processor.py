@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import importlib
 import io
+import json
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 from PIL import Image
@@ -36,6 +38,18 @@ def load_processor(where: str, **options: Any) -> Any:
         if found is not None and "video_processor" in found.get_attributes():
             return stills_only(found).from_pretrained(where, **options)
     return transformers.AutoProcessor.from_pretrained(where, **options)
+
+
+def save_processor(processor: Any, folder: Path) -> None:
+    """Save `processor` into `folder`, in the layout of transformers 5 and in the official one of older checkpoints.
+
+    Without its video half a processor is saved as one that has none, and engines that insist on one look for `preprocessor_config.json`.
+    """
+    processor.save_pretrained(folder)
+    image = processor.image_processor.to_dict()
+    kind = type(processor.image_processor).__name__.removesuffix("Pil").removesuffix("Fast")
+    content = image | {"image_processor_type": kind, "processor_class": type(processor).__name__}
+    (folder / "preprocessor_config.json").write_text(json.dumps(content, indent=2, default=str) + "\n", encoding="utf-8")
 
 
 def load_errors() -> tuple[type[Exception], ...]:

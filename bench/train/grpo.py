@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.errors import MissingExtraError, SightgapError, UserError
-from bench.models.processor import load_errors, load_processor, one_line
+from bench.models.processor import load_errors, load_processor, one_line, save_processor
 from bench.train.curves import curve, draw_curves
 from bench.train.data import data_sha256, training_puzzles, training_set
 from bench.train.provenance import checkpoint_place, checkpoint_sha256, versions
@@ -214,4 +214,4 @@ def _save(trainer: Any, out: Path) -> None:
         model.merge_and_unload().save_pretrained(out)
     else:
         trainer.save_model(str(out))
-    trainer.processing_class.save_pretrained(out)
+    save_processor(trainer.processing_class, out)

@@ -20,7 +20,7 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
-from bench.models.processor import stills_only
+from bench.models.processor import save_processor, stills_only
 
 SPECIAL = ("<|endoftext|>", "<|im_start|>", "<|im_end|>", "<|vision_start|>", "<|vision_end|>", "<|image_pad|>", "<|video_pad|>")
 _TAGS = ("image description", "think", "rethink", "visual", "answer", "description", "example")
@@ -78,7 +78,7 @@ def build(folder: Path, texts: Iterable[str], *, size: Size | None = None, seed:
         eos_token_id=_id(tokenizer, "<|im_end|>"), pad_token_id=_id(tokenizer, "<|endoftext|>")
     )
     model.save_pretrained(folder)
-    make_processor(tokenizer, size.patch).save_pretrained(folder)
+    save_processor(make_processor(tokenizer, size.patch), folder)
     return folder
 
 

@@ -135,7 +135,7 @@ def test_every_decision_changes_the_hash(key: str, value: int) -> None:
 
     with tempfile.TemporaryDirectory() as folder:
         first = load_recipe(written(Path(folder), table()))
-        changed = load_recipe(written(Path(folder), table(**{key: value})))
+        changed = load_recipe(written(Path(folder), table("tiny", **{key: value})))
     shared = {"grpo__max_steps": 200, "stop__window": 20, "sweep__evaluate__n": 50}
     assert (changed.sha256 == first.sha256) == (shared.get(key) == value)
 
