@@ -71,9 +71,16 @@ def reward_prompt(reward: str, puzzle: Puzzle) -> str:
 
 def _example(puzzle: Puzzle) -> str:
     """The description of another state of the puzzle's family, the same for all puzzles but one."""
-    made = family(puzzle.family)
-    rng = random.Random(f"readback example of {puzzle.family}")
-    example = made.describe(made.sample(rng, 2))
-    while example == puzzle.description:
-        example = made.describe(made.sample(rng, 2))
-    return example
+    first, second = _examples(puzzle.family)
+    return first if first != puzzle.description else second
+
+
+@cache
+def _examples(name: str) -> tuple[str, str]:
+    """Two different descriptions of states of a family."""
+    made = family(name)
+    rng = random.Random(f"readback example of {name}")
+    first = second = made.describe(made.sample(rng, 2))
+    while second == first:
+        second = made.describe(made.sample(rng, 2))
+    return first, second

@@ -73,7 +73,7 @@ class Transformers:
                 raise UserError(f"{self._name}: {checkpoint.where} {why}")
             model: Any = transformers.AutoModelForImageTextToText.from_pretrained(checkpoint.where, dtype=dtype, **options)
             if checkpoint.adapter is not None:
-                model = _with_adapter(model, checkpoint.adapter)
+                model = with_adapter(model, checkpoint.adapter)
             model = model.to(device).eval()
         except load_errors() as error:
             raise UserError(f"{self._name}: cannot be loaded: {one_line(error)}") from error
@@ -160,7 +160,7 @@ def choose(torch: Any, device: str, dtype: str) -> tuple[Any, Any]:
     return torch.device(device), getattr(torch, name)
 
 
-def _with_adapter(model: Any, adapter: str) -> Any:
+def with_adapter(model: Any, adapter: str) -> Any:
     """The model with the LoRA adapter merged into its weights, so that it runs as fast as without."""
     if importlib.util.find_spec("peft") is None:
         raise MissingExtraError("peft", "local")

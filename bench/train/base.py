@@ -27,14 +27,13 @@ from bench.prompt import reward_prompt
 from bench.puzzle import Puzzle
 from bench.train.data import data_sha256
 from bench.train.lessons import KINDS, STYLES, lesson, reply
-from bench.train.provenance import versions
+from bench.train.provenance import RECORD, versions
 from bench.train.rationales import rationale
 from bench.train.tiny import Size, build, sizes
 from bench.train.warmstart import Learned, Schedule, Stage, warm_start
 from tasks.suites import GENERATED, MINI_FAMILIES, SuiteSpec, make_puzzle
 
 SUITE = "mini"
-RECORD = "training.json"
 
 
 @dataclass(frozen=True, slots=True)

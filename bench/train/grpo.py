@@ -25,15 +25,15 @@ from typing import Any
 
 from bench.errors import MissingExtraError, SightgapError, UserError
 from bench.models.processor import load_errors, load_processor, one_line, save_processor
+from bench.models.transformers import with_adapter
 from bench.train.curves import curve, draw_curves
 from bench.train.data import data_sha256, training_puzzles, training_set
-from bench.train.provenance import checkpoint_place, checkpoint_sha256, versions
+from bench.train.provenance import RECORD, checkpoint_place, checkpoint_sha256, versions
 from bench.train.recipe import Lora, Recipe, grpo_options
 from bench.train.rewards import trl_reward
 from bench.train.watch import Watch, showing, watching
 
 STEPS = "steps"
-RECORD = "training.json"
 
 
 class TrainingStopped(SightgapError):  # noqa: N818 - reads as what happened
@@ -74,14 +74,16 @@ def train(training: Training) -> Path:
     process: Any = importlib.import_module("accelerate").PartialState()
     if process.is_main_process:
         _prepare(training, identity)
-        _write_record(training.out, identity | {"finished": False})
     process.wait_for_everyone()
     last = _steps(training.out)[-1] if training.resume else None
     started = time.time()
     trainer, watch = _trainer(training, puzzles)
+    if process.is_main_process:
+        _write_record(training.out, identity | {"finished": False})
     trainer.train(resume_from_checkpoint=str(last) if last is not None else None)
-    if trainer.is_world_process_zero():
-        _save(trainer, training.out)
+    _save_weights(trainer, training.out)
+    if process.is_main_process:
+        _finish_weights(trainer, training)
         rows = curve(trainer.state.log_history)
         if rows:
             draw_curves(rows, training.out / "curves.png", f"{training.reward}, seed {training.seed}")
@@ -206,12 +208,16 @@ def trainer_class() -> Any:
     return Trainer
 
 
-def _save(trainer: Any, out: Path) -> None:
-    """Weights (adapters merged) and processor into `out`, the adapter by itself beside them."""
-    model = trainer.accelerator.unwrap_model(trainer.model)
-    if hasattr(model, "peft_config"):
-        model.save_pretrained(out / "adapter")
-        model.merge_and_unload().save_pretrained(out)
-    else:
-        trainer.save_model(str(out))
-    save_processor(trainer.processing_class, out)
+def _save_weights(trainer: Any, out: Path) -> None:
+    """Weights into `out`, or the adapter into its folder. Every process takes part: under ZeRO-3 each holds a share."""
+    adapted = hasattr(trainer.accelerator.unwrap_model(trainer.model), "peft_config")
+    trainer.save_model(str(out / "adapter" if adapted else out))
+
+
+def _finish_weights(trainer: Any, training: Training) -> None:
+    """Merge an adapter into the weights that it was trained on, so that the checkpoint loads like any other; save the processor."""
+    adapter = training.out / "adapter"
+    if adapter.is_dir():
+        load: Any = importlib.import_module("transformers").AutoModelForImageTextToText
+        with_adapter(load.from_pretrained(training.base, dtype="auto"), str(adapter)).save_pretrained(training.out)
+    save_processor(trainer.processing_class, training.out)

@@ -10,6 +10,9 @@ from pathlib import Path
 from bench import __version__
 from bench.models import aliases
 
+RECORD = "training.json"
+"""The file beside a checkpoint's weights that says how it was made."""
+
 PACKAGES = ("torch", "transformers", "trl", "peft", "accelerate", "datasets", "tokenizers", "numpy", "pillow", "deepspeed", "vllm")
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import importlib
 import json
 import os
+import shutil
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass, replace
@@ -26,8 +27,8 @@ from bench.models.base import Sampling
 from bench.plan import make_plan
 from bench.session import run_session
 from bench.train.curves import draw_sweep
-from bench.train.grpo import RECORD, STEPS, Training, TrainingStopped, train
-from bench.train.provenance import checkpoint_place
+from bench.train.grpo import STEPS, Training, TrainingStopped, train
+from bench.train.provenance import RECORD, checkpoint_place
 from bench.train.recipe import Recipe
 from bench.train.sweep_tables import BASE, Checkpoint, latex, markdown, sweep_document
 
@@ -59,9 +60,11 @@ def run_sweep(sweep: Sweep, console: Console) -> Path:
     """
     trainings = sweep.trainings()
     jobs, threads = sweep.recipe.sweep.jobs, max(1, (os.cpu_count() or 1) // sweep.recipe.sweep.jobs)
-    _each(partial(_train, threads=threads), [t for t in trainings if not _finished(t)], jobs, console, "trained")
+    _each(partial(_train, threads=threads), [t for t in trainings if "steps" not in _record(t.out)], jobs, console, "trained")
     checkpoints = [Checkpoint(BASE, None, f"hf/{checkpoint_place(sweep.model)}", sweep.out / "runs" / BASE)]
-    checkpoints += [Checkpoint(t.reward, t.seed, f"hf/{t.out}", sweep.out / "runs" / t.out.name, _stopped(t.out)) for t in trainings]
+    checkpoints += [
+        Checkpoint(t.reward, t.seed, f"hf/{t.out}", sweep.out / "runs" / t.out.name, _record(t.out)["stopped"]) for t in trainings
+    ]
     _each(partial(_evaluate, recipe=sweep.recipe, threads=threads), checkpoints, jobs, console, "evaluated")
     write_tables(sweep, checkpoints)
     return sweep.out
@@ -73,7 +76,7 @@ def write_tables(sweep: Sweep, checkpoints: Sequence[Checkpoint]) -> None:
     (sweep.out / "sweep.json").write_text(json.dumps(document, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     (sweep.out / "sweep.md").write_text(markdown(document), encoding="utf-8")
     (sweep.out / "sweep.tex").write_text(latex(document), encoding="utf-8")
-    curves = {reward: [_curve(t.out) for t in sweep.trainings() if t.reward == reward] for reward in sweep.rewards}
+    curves = {reward: [_record(t.out)["curve"] for t in sweep.trainings() if t.reward == reward] for reward in sweep.rewards}
     draw_sweep(curves, sweep.out / "curves.png")
 
 
@@ -97,6 +100,8 @@ def _train(training: Training, threads: int) -> str:
     torch: Any = importlib.import_module("torch")
     torch.set_num_threads(threads)
     begun = any((training.out / STEPS).glob("checkpoint-*"))
+    if not begun:  # cut off before its first step was saved: nothing there is worth keeping
+        shutil.rmtree(training.out, ignore_errors=True)
     try:
         train(replace(training, resume=begun))
     except TrainingStopped as stopped:
@@ -104,17 +109,9 @@ def _train(training: Training, threads: int) -> str:
     return training.out.name
 
 
-def _finished(training: Training) -> bool:
-    record = training.out / RECORD
-    return record.is_file() and "steps" in json.loads(record.read_text(encoding="utf-8"))
-
-
-def _stopped(out: Path) -> str | None:
-    return json.loads((out / RECORD).read_text(encoding="utf-8"))["stopped"]
-
-
-def _curve(out: Path) -> list[dict[str, float]]:
-    return json.loads((out / RECORD).read_text(encoding="utf-8"))["curve"]
+def _record(out: Path) -> dict[str, Any]:
+    """What is known of a training: empty where it has not begun."""
+    return json.loads((out / RECORD).read_text(encoding="utf-8")) if (out / RECORD).is_file() else {}
 
 
 def _evaluate(checkpoint: Checkpoint, recipe: Recipe, threads: int) -> str:

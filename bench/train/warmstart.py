@@ -5,8 +5,8 @@ nothing else can be learned from a picture that is not understood; then everythi
 reasoning several times faster than pictures do (TRIED.md). It is meant to stop while there is headroom: GRPO sharpens partial skill only.
 
 The loss is the cross-entropy of the reply's tokens, AdamW with a linear warm-up and a cosine decay over all stages. Batches are small, and
-made of examples of like length, since padding is what costs on a CPU. Several workers (one process and one thread each, faster than one
-process with as many threads) draw batches of their own and average their gradients.
+made of examples of like length, since padding is what costs on a CPU. Several workers (one process and one thread each) draw batches
+of their own and average their gradients.
 """
 
 from __future__ import annotations

@@ -12,7 +12,8 @@ import pytest
 
 from bench.errors import UserError
 from bench.models.registry import ModelOptions, resolve
-from bench.train.grpo import RECORD, Training, TrainingStopped, train, trainer_class
+from bench.train.grpo import Training, TrainingStopped, train, trainer_class
+from bench.train.provenance import RECORD
 from bench.train.recipe import Recipe, load_recipe
 from tests.conftest import ROOT
 from tests.train import recipes
@@ -139,6 +140,7 @@ def test_resuming_what_was_begun_otherwise_is_refused(whole: Path, tmp_path: Pat
 def test_a_model_that_cannot_be_loaded_is_one_line(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="cannot be loaded"):
         train(Training(recipe(tmp_path / "recipe"), "mixture", str(tmp_path / "nowhere"), tmp_path / "out"))
+    assert not list((tmp_path / "out").iterdir())  # so that the corrected command can use the folder
 
 
 def test_a_lost_run_stops_with_its_reason_and_keeps_its_weights(tmp_path: Path) -> None:

@@ -117,6 +117,9 @@ def test_a_sweep_from_the_command_line(tmp_path: Path, capsys: pytest.CaptureFix
     }
     asked = recipes.written(tmp_path, recipes.table("tiny", **changes))
     call = ["train", "--recipe", str(asked), "--reward", "all", "--model", str(BASE_MODEL), "--out", str(tmp_path / "out")]
+    torn = tmp_path / "out" / "checkpoints" / "mixture-0"  # as a sweep leaves it that was killed before a step was saved
+    torn.mkdir(parents=True)
+    (torn / "training.json").write_text('{"finished": false}')
     assert main(call) == 0
     shown = capsys.readouterr().out
     assert shown == (tmp_path / "out" / "sweep.md").read_text() + "\n"
