@@ -30,48 +30,22 @@ from bench.train.lessons import KINDS, STYLES, lesson, reply
 from bench.train.provenance import RECORD, versions
 from bench.train.rationales import rationale
 from bench.train.tiny import Size, build, sizes
-from bench.train.warmstart import Learned, Schedule, Stage, warm_start
+from bench.train.warmstart import Learned, Schedule, warm_start
 from tasks.suites import GENERATED, MINI_FAMILIES, SuiteSpec, make_puzzle
 
 SUITE = "mini"
 
 
-@dataclass(frozen=True, slots=True)
-class Sitting:
-    """One stretch of the warm start.
+@dataclass(frozen=True)
+class Sitting(Schedule):
+    """One stretch of the warm start: a schedule, whose seed draws the puzzles too.
 
     Attributes:
-        seed: of the puzzles, and of the lessons drawn from them.
         puzzles: level -> how many of each family; fewer where a family has no more fresh states.
-        stages: [steps, kinds] pairs (`bench.train.warmstart.Stage`).
-        families: how often each is drawn against the others; 1 where not named.
-        batch, workers, learning_rate, warmup, until: as in `bench.train.warmstart.Schedule`.
     """
 
     __pydantic_config__ = ConfigDict(extra="forbid")
-    seed: int
-    puzzles: Mapping[str, int]
-    stages: tuple[Stage, ...]
-    families: Mapping[str, float] = field(default_factory=dict[str, float])
-    batch: int = 16
-    workers: int = 1
-    learning_rate: float = 1e-3
-    warmup: int = 50
-    until: int | None = None
-
-    @property
-    def schedule(self) -> Schedule:
-        """What `warm_start` takes."""
-        return Schedule(
-            self.stages,
-            self.batch,
-            self.learning_rate,
-            self.warmup,
-            seed=self.seed,
-            workers=self.workers,
-            families=self.families,
-            until=self.until,
-        )
+    puzzles: Mapping[str, int] = field(default_factory=dict[str, int])
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,7 +133,7 @@ def make_base(out: Path, recipe: Base, report: Callable[[str], None], *, start: 
             build(out, corpus(puzzles[::10]), size=recipe.size, seed=recipe.seed)
         curve: list[dict[str, float]] = []
         began = time.time()
-        warm_start(out, puzzles, sitting.schedule, report=_Reporter(report, number, curve))
+        warm_start(out, puzzles, sitting, report=_Reporter(report, number, curve))
         done = asdict(sitting) | {"data_sha256": data_sha256(puzzles), "distinct": len(puzzles), "seconds": round(time.time() - began)}
         record["sittings"].append(done | {"curve": curve})
     record |= {"parameters": sizes(out), "versions": versions(), "suite": SUITE}
