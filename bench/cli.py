@@ -111,6 +111,7 @@ def _add_run(commands: argparse._SubParsersAction[_Parser]) -> None:  # pyright:
     do.add_argument("--cache", metavar="DIR", help="folder of the reply cache, or off")
     do.add_argument("--replay", action="store_true", help="answer from the cache alone")
     do.add_argument("--concurrency", type=int, default=16, metavar="N", help="requests at once")
+    do.add_argument("--batch", action="store_true", help="ask through the providers' batch services: half the price, within 24 hours")
     do.add_argument("--timeout", type=float, default=600.0, metavar="S", help="seconds for one request")
     do.add_argument("--attempts", type=int, default=8, metavar="N", help="times a request is tried in all")
     do.add_argument("--max-cost", type=float, metavar="USD", help="stop when this much is spent")

@@ -111,6 +111,7 @@ def run_config(arguments: argparse.Namespace) -> RunConfig:
             resume=arguments.resume,
             dry_run=arguments.dry_run,
             skip_bad=arguments.skip_bad,
+            batch=arguments.batch,
         ),
     )
 

@@ -65,7 +65,7 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class Execution:
-    """How it is carried out. `timeout_s` bounds one request; `max_cost` is in USD."""
+    """How it is carried out. `timeout_s` bounds one request; `max_cost` is in USD; `batch` asks through the providers' batch services."""
 
     out: Path | None = None
     cache: Path | None = None
@@ -77,6 +77,7 @@ class Execution:
     resume: bool = False
     dry_run: bool = False
     skip_bad: bool = False
+    batch: bool = False
 
 
 @dataclass(frozen=True, slots=True)

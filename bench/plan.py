@@ -17,7 +17,7 @@ from bench.image import PATCH
 from bench.mode import Mode
 from bench.models.base import Model, Usage
 from bench.models.options import ModelOptions
-from bench.models.registry import cost, resolve, warnings
+from bench.models.registry import batch_service, cost, resolve, warnings
 from bench.outcome import Format
 from bench.prompt import caption_prompt, readback_prompt, solve_prompt
 from bench.puzzle import Puzzle, digest
@@ -96,7 +96,27 @@ def make_plan(config: RunConfig) -> Plan:
             question.doses,
         )
         parts.append(ModelPlan(model, captioner, list(trials)))
-    return Plan(config, suite, parts, _model_options(config))
+    plan = Plan(config, suite, parts, _model_options(config))
+    if config.execution.batch:
+        _check_batch(plan)
+    return plan
+
+
+def _check_batch(plan: Plan) -> None:
+    """Batches are paid as a whole once they are handed in, so a bound on the cost is held against the estimate, before."""
+    for part in plan.models:
+        for model in (part.model, part.captioner):
+            if model is not None:
+                batch_service(model)
+    bound = plan.config.execution.max_cost
+    if bound is None:
+        return
+    costs = [row.cost for row in estimate(plan)]
+    if any(cost is None for cost in costs):
+        raise UserError("--max-cost with --batch: the price of a model is not known, so its cost cannot be bounded before it is asked")
+    expected = sum(cost or 0.0 for cost in costs)
+    if expected > bound:
+        raise UserError(f"--max-cost {bound:g}: these batches are expected to cost {expected:.2f} USD; raise it, or ask less (--limit)")
 
 
 def _model_options(config: RunConfig) -> ModelOptions:
@@ -108,6 +128,7 @@ def _model_options(config: RunConfig) -> ModelOptions:
         reasoning=sampling.reasoning,
         temperature=sampling.temperature,
         max_tokens=sampling.max_tokens,
+        batch=config.execution.batch,
     )
 
 

@@ -7,16 +7,20 @@ import datetime
 import importlib.metadata
 import platform
 import subprocess
-from dataclasses import asdict, dataclass
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 
 from bench import SCHEMA, __version__
+from bench.batch import Batched
 from bench.cache import Cache
 from bench.captioner import CaptionDesk
 from bench.client import Client, RetryPolicy, Sleep
+from bench.models.registry import batch_service
 from bench.plan import ModelPlan, Plan
 from bench.progress import Progress, Tally
 from bench.prompt import prompt_sha
@@ -25,6 +29,9 @@ from bench.runner import Asking, Lane, Runner
 from bench.store import Store
 
 _PACKAGES = ("anthropic", "openai", "pillow", "numpy", "pandas", "jinja2", "tenacity", "datasets", "torch", "transformers", "vllm")
+BATCH_WIDTH = 10_000
+"""Most requests that wait for batches at once: each holds its picture in memory. --concurrency is for requests that are sent one by one."""
+
 _TEMPLATES = ("solve", "caption_plain", "caption_guided", "readback")
 
 
@@ -65,17 +72,30 @@ def _ask_all(plan: Plan, store: Store, cache: Cache, console: Console, sleep: Sl
     asking = Asking(
         config.question.sampling,
         config.question.resize,
-        config.execution.concurrency,
+        BATCH_WIDTH if config.execution.batch else config.execution.concurrency,
         config.execution.max_cost,
     )
     tally = Tally(total=plan.total)
     with Progress(tally, console) as progress:
         runner = Runner(store, asking, progress)
         try:
-            asyncio.run(runner.run([_lane(part, plan, store, cache, sleep) for part in plan.models]))
+            say = partial(console.print, highlight=False, markup=False, soft_wrap=True)
+            asyncio.run(runner.run([_lane(_batched(part, plan, say, sleep), plan, store, cache, sleep) for part in plan.models]))
         finally:
             store.save_run(finished=tally.missing == 0, totals=_totals(tally))
     return Result(store.folder, plan.total - tally.missing, tally.missing, tally.done, runner.over_budget)
+
+
+def _batched(part: ModelPlan, plan: Plan, say: Callable[[str], None], sleep: Sleep) -> ModelPlan:
+    """`part` with its models behind their batch services, where the run is to be asked in batches and not from the cache alone."""
+    execution = plan.config.execution
+    if not execution.batch or execution.replay:
+        return part
+    folder = execution.out or plan.config.default_out()
+    model = Batched(part.model, batch_service(part.model), folder, announce=say, sleep=sleep)
+    if part.captioner is None or part.captioner is part.model:
+        return replace(part, model=model, captioner=part.captioner and model)
+    return replace(part, model=model, captioner=Batched(part.captioner, batch_service(part.captioner), folder, announce=say, sleep=sleep))
 
 
 def _lane(part: ModelPlan, plan: Plan, store: Store, cache: Cache, sleep: Sleep) -> Lane:

@@ -37,6 +37,7 @@ from bench.image import ImageLimits
 from bench.models import asking
 from bench.models.aliases import Generation, generation_of
 from bench.models.base import Reply, Request, Sampling, Stop, Usage
+from bench.models.batch_service import BatchService
 from bench.models.http_errors import SdkErrors, count, mapping, read_body, translated, word
 from bench.models.options import NO_KEY, ModelOptions, http_limits, http_timeout
 
@@ -69,6 +70,7 @@ class Claude:
 
     Attributes:
         base_url: the server asked instead of the provider's own, or None.
+        client, errors, secrets, timeout_s: the SDK's client, its errors, what no message may hold, and the bound of one request in seconds.
     """
 
     simulated = False
@@ -87,10 +89,10 @@ class Claude:
         self.generation = generation_of(provider, model_id, "unknown-claude")
         self.limits: ImageLimits = self.generation.limits(MAX_BASE64[provider])
         settings(name, self.generation, options.sampling())
-        self._timeout_s = options.timeout_s
-        self._client = _CLIENTS[provider](options)
-        self._secrets = env.secrets()
-        self._errors = SdkErrors(APIStatusError, APIConnectionError, (AnthropicError, *_credential_errors(provider)))
+        self.timeout_s = options.timeout_s
+        self.client = _CLIENTS[provider](options)
+        self.secrets = env.secrets()
+        self.errors = SdkErrors(APIStatusError, APIConnectionError, (AnthropicError, *_credential_errors(provider)))
 
     def payload(self, request: Request) -> Mapping[str, Any]:
         """Everything that `ask` would send, the image's bytes replaced by the picture's `identity`.
@@ -98,7 +100,7 @@ class Claude:
         Raises:
             UserError: a reasoning, temperature or number of tokens that the model would refuse.
         """
-        return self._body(request, request.picture.identity if request.picture is not None else "")
+        return self.body(request, request.picture.identity if request.picture is not None else "")
 
     async def ask(self, request: Request) -> Reply:
         """Send `request` once.
@@ -107,19 +109,35 @@ class Claude:
             Transient, Rejected, Unusable: see `bench.errors`.
         """
         data = base64.b64encode(request.picture.data).decode("ascii") if request.picture is not None else ""
-        body = self._body(request, data)
-        headers = {"anthropic-version": _SAMPLING_VERSION["anthropic"]} if "temperature" in body and self.provider == "anthropic" else {}
+        body = self.body(request, data)
         started = time.perf_counter()
-        async with translated(self._errors, model=self.name, timeout_s=self._timeout_s, secrets=self._secrets):
-            response = await self._client.post("/v1/messages", cast_to=httpx2.Response, body=body, options={"headers": headers})
-        answer = read_body(response, model=self.name, secrets=self._secrets)
+        async with translated(self.errors, model=self.name, timeout_s=self.timeout_s, secrets=self.secrets):
+            response = await self.client.post("/v1/messages", cast_to=httpx2.Response, body=body, options={"headers": self.headers(body)})
+        answer = read_body(response, model=self.name, secrets=self.secrets)
         return reply_of(answer, time.perf_counter() - started, response.headers.get("request-id"), self.name)
 
     async def close(self) -> None:
         """Release the connections."""
-        await self._client.close()
+        await self.client.close()
 
-    def _body(self, request: Request, data: str) -> dict[str, Any]:
+    def batches(self) -> BatchService:
+        """The batch service behind this model.
+
+        Raises:
+            UserError: there is none behind this front door.
+        """
+        if self.provider != "anthropic":
+            raise UserError(f"--batch: {self.name}: {self.provider} has no batch service here; ask without --batch")
+        from bench.models.anthropic_batch import ClaudeBatches
+
+        return ClaudeBatches(self)
+
+    def headers(self, body: Mapping[str, Any]) -> dict[str, str]:
+        """What a request of this `body` needs to say beside it."""
+        return {"anthropic-version": _SAMPLING_VERSION["anthropic"]} if "temperature" in body and self.provider == "anthropic" else {}
+
+    def body(self, request: Request, data: str) -> dict[str, Any]:
+        """A request as it is sent; `data` is the picture in base64, or what stands for it."""
         content: list[dict[str, Any]] = []
         if request.picture is not None:
             source = {"type": "base64", "media_type": request.picture.media_type, "data": data}

@@ -24,13 +24,14 @@ from bench.image import ImageLimits
 from bench.models import asking
 from bench.models.aliases import Generation, generation_of
 from bench.models.base import Reply, Request, Sampling, Stop, Usage
+from bench.models.batch_service import BatchService
 from bench.models.http_errors import SdkErrors, count, mapping, read_body, translated, word
 from bench.models.options import NO_KEY, ModelOptions, http_limits, http_timeout
 
 MAX_BASE64 = 10_000_000
 """Bytes of one image after base64: well within OpenAI's bound on a request, and the bound of the other first-party API."""
 
-_ERRORS = SdkErrors(APIStatusError, APIConnectionError, (OpenAIError,))
+ERRORS = SdkErrors(APIStatusError, APIConnectionError, (OpenAIError,))
 _STOPS = {"stop": Stop.END, "length": Stop.LENGTH, "content_filter": Stop.REFUSAL}
 
 
@@ -39,6 +40,7 @@ class Chat:
 
     Attributes:
         base_url: the server asked instead of OpenAI's, or None.
+        client, secrets, timeout_s: the SDK's client, what no message may hold, and the bound of one request in seconds.
     """
 
     provider = "openai"
@@ -60,10 +62,10 @@ class Chat:
         key = env.read(env.OPENAI_KEY)
         if key is None and options.base_url is None:
             raise UserError(f"no key for OpenAI: set {env.OPENAI_KEY}, or name a compatible server by --base-url")
-        self._timeout_s = options.timeout_s
-        self._secrets = env.secrets()
+        self.timeout_s = options.timeout_s
+        self.secrets = env.secrets()
         timeout = http_timeout(options)
-        self._client = AsyncOpenAI(
+        self.client = AsyncOpenAI(
             api_key=key or NO_KEY,
             base_url=options.base_url,
             timeout=timeout,
@@ -77,7 +79,7 @@ class Chat:
         Raises:
             UserError: a reasoning, temperature or number of tokens that the model would refuse.
         """
-        return self._body(request, request.picture.identity if request.picture is not None else "")
+        return self.body(request, request.picture.identity if request.picture is not None else "")
 
     async def ask(self, request: Request) -> Reply:
         """Send `request` once.
@@ -87,17 +89,24 @@ class Chat:
         """
         data = base64.b64encode(request.picture.data).decode("ascii") if request.picture is not None else ""
         started = time.perf_counter()
-        async with translated(_ERRORS, model=self.name, timeout_s=self._timeout_s, secrets=self._secrets):
-            create: Any = self._client.chat.completions.with_raw_response.create
-            response: httpx2.Response = (await create(**self._body(request, data))).http_response
-        body = read_body(response, model=self.name, secrets=self._secrets)
+        async with translated(ERRORS, model=self.name, timeout_s=self.timeout_s, secrets=self.secrets):
+            create: Any = self.client.chat.completions.with_raw_response.create
+            response: httpx2.Response = (await create(**self.body(request, data))).http_response
+        body = read_body(response, model=self.name, secrets=self.secrets)
         return reply_of(body, time.perf_counter() - started, response.headers.get("x-request-id"), self.name)
 
     async def close(self) -> None:
         """Release the connections."""
-        await self._client.close()
+        await self.client.close()
 
-    def _body(self, request: Request, data: str) -> dict[str, Any]:
+    def batches(self) -> BatchService:
+        """The batch service behind this model: OpenAI's, or that of a compatible server which has one."""
+        from bench.models.openai_batch import ChatBatches
+
+        return ChatBatches(self)
+
+    def body(self, request: Request, data: str) -> dict[str, Any]:
+        """A request as it is sent; `data` is the picture in base64, or what stands for it."""
         content: list[dict[str, Any]] = []
         if request.picture is not None:
             image: dict[str, Any] = {"url": f"data:{request.picture.media_type};base64,{data}"}

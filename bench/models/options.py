@@ -23,6 +23,7 @@ class ModelOptions:
         timeout_s: longest time for one request, in seconds, connecting and reading included.
         concurrency: how many requests are open at once; the connection pool has this size.
         reasoning, temperature, max_tokens: as in `Sampling`.
+        batch: whether requests go through the provider's batch service, which costs less.
     """
 
     base_url: str | None = None
@@ -31,6 +32,7 @@ class ModelOptions:
     reasoning: str | int | None = None
     temperature: float | None = None
     max_tokens: int = 2048
+    batch: bool = False
 
     def sampling(self) -> Sampling:
         """A sampling as every request of the run will have it, but for its seed."""

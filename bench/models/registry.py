@@ -18,9 +18,10 @@ from bench.errors import UserError
 from bench.models import aliases
 from bench.models.aliases import Alias
 from bench.models.base import Model, Usage
+from bench.models.batch_service import DISCOUNT, BatchService
 from bench.models.options import ModelOptions
 
-__all__ = ["PROVIDERS", "ModelOptions", "cost", "describe", "listing", "resolve", "server_of", "split", "warnings"]
+__all__ = ["PROVIDERS", "ModelOptions", "batch_service", "cost", "describe", "listing", "resolve", "server_of", "split", "warnings"]
 
 PROVIDERS: Mapping[str, str] = {
     "anthropic": "Claude, first-party API",
@@ -60,6 +61,18 @@ def resolve(name: str, options: ModelOptions) -> Model:
     kind = _API[provider]
     factory: Any = getattr(importlib.import_module(_MODULES[kind]), kind)
     return factory(name, provider, model_id, replace(options, base_url=server_of(name, options)))
+
+
+def batch_service(model: Model) -> BatchService:
+    """The batch service behind `model`.
+
+    Raises:
+        UserError: it has none.
+    """
+    offered: Any = getattr(model, "batches", None)
+    if offered is None:
+        raise UserError(f"--batch: {model.name} runs in this process and has no batch service; ask it without --batch")
+    return offered()
 
 
 def split(name: str) -> tuple[str, str]:
@@ -113,7 +126,7 @@ def cost(name: str, usage: Usage, options: ModelOptions) -> float | None:
     alias = aliases.find(provider, model_id)
     if alias is None or alias.provider != provider or server_of(name, options) is not None:
         return None
-    return alias.cost(usage)
+    return alias.cost(usage) * (DISCOUNT if options.batch else 1.0)
 
 
 def describe(name: str) -> Mapping[str, Any]:

@@ -164,7 +164,7 @@ def _number_slide(state: number_slide.State) -> str:
     for number, way in enumerate(query.path, 1):
         r, c = number_slide.open_place(board)
         board = number_slide.walked(board, (way,))
-        steps.append(f"Move {number}: {way} {board[r][c]}.")
+        steps.append(f"Move {number}: {way} {board[r][c]}: {', '.join(map(_listed, board))}.")  # the board, row after row
     row, column = number_slide.open_place(board)
     line = board[row] if query.line == "row" else tuple(other[column] for other in board)
     return " ".join([*steps, f"The {query.line} is {_sum(line) if query.what == 'sum' else _listed(line)}."])
