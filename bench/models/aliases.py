@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import date
 from functools import cache
 from importlib.resources import files
+from pathlib import Path
 from typing import Any, Literal
 
 from bench.image import ImageLimits
@@ -153,7 +154,15 @@ def _by_id() -> Mapping[tuple[str, str], Alias]:
 def _alias(name: str, fields: dict[str, Any]) -> Alias:
     generation = fields.pop("generation", None)
     snapshots = tuple(fields.pop("snapshots", ()))
+    if fields["provider"] == "hf":
+        fields["id"] = _place(fields["id"])
     return Alias(name=name, generation=None if generation is None else generations()[generation], snapshots=snapshots, **fields)
+
+
+def _place(checkpoint: str) -> str:
+    """A hub id as it is; a checkpoint that comes with the project as a path that leads there from any working directory."""
+    shipped = Path(__file__).resolve().parents[2] / checkpoint
+    return str(shipped) if shipped.is_dir() and not Path(checkpoint).is_dir() else checkpoint
 
 
 @cache

@@ -37,7 +37,6 @@ from bench.image import ImageLimits
 from bench.models import asking
 from bench.models.aliases import Generation, generation_of
 from bench.models.base import Reply, Request, Sampling, Stop, Usage
-from bench.models.batch_service import BatchService
 from bench.models.http_errors import SdkErrors, count, mapping, read_body, translated, word
 from bench.models.options import NO_KEY, ModelOptions, http_limits, http_timeout
 
@@ -119,18 +118,6 @@ class Claude:
     async def close(self) -> None:
         """Release the connections."""
         await self.client.close()
-
-    def batches(self) -> BatchService:
-        """The batch service behind this model.
-
-        Raises:
-            UserError: there is none behind this front door.
-        """
-        if self.provider != "anthropic":
-            raise UserError(f"--batch: {self.name}: {self.provider} has no batch service here; ask without --batch")
-        from bench.models.anthropic_batch import ClaudeBatches
-
-        return ClaudeBatches(self)
 
     def headers(self, body: Mapping[str, Any]) -> dict[str, str]:
         """What a request of this `body` needs to say beside it."""

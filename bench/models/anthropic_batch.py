@@ -9,17 +9,15 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import AsyncIterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import httpx2
 
 from bench.errors import ModelError, Transient
+from bench.models.anthropic import Claude, reply_of
 from bench.models.base import Reply, Request
 from bench.models.batch_service import RESULTS_TIMEOUT_S, BatchState
 from bench.models.http_errors import count, failure, mapping, read_body, translated, word
-
-if TYPE_CHECKING:
-    from bench.models.anthropic import Claude
 
 PATH = "/v1/messages/batches"
 
@@ -71,8 +69,6 @@ class ClaudeBatches:
         return self._body(response)
 
     def _result(self, result: Mapping[str, Any]) -> Reply | ModelError:
-        from bench.models.anthropic import reply_of
-
         model, kind = self._model, result.get("type")
         if kind == "errored":
             return failure(200, {}, result.get("error"), model=model.name, secrets=model.secrets)

@@ -24,7 +24,6 @@ from bench.image import ImageLimits
 from bench.models import asking
 from bench.models.aliases import Generation, generation_of
 from bench.models.base import Reply, Request, Sampling, Stop, Usage
-from bench.models.batch_service import BatchService
 from bench.models.http_errors import SdkErrors, count, mapping, read_body, translated, word
 from bench.models.options import NO_KEY, ModelOptions, http_limits, http_timeout
 
@@ -98,12 +97,6 @@ class Chat:
     async def close(self) -> None:
         """Release the connections."""
         await self.client.close()
-
-    def batches(self) -> BatchService:
-        """The batch service behind this model: OpenAI's, or that of a compatible server which has one."""
-        from bench.models.openai_batch import ChatBatches
-
-        return ChatBatches(self)
 
     def body(self, request: Request, data: str) -> dict[str, Any]:
         """A request as it is sent; `data` is the picture in base64, or what stands for it."""

@@ -9,15 +9,13 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import AsyncIterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 from bench.errors import ModelError, Transient
 from bench.models.base import Reply, Request
 from bench.models.batch_service import RESULTS_TIMEOUT_S, BatchState
 from bench.models.http_errors import count, failure, mapping, read_body, translated, word
-
-if TYPE_CHECKING:
-    from bench.models.openai import Chat
+from bench.models.openai import ERRORS, Chat, reply_of
 
 ENDPOINT = "/v1/chat/completions"
 _ENDED = ("completed", "failed", "expired", "cancelled")
@@ -86,8 +84,6 @@ class ChatBatches:
         return failure(status, {}, {"error": first or {"message": "the batch failed"}}, model=self._model.name, secrets=self._model.secrets)
 
     def _result(self, row: Mapping[str, Any]) -> Reply | ModelError:
-        from bench.models.openai import reply_of
-
         model, response = self._model, mapping(row.get("response"))
         status, body = count(response.get("status_code")), mapping(response.get("body"))
         if not response:
@@ -100,8 +96,6 @@ class ChatBatches:
             return error
 
     def _translated(self, timeout_s: float | None = None) -> Any:
-        from bench.models.openai import ERRORS
-
         model = self._model
         return translated(ERRORS, model=model.name, timeout_s=timeout_s or model.timeout_s, secrets=model.secrets)
 

@@ -36,6 +36,7 @@ PROVIDERS: Mapping[str, str] = {
 
 _API = {"anthropic": "Claude", "bedrock": "Claude", "vertex": "Claude", "openai": "Chat"}
 _MODULES = {"Claude": "bench.models.anthropic", "Chat": "bench.models.openai"}
+_BATCHES = {"anthropic": ("bench.models.anthropic_batch", "ClaudeBatches"), "openai": ("bench.models.openai_batch", "ChatBatches")}
 LOCAL = ("vllm", "hf")
 """Providers whose models run in this process."""
 
@@ -69,10 +70,11 @@ def batch_service(model: Model) -> BatchService:
     Raises:
         UserError: it has none.
     """
-    offered: Any = getattr(model, "batches", None)
-    if offered is None:
-        raise UserError(f"--batch: {model.name} runs in this process and has no batch service; ask it without --batch")
-    return offered()
+    if model.provider not in _BATCHES:
+        known = ", ".join(_BATCHES)
+        raise UserError(f"--batch: {model.name} has no batch service here (expected a model of {known}): ask it without --batch")
+    module, service = _BATCHES[model.provider]
+    return getattr(importlib.import_module(module), service)(model)
 
 
 def split(name: str) -> tuple[str, str]:
@@ -126,7 +128,8 @@ def cost(name: str, usage: Usage, options: ModelOptions) -> float | None:
     alias = aliases.find(provider, model_id)
     if alias is None or alias.provider != provider or server_of(name, options) is not None:
         return None
-    return alias.cost(usage) * (DISCOUNT if options.batch else 1.0)
+    price = alias.cost(usage)
+    return price * DISCOUNT if price is not None and options.batch else price
 
 
 def describe(name: str) -> Mapping[str, Any]:

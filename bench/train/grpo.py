@@ -28,8 +28,9 @@ from bench.models.processor import load_errors, load_processor, one_line, save_p
 from bench.models.transformers import with_adapter
 from bench.train.curves import curve, draw_curves
 from bench.train.data import data_sha256, training_puzzles, training_set
+from bench.train.options import grpo_options
 from bench.train.provenance import RECORD, checkpoint_place, checkpoint_sha256, versions
-from bench.train.recipe import Lora, Recipe, grpo_options
+from bench.train.recipe import Lora, Recipe
 from bench.train.rewards import trl_reward
 from bench.train.watch import Watch, showing, watching
 
@@ -77,10 +78,14 @@ def train(training: Training) -> Path:
     process.wait_for_everyone()
     last = _steps(training.out)[-1] if training.resume else None
     started = time.time()
-    trainer, watch = _trainer(training, puzzles)
+    watch, shown = Watch(training.recipe.stop), showing(f"{training.reward}, seed {training.seed}")
+    trainer = _trainer(training, puzzles, [watching(watch), shown])
     if process.is_main_process:
         _write_record(training.out, identity | {"finished": False})
-    trainer.train(resume_from_checkpoint=str(last) if last is not None else None)
+    try:
+        trainer.train(resume_from_checkpoint=str(last) if last is not None else None)
+    finally:
+        shown.close()
     _save_weights(trainer, training.out)
     if process.is_main_process:
         _finish_weights(trainer, training)
@@ -147,7 +152,7 @@ def _write_record(out: Path, record: Mapping[str, Any]) -> None:
 
 
 # -- the trainer -------------------------------------------------------------------------------------------------------------------------
-def _trainer(training: Training, puzzles: Any) -> tuple[Any, Watch]:
+def _trainer(training: Training, puzzles: Any, callbacks: list[Any]) -> Any:
     trl: Any = importlib.import_module("trl")
     transformers: Any = importlib.import_module("transformers")
     recipe = training.recipe
@@ -162,7 +167,6 @@ def _trainer(training: Training, puzzles: Any) -> tuple[Any, Watch]:
     except load_errors() as error:
         raise UserError(f"{training.model} cannot be loaded for training: {one_line(error)}") from error
     processor.tokenizer.padding_side = "left"
-    watch = Watch(recipe.stop)
     trainer = trainer_class()(
         model=model,
         reward_funcs=trl_reward(training.reward),
@@ -170,7 +174,7 @@ def _trainer(training: Training, puzzles: Any) -> tuple[Any, Watch]:
         train_dataset=training_set(puzzles, training.reward),
         processing_class=processor,
         peft_config=_adapter(recipe.lora),
-        callbacks=[watching(watch), showing(f"{training.reward}, seed {training.seed}")],
+        callbacks=callbacks,
     )
     logs: Any = importlib.import_module("transformers.integrations").TensorBoardCallback
     if trainer.pop_callback(logs) is not None:  # its own place is decided by an environment variable, the same for all runs of a process
@@ -178,7 +182,7 @@ def _trainer(training: Training, puzzles: Any) -> tuple[Any, Watch]:
         trainer.add_callback(logs(writer))
     trainer.remove_callback(transformers.PrinterCallback)
     trainer.remove_callback(transformers.ProgressCallback)
-    return trainer, watch
+    return trainer
 
 
 def _adapter(lora: Lora | None) -> Any:

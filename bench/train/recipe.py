@@ -2,7 +2,7 @@
 
 A recipe names its data, the options of TRL's `GRPOConfig` word for word, optional LoRA, when the watcher stops a run, what a sweep trains
 and how it is evaluated, and how the run is launched. Unknown keys are refused. What the command line or a sweep decides (folders, seeds) is
-no part of `[grpo]`. Reading a recipe needs no torch; `grpo_options` compares `[grpo]` with the TRL that is installed.
+no part of `[grpo]`. Reading a recipe needs no torch; `bench.train.options` compares `[grpo]` with the TRL that is installed.
 """
 
 from __future__ import annotations
@@ -12,16 +12,13 @@ import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
-from difflib import get_close_matches
-from importlib import import_module
 from importlib.resources import files
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal, get_type_hints
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
-from pydantic.errors import PydanticSchemaGenerationError, PydanticUserError
 
-from bench.errors import MissingExtraError, UserError
+from bench.errors import UserError
 from bench.mode import Mode
 from bench.outcome import Format
 from bench.puzzle import digest
@@ -360,43 +357,3 @@ def _check_grpo(recipe: Recipe) -> None:
 
 def _listed(names: tuple[str, ...]) -> str:
     return ", ".join(names) or "none"
-
-
-# -- the installed TRL -------------------------------------------------------------------------------------------------------------------
-def grpo_options(recipe: Recipe) -> dict[str, Any]:
-    """`[grpo]` and what `[launch]` says of vLLM, as keyword arguments of the installed `trl.GRPOConfig`, known there and of its types.
-
-    Raises:
-        UserError: an option that this TRL does not know, with the nearest that it does, or a value of another type.
-        MissingExtraError: TRL is not installed.
-    """
-    try:
-        config: Any = import_module("trl").GRPOConfig
-    except ImportError:
-        raise MissingExtraError("trl", "train") from None
-    hints = get_type_hints(config)
-    known = [entry.name for entry in fields(config) if entry.init]
-    for key, value in recipe.grpo.items():
-        if key not in known:
-            near = get_close_matches(key, known, n=1, cutoff=0.0)[0]
-            version = import_module("trl").__version__
-            raise UserError(f"{recipe.source}: grpo.{key}: TRL {version} has no such option; the nearest is {near}")
-        if not _fits(hints[key], value):
-            raise UserError(f"{recipe.source}: grpo.{key}: expected {_type_name(hints[key])}, found {value!r}")
-    served = {"use_vllm": True, "vllm_mode": recipe.launch.vllm} if recipe.launch.vllm else {}
-    return {**recipe.grpo, **served, "remove_unused_columns": False}
-
-
-def _fits(hint: Any, value: Any) -> bool:
-    """Whether `value` is of the type that TRL annotates, where that is a type that can be checked."""
-    try:
-        TypeAdapter(hint).validate_python(value, strict=True)
-    except ValidationError:
-        return False
-    except (PydanticSchemaGenerationError, PydanticUserError):
-        return True
-    return True
-
-
-def _type_name(hint: Any) -> str:
-    return hint.__name__ if isinstance(hint, type) else str(hint).replace("typing.", "")

@@ -22,7 +22,8 @@ from typing import Any
 from bench.errors import MissingExtraError, UserError
 from bench.models.processor import one_line
 from bench.prompt import reward_prompt
-from bench.train.recipe import Recipe, grpo_options
+from bench.train.options import grpo_options
+from bench.train.recipe import Recipe
 from tasks.suites import GENERATED, SuiteSpec, make_puzzle
 
 GPU_GB = 80.0

@@ -77,13 +77,16 @@ def watching(watch: Watch) -> Any:
 
 
 def showing(title: str) -> Any:
-    """A trainer callback with one line of progress on standard error: step, reward and mean completion length."""
+    """A trainer callback with one line of progress on standard error: step, reward and mean completion length; `close` ends the line."""
     base: Any = importlib.import_module("transformers").TrainerCallback
 
     class Showing(base):
-        def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        def __init__(self) -> None:
             columns = (TextColumn("{task.description}"), MofNCompleteColumn(), TextColumn("{task.fields[note]}"), TimeRemainingColumn())
-            self.shown = Progress(*columns, console=Console(stderr=True), disable=not state.is_world_process_zero)
+            self.shown = Progress(*columns, console=Console(stderr=True))
+
+        def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+            self.shown.disable = not state.is_world_process_zero
             self.bar = self.shown.add_task(title, total=state.max_steps, completed=state.global_step, note="")
             self.shown.start()
 
@@ -92,7 +95,7 @@ def showing(title: str) -> Any:
                 note = f"reward {logs['reward']:.3f}  {logs.get(LENGTH, 0):.0f} tokens"
                 self.shown.update(self.bar, completed=state.global_step, note=note)
 
-        def on_train_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        def close(self) -> None:
             self.shown.stop()
 
     return Showing()

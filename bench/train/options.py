@@ -1,0 +1,53 @@
+"""What a recipe's `[grpo]` means to the TRL that is installed: every option known there and of the type that it wants."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from difflib import get_close_matches
+from importlib import import_module
+from typing import Any, get_type_hints
+
+from pydantic import TypeAdapter, ValidationError
+from pydantic.errors import PydanticSchemaGenerationError, PydanticUserError
+
+from bench.errors import MissingExtraError, UserError
+from bench.train.recipe import Recipe
+
+
+def grpo_options(recipe: Recipe) -> dict[str, Any]:
+    """`[grpo]` and what `[launch]` says of vLLM, as keyword arguments of the installed `trl.GRPOConfig`, known there and of its types.
+
+    Raises:
+        UserError: an option that this TRL does not know, with the nearest that it does, or a value of another type.
+        MissingExtraError: TRL is not installed.
+    """
+    try:
+        config: Any = import_module("trl").GRPOConfig
+    except ImportError:
+        raise MissingExtraError("trl", "train") from None
+    hints = get_type_hints(config)
+    known = [entry.name for entry in fields(config) if entry.init]
+    for key, value in recipe.grpo.items():
+        if key not in known:
+            near = get_close_matches(key, known, n=1, cutoff=0.0)[0]
+            version = import_module("trl").__version__
+            raise UserError(f"{recipe.source}: grpo.{key}: TRL {version} has no such option; the nearest is {near}")
+        if not _fits(hints[key], value):
+            raise UserError(f"{recipe.source}: grpo.{key}: expected {_type_name(hints[key])}, found {value!r}")
+    served = {"use_vllm": True, "vllm_mode": recipe.launch.vllm} if recipe.launch.vllm else {}
+    return {**recipe.grpo, **served, "remove_unused_columns": False}
+
+
+def _fits(hint: Any, value: Any) -> bool:
+    """Whether `value` is of the type that TRL annotates, where that is a type that can be checked."""
+    try:
+        TypeAdapter(hint).validate_python(value, strict=True)
+    except ValidationError:
+        return False
+    except (PydanticSchemaGenerationError, PydanticUserError):
+        return True
+    return True
+
+
+def _type_name(hint: Any) -> str:
+    return hint.__name__ if isinstance(hint, type) else str(hint).replace("typing.", "")
