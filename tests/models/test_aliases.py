@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from datetime import date
+from pathlib import Path
 from typing import Any, get_args
 
 import anthropic.types.model
@@ -44,6 +45,15 @@ def test_ids_are_those_of_the_installed_sdks() -> None:
 def test_the_models_of_the_issue_are_there() -> None:
     wanted = {"claude-3-5", "claude-3-7", "claude-sonnet-4-5", "claude-sonnet-4-6", "gpt-4o", "gpt-4.1", "o3", "o4-mini", "gpt-5"}
     assert wanted | {"qwen2.5-vl-7b", "tiny-base", "sim"} <= set(aliases())
+
+
+def test_a_shipped_checkpoint_is_found_from_any_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    table.aliases.cache_clear()
+    try:
+        assert (Path(aliases()["tiny-base"].id) / "config.json").is_file()
+    finally:
+        table.aliases.cache_clear()
     assert (aliases()["qwen2.5-vl-7b"].provider, aliases()["qwen2.5-vl-7b"].id) == ("hf", "Qwen/Qwen2.5-VL-7B-Instruct")
 
 

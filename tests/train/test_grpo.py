@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from bench.cli import main
 from bench.errors import UserError
 from bench.models.registry import ModelOptions, resolve
 from bench.train.grpo import Training, TrainingStopped, train, trainer_class
@@ -83,6 +84,20 @@ def test_resume_is_bit_identical(whole: Path, tmp_path: Path) -> None:
     assert [{k: v for k, v in row.items() if k != "step_time"} for row in curves[0]] == [
         {k: v for k, v in row.items() if k != "step_time"} for row in curves[1]
     ]
+
+
+def test_an_interrupted_run_says_how_to_go_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    def interrupt(*_: Any, **__: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("bench.train.rewards.score", interrupt)
+    asked = recipe(tmp_path / "recipe").source
+    assert main(["train", "--recipe", asked, "--reward", "mixture", "--model", str(BASE), "--out", str(tmp_path / "out")]) == 130
+    assert (
+        capsys.readouterr()
+        .err.strip()
+        .endswith(f"the same command with --resume continues from the last step that was saved in {tmp_path / 'out'}")
+    )
 
 
 def test_without_the_override_nothing_would_be_restored(whole: Path) -> None:
