@@ -91,13 +91,9 @@ def test_an_interrupted_run_says_how_to_go_on(tmp_path: Path, monkeypatch: pytes
         raise KeyboardInterrupt
 
     monkeypatch.setattr("bench.train.rewards.score", interrupt)
-    asked = recipe(tmp_path / "recipe").source
-    assert main(["train", "--recipe", asked, "--reward", "mixture", "--model", str(BASE), "--out", str(tmp_path / "out")]) == 130
-    assert (
-        capsys.readouterr()
-        .err.strip()
-        .endswith(f"the same command with --resume continues from the last step that was saved in {tmp_path / 'out'}")
-    )
+    asked, out = recipe(tmp_path / "recipe").source, str(tmp_path / "out")
+    assert main(["train", "--recipe", asked, "--reward", "mixture", "--model", str(BASE), "--out", out]) == 130
+    assert f"the same command with --resume continues from the last step that was saved in {out}" in capsys.readouterr().err
 
 
 def test_without_the_override_nothing_would_be_restored(whole: Path) -> None:
