@@ -127,7 +127,10 @@ class Stop:
 
 @dataclass(frozen=True, slots=True)
 class Evaluate:
-    """`[sweep.evaluate]`: how base and checkpoints are compared: `n` puzzles of each family of `suite`, `concurrency` of them at a time."""
+    """`[sweep.evaluate]`: how base and checkpoints are compared: `n` puzzles of each family of `suite`, `concurrency` of them at a time.
+
+    `temperatures` are those at which replies are drawn, each with its own tables: 0 is greedy, the rollouts' is what training works on.
+    """
 
     __pydantic_config__: ClassVar[ConfigDict] = _STRICT
     suite: str = "mini:seed=101"
@@ -135,6 +138,7 @@ class Evaluate:
     modes: tuple[Mode, ...] = (Mode.IMAGE, Mode.ORACLE, Mode.BLIND, Mode.READBACK)
     format: Format = Format.OPEN
     max_tokens: Count = 256
+    temperatures: tuple[Annotated[float, Field(ge=0)], ...] = (0.0,)
     concurrency: Count = 16
 
     @property
@@ -202,10 +206,8 @@ class Recipe:
 
     @property
     def sha256(self) -> str:
-        """Hash of `resolved`. Comments, the name and the place of the file do not count, nor how much of a sweep is done at a time."""
-        content = self.resolved
-        del content["sweep"]["jobs"], content["sweep"]["evaluate"]["concurrency"]
-        return digest(content)
+        """Hash of what decides one training: not the name and the place of the file, nor what a sweep trains and asks besides."""
+        return digest({key: value for key, value in self.resolved.items() if key != "sweep"})
 
     @property
     def accelerate_file(self) -> Path | None:
@@ -333,7 +335,12 @@ def _check_domains(data: Data, evaluate: Evaluate) -> None:
 
 def _check_sweep(recipe: Recipe) -> None:
     sweep = recipe.sweep
-    for key, values in (("rewards", sweep.rewards), ("seeds", sweep.seeds), ("evaluate.modes", sweep.evaluate.modes)):
+    for key, values in (
+        ("rewards", sweep.rewards),
+        ("seeds", sweep.seeds),
+        ("evaluate.modes", sweep.evaluate.modes),
+        ("evaluate.temperatures", sweep.evaluate.temperatures),
+    ):
         if not values or len(set(values)) < len(values):
             raise UserError(f"sweep.{key}: expected at least one, and each once, found {list(map(str, values))}")
     for name in sweep.rewards:

@@ -1,8 +1,8 @@
 """A sweep: every reward from one start, several seeds each, all checkpoints asked the same fresh puzzles, and the tables of the paper.
 
-In `out` lie `checkpoints/<reward>-<seed>` (`bench.train.grpo`), `runs/<name>` (an ordinary run directory for the base and for every
-checkpoint: `report` reads them), `sweep.json`, `sweep.md`, `sweep.tex` and `curves.png`. What is finished is not done again: the same
-command continues an interrupted sweep. Runs that the watch stopped are evaluated as they are, and the tables say so.
+In `out` lie `checkpoints/<reward>-<seed>` (`bench.train.grpo`), `runs/temperature-<T>/<name>` (an ordinary run directory for the base and
+for every checkpoint: `report` reads them), `sweep.json`, `sweep.md`, `sweep.tex` and `curves.png`. What is finished is not done again: the
+same command continues an interrupted sweep. Runs that the watch stopped are evaluated as they are, and the tables say so.
 """
 
 from __future__ import annotations
@@ -50,6 +50,15 @@ class Sweep:
             for reward in self.rewards
         ]
 
+    def checkpoints(self, temperature: float) -> list[Checkpoint]:
+        """The base and every checkpoint, with their runs at one temperature of the evaluation."""
+        runs = self.out / "runs" / f"temperature-{temperature:g}"
+        asked = [Checkpoint(BASE, None, f"hf/{checkpoint_place(self.model)}", runs / BASE, temperature)]
+        for training in self.trainings():
+            stopped = _record(training.out).get("stopped")
+            asked.append(Checkpoint(training.reward, training.seed, f"hf/{training.out}", runs / training.out.name, temperature, stopped))
+        return asked
+
 
 def run_sweep(sweep: Sweep, console: Console) -> Path:
     """Train, evaluate and write the tables; returns `sweep.out`.
@@ -61,21 +70,19 @@ def run_sweep(sweep: Sweep, console: Console) -> Path:
     trainings = sweep.trainings()
     jobs, threads = sweep.recipe.sweep.jobs, max(1, (os.cpu_count() or 1) // sweep.recipe.sweep.jobs)
     _each(partial(_train, threads=threads), [t for t in trainings if "steps" not in _record(t.out)], jobs, console, "trained")
-    checkpoints = [Checkpoint(BASE, None, f"hf/{checkpoint_place(sweep.model)}", sweep.out / "runs" / BASE)]
-    checkpoints += [
-        Checkpoint(t.reward, t.seed, f"hf/{t.out}", sweep.out / "runs" / t.out.name, _record(t.out)["stopped"]) for t in trainings
-    ]
+    checkpoints = [checkpoint for temperature in sweep.recipe.sweep.evaluate.temperatures for checkpoint in sweep.checkpoints(temperature)]
     _each(partial(_evaluate, recipe=sweep.recipe, threads=threads), checkpoints, jobs, console, "evaluated")
-    write_tables(sweep, checkpoints)
+    write_tables(sweep)
     return sweep.out
 
 
-def write_tables(sweep: Sweep, checkpoints: Sequence[Checkpoint]) -> None:
-    """Write `sweep.json`, `sweep.md`, `sweep.tex` and `curves.png` from the runs of `checkpoints`."""
-    document = sweep_document(checkpoints, sweep.recipe)
-    (sweep.out / "sweep.json").write_text(json.dumps(document, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-    (sweep.out / "sweep.md").write_text(markdown(document), encoding="utf-8")
-    (sweep.out / "sweep.tex").write_text(latex(document), encoding="utf-8")
+def write_tables(sweep: Sweep) -> None:
+    """Write `sweep.json`, `sweep.md`, `sweep.tex` and `curves.png` from the trainings and runs in `sweep.out`."""
+    documents = [sweep_document(sweep.checkpoints(t), sweep.recipe, t) for t in sweep.recipe.sweep.evaluate.temperatures]
+    content = {"v": 2, "evaluations": documents}
+    (sweep.out / "sweep.json").write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    (sweep.out / "sweep.md").write_text(markdown(documents), encoding="utf-8")
+    (sweep.out / "sweep.tex").write_text("\n".join(map(latex, documents)), encoding="utf-8")
     curves = {reward: [_record(t.out)["curve"] for t in sweep.trainings() if t.reward == reward] for reward in sweep.rewards}
     draw_sweep(curves, sweep.out / "curves.png")
 
@@ -120,10 +127,10 @@ def _evaluate(checkpoint: Checkpoint, recipe: Recipe, threads: int) -> str:
     asked, families = recipe.sweep.evaluate, (*recipe.data.in_domain, *recipe.data.out_of_domain)
     config = RunConfig(
         Subject(models=(checkpoint.model,), modes=asked.modes, suite=asked.words, families=families),
-        Question(fmt=asked.format, sampling=Sampling(max_tokens=asked.max_tokens)),
+        Question(fmt=asked.format, sampling=Sampling(max_tokens=asked.max_tokens, temperature=checkpoint.temperature)),
         Execution(out=checkpoint.run, cache=None, concurrency=asked.concurrency),
     )
     result = run_session(make_plan(config), Console(stderr=True, quiet=True))
     if result.missing:
         raise SightgapError(f"{checkpoint.run}: {result.missing} trials are missing; the same command continues")
-    return checkpoint.run.name
+    return f"{checkpoint.run.name} at temperature {checkpoint.temperature:g}"

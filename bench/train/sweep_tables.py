@@ -34,12 +34,13 @@ DOMAINS = ("all", "in-domain", "out-of-domain")
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """One checkpoint and its run: `reward` "base" for the start, `stopped` the watch's reason if it ended the training."""
+    """One checkpoint and its run at a temperature: `reward` "base" for the start, `stopped` why the watch ended the training, if it did."""
 
     reward: str
     seed: int | None
     model: str
     run: Path
+    temperature: float = 0.0
     stopped: str | None = None
 
 
@@ -64,9 +65,9 @@ class RewardDoc(TypedDict):
 
 
 class SweepDoc(TypedDict):
-    """What `sweep.json` holds."""
+    """One of the evaluations that `sweep.json` holds."""
 
-    v: int
+    temperature: float
     recipe: str
     recipe_sha256: str
     suite: dict[str, Any]
@@ -76,8 +77,8 @@ class SweepDoc(TypedDict):
     rewards: list[RewardDoc]
 
 
-def sweep_document(checkpoints: Sequence[Checkpoint], recipe: Recipe) -> SweepDoc:
-    """The numbers of a sweep, from its runs alone.
+def sweep_document(checkpoints: Sequence[Checkpoint], recipe: Recipe, temperature: float = 0.0) -> SweepDoc:
+    """The numbers of a sweep at one temperature, from its runs alone.
 
     Raises:
         UserError: a run is missing or cannot be paired with the others.
@@ -91,7 +92,7 @@ def sweep_document(checkpoints: Sequence[Checkpoint], recipe: Recipe) -> SweepDo
     base = pd.concat([tables[BASE].assign(replicate=replicate) for replicate in range(seeds)], ignore_index=True)
     name, sha256 = loaded.suite
     return {
-        "v": 1,
+        "temperature": temperature,
         "recipe": recipe.name,
         "recipe_sha256": recipe.sha256,
         "suite": {"name": recipe.sweep.evaluate.words, "sha256": sha256, "n": int(frame["puzzle"].nunique()), "of": name},
@@ -232,17 +233,24 @@ def _seeds(rewards: Sequence[RewardDoc]) -> str:
     return f"{len(seeds)} seeds" if len(seeds) != 1 else f"one seed ({seeds[0]})"
 
 
-def markdown(document: SweepDoc) -> str:
-    """The tables of a sweep as Markdown."""
-    lines = ["# Rewards from one start", "", *(f"- {remark}" for remark in _remarks(document)), ""]
-    lines += ["## Accuracy on images", "", *table(ACCURACY_HEADER, accuracy_rows(document))]
-    lines += ["## Seeing or thinking", "", *table(DIAGNOSIS_HEADER, diagnosis_rows(document))]
+def markdown(documents: Sequence[SweepDoc]) -> str:
+    """The tables of a sweep as Markdown, one evaluation after another."""
+    lines = ["# Rewards from one start", "", *(f"- {remark}" for remark in _remarks(documents[0])), ""]
+    for document in documents:
+        how = decoding(document)
+        lines += [f"## Accuracy on images, {how}", "", *table(ACCURACY_HEADER, accuracy_rows(document))]
+        lines += [f"## Seeing or thinking, {how}", "", *table(DIAGNOSIS_HEADER, diagnosis_rows(document))]
     return "\n".join(lines).rstrip() + "\n"
 
 
+def decoding(document: SweepDoc) -> str:
+    """How replies were drawn, in words."""
+    return f"replies drawn at temperature {document['temperature']:g}" if document["temperature"] else "greedy decoding"
+
+
 def latex(document: SweepDoc) -> str:
-    """The tables of a sweep as LaTeX (booktabs), remarks as comments above."""
-    lines = [f"% {remark}" for remark in _remarks(document)]
+    """The tables of one evaluation as LaTeX (booktabs), remarks as comments above."""
+    lines = [f"% {remark}" for remark in (*_remarks(document), f"Here: {decoding(document)}.")]
     for header, rows, label in (
         (ACCURACY_HEADER, accuracy_rows(document), "accuracy"),
         (DIAGNOSIS_HEADER, diagnosis_rows(document), "diagnosis"),

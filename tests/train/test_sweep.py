@@ -34,7 +34,7 @@ def simulated(folder: Path, reward: str, seed: int | None, p: float, r: float) -
         Execution(out=run, cache=None),
     )
     assert run_session(make_plan(config), Console(quiet=True)).missing == 0
-    return Checkpoint(reward, seed, model, run, "for 50 steps all were equal" if (reward, seed) == ("vanilla", 1) else None)
+    return Checkpoint(reward, seed, model, run, stopped="for 50 steps all were equal" if (reward, seed) == ("vanilla", 1) else None)
 
 
 @pytest.fixture(scope="module")
@@ -87,7 +87,7 @@ def test_domains_are_parts_of_the_whole(document: SweepDoc, recipe: Recipe) -> N
 
 
 def test_rendered_tables_hold_the_numbers(document: SweepDoc) -> None:
-    text = markdown(document)
+    text = markdown([document])
     for row in (*accuracy_rows(document), *diagnosis_rows(document)):
         assert "| " + " | ".join(row) + " |" in text
     assert "vanilla, seed 1: for 50 steps all were equal" in text
@@ -114,6 +114,8 @@ def test_a_sweep_from_the_command_line(tmp_path: Path, capsys: pytest.CaptureFix
         "sweep__evaluate__suite": "mini:seed=101,level=1",
         "sweep__evaluate__n": 1,
         "sweep__evaluate__max_tokens": 48,
+        "sweep__evaluate__modes": ["image", "oracle"],
+        "sweep__evaluate__temperatures": [0.0, 1.0],
     }
     asked = recipes.written(tmp_path, recipes.table("tiny", **changes))
     call = ["train", "--recipe", str(asked), "--reward", "all", "--model", str(BASE_MODEL), "--out", str(tmp_path / "out")]
@@ -123,9 +125,13 @@ def test_a_sweep_from_the_command_line(tmp_path: Path, capsys: pytest.CaptureFix
     assert main(call) == 0
     shown = capsys.readouterr().out
     assert shown == (tmp_path / "out" / "sweep.md").read_text() + "\n"
-    assert {"base", "mixture-0", "perception-0"} == {run.name for run in (tmp_path / "out" / "runs").iterdir()}
-    document = json.loads((tmp_path / "out" / "sweep.json").read_text())
-    assert [reward["reward"] for reward in document["rewards"]] == ["base", "mixture", "perception"]
+    runs = {str(run.relative_to(tmp_path / "out" / "runs")) for run in (tmp_path / "out" / "runs").glob("*/*")}
+    assert runs == {f"temperature-{t}/{name}" for t in ("0", "1") for name in ("base", "mixture-0", "perception-0")}
+    greedy, drawn = json.loads((tmp_path / "out" / "sweep.json").read_text())["evaluations"]
+    assert (greedy["temperature"], drawn["temperature"]) == (0, 1)
+    assert [reward["reward"] for reward in drawn["rewards"]] == ["base", "mixture", "perception"]
+    assert "## Accuracy on images, greedy decoding" in shown
+    assert "## Seeing or thinking, replies drawn at temperature 1" in shown
     assert (tmp_path / "out" / "curves.png").stat().st_size > 10_000
     written = {file: file.stat().st_mtime_ns for file in (tmp_path / "out").rglob("*.safetensors")}
     assert main(call) == 0
