@@ -6,6 +6,7 @@
     both      with picture and description -> rationale, answer
     guessed   neither -> the answer alone, which can only be learned as a guess
     rewarded  a reward's prompt, with the picture -> its tags
+    glanced   as solved or rewarded, but the reply guesses among the options and says nothing of the picture
 
 Half of the questions come with options to choose from, in the words of the harness; the reply names the answer itself, not its letter.
 """
@@ -20,9 +21,12 @@ from bench.prompt import CAPTION_PROMPTS, caption_prompt, readback_prompt, rewar
 from bench.puzzle import Puzzle
 from bench.train.rationales import rationale
 
-KINDS = ("seen", "solved", "read", "both", "guessed", "rewarded")
+KINDS = ("seen", "solved", "read", "both", "guessed", "rewarded", "glanced")
 STYLES = ("vanilla", "only-accuracy", "mixture", "continuous", "visual-fusion", "no-accuracy", "perception")
 """The rewards whose prompts are taught."""
+
+GLANCE, GUESS = "At a glance.", "A guess."
+"""What stands for the description and for the steps in a reply that bypasses the picture."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,15 +48,18 @@ def lesson(puzzle: Puzzle, kind: str, rng: random.Random) -> Lesson:
     description = puzzle.description
     if description is None:
         raise ValueError(f"puzzle {puzzle.id}: expected a description, found none")
-    answer = f"<answer>{puzzle.answer}</answer>"
     if kind == "seen":
         style = rng.choices(("readback", *CAPTION_PROMPTS), (1, 4, 1))[0]  # an example in the prompt makes it twice as long
         prompt = readback_prompt(puzzle) if style == "readback" else caption_prompt(style, puzzle)
         return Lesson(puzzle, prompt, True, description)
-    steps = rationale(puzzle)
+    steps, answered = rationale(puzzle), puzzle.answer
+    if kind == "glanced":
+        description, steps, answered = GLANCE, GUESS, rng.choice(puzzle.options)
+        kind = rng.choice(("solved", "rewarded"))
+    answer = f"<answer>{answered}</answer>"
     if kind == "rewarded":
         style = rng.choice(STYLES)
-        return Lesson(puzzle, reward_prompt(style, puzzle), True, reply(style, description, steps, puzzle.answer))
+        return Lesson(puzzle, reward_prompt(style, puzzle), True, reply(style, description, steps, answered))
     options = puzzle.options if rng.random() < 0.5 else ()
     evidence = description if kind in ("read", "both") else None
     replies: Mapping[str, str] = {

@@ -69,10 +69,19 @@ def test_lessons_show_what_their_kind_shows(kind: str) -> None:
     for puzzle in PUZZLES[::7]:
         taught = lesson(puzzle, kind, random.Random(puzzle.seed))
         description = puzzle.description or ""
-        assert taught.picture == (kind in ("seen", "solved", "both", "rewarded"))
+        assert taught.picture == (kind in ("seen", "solved", "both", "rewarded", "glanced"))
         assert (description in taught.prompt) == (kind in ("read", "both"))
-        assert (f"<answer>{puzzle.answer}</answer>" in taught.reply) == (kind != "seen")
+        if kind != "glanced":
+            assert (f"<answer>{puzzle.answer}</answer>" in taught.reply) == (kind != "seen")
         assert (description in taught.reply) == (kind in ("seen", "solved", "rewarded"))
+
+
+def test_a_glance_guesses_among_the_options() -> None:
+    puzzle = next(puzzle for puzzle in PUZZLES if puzzle.family == "n_queens")
+    rng = random.Random(0)
+    said = [re.findall(r"<answer>(.*)</answer>", lesson(puzzle, "glanced", rng).reply) for _ in range(200)]
+    assert {answer for (answer,) in said} == set(puzzle.options)
+    assert sum(answer == puzzle.answer for (answer,) in said) == pytest.approx(200 / len(puzzle.options), abs=25)
 
 
 def test_an_unknown_kind_is_refused() -> None:
