@@ -14,7 +14,7 @@ environments: $(VENV)/.dev $(PEER)/.done $(VLLM)/.done $(INSPECT)/.done browser 
 
 .PHONY: environments demo test check test-vllm test-inspect bench calibration browser tex clean
 
-demo: $(VENV)/.core  ## the main job on generated puzzles with two simulated models: no key, no network
+demo: $(VENV)/.core  ## the main job on generated puzzles with the shipped checkpoints: no key, no network
 	$(BIN)/python run_bench.py
 
 test: $(VENV)/.dev $(PEER)/.done browser tex  ## the whole test suite
@@ -45,7 +45,7 @@ $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
 
 $(VENV)/.core: pyproject.toml constraints.txt | $(VENV)/bin/python
-	$(INSTALL) -e .
+	$(INSTALL) -e '.[local]'
 	touch $@
 
 $(VENV)/.dev: pyproject.toml constraints.txt | $(VENV)/bin/python

@@ -30,7 +30,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; returns the exit code."""
     arguments = list(sys.argv[1:] if argv is None else argv)
     try:
-        if not arguments or (arguments[0].startswith("-") and arguments[0] not in ("-h", "--help", "--version")):
+        if not arguments:
+            from bench.config import DEFAULT_RUN
+
+            arguments = list(DEFAULT_RUN)
+        elif arguments[0].startswith("-") and arguments[0] not in ("-h", "--help", "--version"):
             arguments.insert(0, "run")
         parsed = build_parser().parse_args(arguments)
         command: Callable[[argparse.Namespace], int] = _command(parsed.command)

@@ -22,8 +22,10 @@ from tasks.suites import SuiteSpec
 
 DEFAULT_SUITE = "mini"
 DEFAULT_MODES = (Mode.IMAGE, Mode.CAPTION, Mode.ORACLE, Mode.BLIND)
-DEFAULT_MODELS = ("sim/p=0.5,r=0.95,c=0.7", "sim/p=0.95,r=0.5,c=0.9")
-"""What a run without arguments compares until checkpoints are shipped: one simulated model that sees badly, one that reasons badly."""
+DEFAULT_MODELS = ("tiny-base", "tiny-perception")
+"""What is compared where no model is named: the shipped checkpoints, before and after GRPO."""
+DEFAULT_RUN = ("run", "--limit", "20", "--max-tokens", "256", "--concurrency", "64")
+"""What a command line without any argument stands for: a minute of the real thing on two cores, no key and no network."""
 
 REASONING = ("off", "low", "medium", "high")
 

@@ -130,6 +130,12 @@ def find(provider: str, model_id: str) -> Alias | None:
     return _by_id().get((provider, _plain(provider, model_id)))
 
 
+def place(checkpoint: str) -> str:
+    """A folder or hub id as it is; the path of a checkpoint that comes with the project as one that leads there from any folder."""
+    shipped = Path(__file__).resolve().parents[2] / checkpoint
+    return str(shipped) if checkpoint.startswith("results/") and shipped.is_dir() and not Path(checkpoint).is_dir() else checkpoint
+
+
 def generation_of(provider: str, model_id: str, unknown: str) -> Generation:
     """The generation of a model, or the one named `unknown` where the table does not hold the model."""
     alias = find(provider, model_id)
@@ -154,15 +160,7 @@ def _by_id() -> Mapping[tuple[str, str], Alias]:
 def _alias(name: str, fields: dict[str, Any]) -> Alias:
     generation = fields.pop("generation", None)
     snapshots = tuple(fields.pop("snapshots", ()))
-    if fields["provider"] == "hf":
-        fields["id"] = _place(fields["id"])
     return Alias(name=name, generation=None if generation is None else generations()[generation], snapshots=snapshots, **fields)
-
-
-def _place(checkpoint: str) -> str:
-    """A hub id as it is; a checkpoint that comes with the project as a path that leads there from any working directory."""
-    shipped = Path(__file__).resolve().parents[2] / checkpoint
-    return str(shipped) if shipped.is_dir() and not Path(checkpoint).is_dir() else checkpoint
 
 
 @cache

@@ -58,7 +58,7 @@ def resolve(name: str, options: ModelOptions) -> Model:
     if provider in LOCAL:
         from bench.models.local import Local
 
-        return Local(name, provider, model_id, options)
+        return Local(name, provider, aliases.place(model_id), options)
     kind = _API[provider]
     factory: Any = getattr(importlib.import_module(_MODULES[kind]), kind)
     return factory(name, provider, model_id, replace(options, base_url=server_of(name, options)))

@@ -30,7 +30,7 @@ def versions() -> dict[str, str]:
 def checkpoint_place(model: str) -> str:
     """The folder or hub id of a checkpoint that is written as for `--model`: an alias ("tiny-base"), "hf/PATH" or the path itself."""
     alias = aliases.aliases().get(model)
-    return alias.id if alias is not None and alias.provider == "hf" else model.removeprefix("hf/")
+    return aliases.place(alias.id if alias is not None and alias.provider == "hf" else model.removeprefix("hf/"))
 
 
 def checkpoint_sha256(where: str) -> str | None:

@@ -49,11 +49,12 @@ def test_the_models_of_the_issue_are_there() -> None:
 
 def test_a_shipped_checkpoint_is_found_from_any_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    table.aliases.cache_clear()
-    try:
-        assert (Path(aliases()["tiny-base"].id) / "config.json").is_file()
-    finally:
-        table.aliases.cache_clear()
+    for name in ("tiny-base", "tiny-perception"):
+        shipped = table.place(aliases()[name].id)
+        assert (Path(shipped) / "config.json").is_file()
+        assert table.place(shipped) == shipped
+    assert table.place("results/checkpoints/none") == "results/checkpoints/none"
+    assert table.place("Qwen/Qwen2.5-VL-7B-Instruct") == "Qwen/Qwen2.5-VL-7B-Instruct"
     assert (aliases()["qwen2.5-vl-7b"].provider, aliases()["qwen2.5-vl-7b"].id) == ("hf", "Qwen/Qwen2.5-VL-7B-Instruct")
 
 
