@@ -10,6 +10,8 @@ from rich.console import Console
 from rich.table import Table
 
 from bench import env
+from bench.analysis.frame import load_frame
+from bench.analysis.twins import twin_section
 from bench.config import (
     DEFAULT_MODELS,
     DEFAULT_MODES,
@@ -24,7 +26,6 @@ from bench.config import (
 )
 from bench.degrade import parse_doses
 from bench.errors import UserError
-from bench.frame import load_frame
 from bench.gap import SEED, gap_document
 from bench.models.base import Sampling
 from bench.outcome import Format
@@ -34,7 +35,6 @@ from bench.report.terminal import WIDTH, print_report
 from bench.reporting import FORMATS, Report, write_report
 from bench.session import run_session
 from bench.trial import Captioner
-from bench.twins import twin_section
 from tasks.suites import Suite, SuiteSpec, load_suite
 
 INCOMPLETE = 3

@@ -9,8 +9,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from bench.compare import compare
-from bench.comparison import Case, Comparison, Verdict
+from bench.analysis.compare import compare
+from bench.analysis.comparison import Case, Comparison, Verdict
 from bench.errors import UserError
 from bench.report import junit as junit_report
 from bench.report import summary as summary_report

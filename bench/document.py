@@ -52,7 +52,7 @@ class GapDoc(TypedDict):
 class EstimateDoc(TypedDict):
     """A rate of the independence model with its interval; where not `identifiable`, both are None and `why` says so.
 
-    `method` is how the interval was made: "bootstrap", or "score" where few puzzles speak (`bench.diagnosis`).
+    `method` is how the interval was made: "bootstrap", or "score" where few puzzles speak (`bench.analysis.diagnosis`).
     """
 
     estimate: float | None

@@ -1,7 +1,7 @@
 """From paired outcomes to the content of `gap.json`: modes, gaps, attribution and diagnosis of every model, and models against each other.
 
-What is done to one set of cells is in `bench.parts`; the rates of the independence model are in `bench.diagnosis`. Seeds are fixed, so the
-document is a pure function of the records.
+What is done to one set of cells is in `bench.analysis.parts`; the rates of the independence model are in `bench.analysis.diagnosis`. Seeds
+are fixed, so the document is a pure function of the records.
 """
 
 from __future__ import annotations
@@ -13,20 +13,20 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from bench import SCHEMA, __version__
-from bench.audit import audit_section
-from bench.cells import Cells
-from bench.contrast import captioner_matrix, comparisons
+from bench.analysis.audit import audit_section
+from bench.analysis.cells import Cells
+from bench.analysis.contrast import captioner_matrix, comparisons
+from bench.analysis.doses import dose_section
+from bench.analysis.frame import Loaded, load_runs
+from bench.analysis.parts import caption_loss, part, parts
+from bench.analysis.perception import LIMIT as FACTS_LIMIT
+from bench.analysis.perception import Seen, read_facts, readback_section
+from bench.analysis.replicates import ALPHA, letter_bias
+from bench.analysis.sensitivity import LIMIT as READING_LIMIT
+from bench.analysis.sensitivity import sensitivity_section
 from bench.document import Document, FamilyDoc, ModelDoc
-from bench.doses import dose_section
 from bench.errors import UserError
-from bench.frame import Loaded, load_runs
 from bench.mode import Mode
-from bench.parts import caption_loss, part, parts
-from bench.perception import LIMIT as FACTS_LIMIT
-from bench.perception import Seen, read_facts, readback_section
-from bench.replicates import ALPHA, letter_bias
-from bench.sensitivity import LIMIT as READING_LIMIT
-from bench.sensitivity import sensitivity_section
 from tasks.suites import barred_families
 
 SEED = 20_260_100_215
@@ -52,10 +52,10 @@ def gap_document(folders: Sequence[Path], *, seed: int = SEED, baseline: str | N
         folders: run directories.
         seed: of every bootstrap.
         baseline: the model that the others are compared with; the first one by default.
-        sensitivity: read all stored replies again however many there are (`bench.sensitivity`, `bench.perception`).
+        sensitivity: read all stored replies again however many there are (`bench.analysis.sensitivity`, `bench.analysis.perception`).
 
     Raises:
-        UserError: nothing to report, runs that must not be merged (`bench.frame`), or no model called `baseline`.
+        UserError: nothing to report, runs that must not be merged (`bench.analysis.frame`), or no model called `baseline`.
     """
     loaded = load_runs(folders)
     clear = loaded.frame[loaded.frame["dose"] == ""] if len(loaded.frame["dose"].cat.categories) > 1 else loaded.frame

@@ -30,12 +30,12 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Protocol
 
-from bench.answer_cues import RETRACTS, Cue, explicit, tags, without
-from bench.answer_reading import NO_SUCH_OPTION, SEVERAL, UNREADABLE, Found, Reader, Said, clause
-from bench.answer_signs import certain, declines, enumerates, mentioned_in, strong
+from bench.answers.cues import RETRACTS, Cue, explicit, tags, without
+from bench.answers.reading import NO_SUCH_OPTION, SEVERAL, UNREADABLE, Found, Reader, Said, clause
+from bench.answers.signs import certain, declines, enumerates, mentioned_in, strong
+from bench.answers.text import ReplyText, final_sentence, last_paragraph, reply_text
 from bench.models.base import Stop
 from bench.outcome import Format, Outcome, Reading, Verdict
-from bench.reply_text import ReplyText, final_sentence, last_paragraph, reply_text
 from tasks.registry import same_for
 
 

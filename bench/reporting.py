@@ -11,13 +11,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
 
-from bench.audit import AuditDoc
+from bench.analysis.audit import AuditDoc
+from bench.analysis.doses import DoseDoc
+from bench.analysis.twins import TwinDoc
 from bench.document import Document
-from bench.doses import DoseDoc
 from bench.errors import UserError
 from bench.report import audit, dose, markdown, twins
 from bench.store import write_atomically
-from bench.twins import TwinDoc
 
 
 @dataclass(frozen=True, slots=True)

@@ -53,9 +53,11 @@ def test_arrows_point_one_way() -> None:
         if name.startswith("tasks."):
             assert not {r for r in reached if r.startswith("bench.")} - {"bench.errors", "bench.exact", "bench.image", "bench.puzzle"}, name
         if name.startswith("bench.report"):
-            assert not {r for r in reached if r.startswith(("tasks", "bench.models", "bench.runner", "bench.frame"))}, name
+            assert not {r for r in reached if r.startswith(("tasks", "bench.models", "bench.runner", "bench.analysis.frame"))}, name
         if not name.startswith(("bench.train", "bench.commands")):
             assert not any(r.startswith("bench.train") for r in reached), name
+    for above in ("bench.gap", "bench.plan", "bench.runner", "bench.session", "bench.commands"):
+        assert not any(nx.has_path(arrows, name, above) for name in arrows if name.startswith("bench.analysis.")), above
     assert not nx.has_path(arrows, "bench.gap", "bench.runner")
     assert not nx.has_path(arrows, "bench.grader", "bench.store")
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Literal
 from xml.etree import ElementTree
 
-from bench.comparison import Case, Comparison, Verdict
+from bench.analysis.comparison import Case, Comparison, Verdict
 from bench.document import Document, FamilyDoc, ModeDoc, ModelDoc
 from bench.report import words
 from bench.store import write_atomically

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from bench.analysis.twins import TwinDoc, TwinPartDoc, TwinRowDoc
 from bench.report import words
 from bench.report.markdown import table, text
-from bench.twins import TwinDoc, TwinPartDoc, TwinRowDoc
 
 
 def markdown(section: TwinDoc) -> list[str]:

@@ -14,13 +14,13 @@ from typing import Any, NotRequired, TypedDict
 import numpy as np
 import pandas as pd
 
-from bench.cells import Cells
-from bench.contrast import accuracy_change, compare
+from bench.analysis.cells import Cells
+from bench.analysis.contrast import accuracy_change, compare
+from bench.analysis.frame import load_runs
+from bench.analysis.parts import part, rounded
+from bench.analysis.perception import Seen, read_facts
 from bench.document import ChangeDoc, ComparisonDoc, FamilyDoc, Interval
-from bench.frame import load_runs
 from bench.mode import Mode
-from bench.parts import part, rounded
-from bench.perception import Seen, read_facts
 from bench.report import tex, words
 from bench.report.markdown import table
 from bench.report.paper import published

@@ -1,4 +1,4 @@
-"""Simulated outcomes for tests and measurements of `bench.compare`: puzzles of unlike difficulty, on arrays, without any run directory."""
+"""Simulated outcomes for tests and measurements of `analysis.compare`: puzzles of unlike difficulty, on arrays, without run directories."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.compare import Arm, judge
-from bench.comparison import Case, Verdict
+from bench.analysis.compare import Arm, judge
+from bench.analysis.comparison import Case, Verdict
 
 MODES = ("image", "caption")
 Floats = NDArray[np.float64]

@@ -9,9 +9,9 @@ import pytest
 from rich.console import Console
 from scipy.stats import chisquare
 
+from bench.analysis.frame import load_frame
 from bench.cli import build_parser
 from bench.commands import run_config
-from bench.frame import load_frame
 from bench.plan import make_plan
 from bench.session import run_session
 from bench.stats import paired_difference

@@ -12,8 +12,8 @@ import xmlschema
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bench.compare import compare
-from bench.comparison import Case, Change, Comparison, Verdict
+from bench.analysis.compare import compare
+from bench.analysis.comparison import Case, Change, Comparison, Verdict
 from bench.report import junit, summary
 from tests.bench.hostile import NAMES, document, flat, rows
 from tests.bench.test_gap import write_run

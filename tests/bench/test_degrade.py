@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 from PIL import Image
 from rich.console import Console
 
+from bench.analysis.frame import load_frame
 from bench.cli import build_parser
 from bench.commands import run_config
 from bench.degrade import Degradation, parse_doses
 from bench.errors import BadDataError, UserError
-from bench.frame import load_frame
 from bench.image import ImageLimits, ImageRef, fit
 from bench.mode import Mode
 from bench.models.simulated import Simulated

@@ -15,15 +15,15 @@ from hypothesis import strategies as st
 from rich.console import Console
 from scipy.stats import binom, poisson_binom
 
+from bench.analysis.replicates import pass_rates, poisson_binomial_tail
+from bench.analysis.sensitivity import judged
 from bench.errors import UserError
 from bench.gap import gap_document
 from bench.grader import grade
 from bench.outcome import Format, Outcome, Reading
 from bench.puzzle import Puzzle
-from bench.replicates import pass_rates, poisson_binomial_tail
 from bench.report.markdown import render
 from bench.report.terminal import print_report
-from bench.sensitivity import judged
 from bench.stats import pass_at_k
 from tasks.suites import SuiteSpec, load_suite
 from tests.bench.test_gap import c, cross, simulate, write_run

@@ -12,11 +12,11 @@ from typing import Any
 
 import pytest
 
+from bench.answers.text import HEAD, TAIL, split_thoughts
 from bench.grader import Item, grade, grade_open
 from bench.models.base import Stop
 from bench.outcome import Format, Outcome, Reading, Verdict
 from bench.prompt import solve_prompt
-from bench.reply_text import HEAD, TAIL, split_thoughts
 
 GOLDEN: list[dict[str, Any]] = json.loads((Path(__file__).parent / "golden_grader.json").read_text(encoding="utf-8"))
 LETTERS = "ABCD"

@@ -16,10 +16,10 @@ from functools import cache
 
 import numpy as np
 
-from bench import diagnosis
-from bench.contrast import changes
+from bench.analysis import diagnosis
+from bench.analysis.contrast import changes
+from bench.analysis.perception import disagreement
 from bench.exact import holm, mcnemar_exact
-from bench.perception import disagreement
 from bench.stats import clustered_rate, noninferiority, paired_difference, wilson
 from tests.benchmarks.worlds import MODES, Floats, Ints, World, cells, gap_interval, joint, spread_out
 
@@ -34,7 +34,7 @@ SIDES = ("perception", "reasoning")
 
 
 def estimates(counts: Ints, seed: int) -> diagnosis.Estimates:
-    """`bench.diagnosis` on a table of counts."""
+    """`bench.analysis.diagnosis` on a table of counts."""
     outcomes = spread_out(counts)[:, [_AT["image"], _AT["oracle"], _AT["blind"]]]
     found = diagnosis.estimate(outcomes, np.ones(len(outcomes)), seed=seed)
     assert found is not None
@@ -225,7 +225,7 @@ def _three(world: World) -> list[float]:
 
 
 def change(counts: Ints, seed: int) -> str:
-    """The side that `bench.contrast` says has improved."""
+    """The side that `bench.analysis.contrast` says has improved."""
     outcomes = spread_out(counts)
     ones = np.ones(len(outcomes))
     improved = [
@@ -252,7 +252,7 @@ class Correlated:
 def correlated(spread: float, n: int = 900, *, p: float = 0.6, r: float = 0.65, runs: int = RUNS, seed: int = 7) -> Correlated:
     """With half the puzzles easy and half hard by `spread`, E[pr] = pr + spread^2, so the independence model puts p too high by spread^2/r.
 
-    Readback needs no reasoning and stays at p. `revealed` is how often `bench.perception` says that they disagree.
+    Readback needs no reasoning and stays at p. `revealed` is how often `bench.analysis.perception` says that they disagree.
     """
     world = World.correlated(p, r, spread)
     tables = np.random.default_rng([seed, n]).multinomial(n, world.readback_chances(), size=runs)

@@ -5,8 +5,8 @@ counts. A world is a mixture of kinds of puzzles (shares, and rates of seeing, r
 are independent, as in `bench.models.simulated`. One kind is the independence model itself; an easy and a hard kind make seeing and thinking
 fail together.
 
-The intervals here are those of `bench.stats` and `bench.diagnosis` from tables instead of arrays: same resamples, same numbers (a test
-holds that), a tenth of the time.
+The intervals here are those of `bench.stats` and `bench.analysis.diagnosis` from tables instead of arrays: same resamples, same numbers (a
+test holds that), a tenth of the time.
 """
 
 from __future__ import annotations

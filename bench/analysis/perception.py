@@ -17,11 +17,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from bench.cells import Cells
-from bench.diagnosis import denominators, differences, ratio_draws
+from bench.analysis.cells import Cells
+from bench.analysis.diagnosis import denominators, differences, ratio_draws
+from bench.analysis.parts import interval, rates_input, rounded
 from bench.document import RateDoc, ReadbackDoc
 from bench.mode import Mode
-from bench.parts import interval, rates_input, rounded
 from bench.puzzle import Puzzle, stored_puzzle
 from bench.stats import bootstrap_sums, clustered_rate, percentile_interval
 from bench.store import PUZZLES, TRIALS, read_lines
@@ -44,7 +44,7 @@ class Seen:
 
 
 def read_facts(folders: Sequence[Path], frame: pd.DataFrame) -> dict[str, list[Seen]]:
-    """Model -> what its readback replies state, over the rows of `frame` (`bench.frame`); replies without a known state are left out.
+    """Model -> what its readback replies state, over the rows of `frame`; replies without a known state are left out.
 
     Raises:
         UserError: a line that is no JSON.
@@ -127,7 +127,7 @@ def disagreement(arms: tuple[Floats, Floats] | None, whole: Arm, answer: Arm, *,
     too high where the 95% interval of the first lies above zero, too low where that of the second lies below.
 
     Args:
-        arms: (puzzles, 3) sums and (puzzles,) counts, as `bench.diagnosis.estimate` takes them, or None.
+        arms: (puzzles, 3) sums and (puzzles,) counts, as `bench.analysis.diagnosis.estimate` takes them, or None.
         whole: replies that give the whole state.
         answer: replies whose state gives the right answer.
         seed: of the bootstrap.

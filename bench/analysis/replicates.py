@@ -8,7 +8,7 @@ from typing import cast
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.cells import Cells, Flags
+from bench.analysis.cells import Cells, Flags
 from bench.document import BlindDoc, LetterDoc
 from bench.mode import Mode
 from bench.stats import consistency, pass_at_k

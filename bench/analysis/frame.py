@@ -19,7 +19,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from bench.columns import read_columns
+from bench.analysis.columns import read_columns
 from bench.errors import UserError
 from bench.mode import Mode
 from bench.outcome import Outcome

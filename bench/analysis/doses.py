@@ -12,8 +12,8 @@ from typing import TypedDict
 
 import pandas as pd
 
-from bench import diagnosis
-from bench.arms import CLEAR, arm, families, guesses, join, models
+from bench.analysis import diagnosis
+from bench.analysis.arms import CLEAR, arm, families, guesses, join, models
 from bench.degrade import Degradation
 from bench.document import EstimateDoc, Interval
 from bench.mode import Mode
@@ -66,7 +66,7 @@ class DoseDoc(TypedDict):
 
 
 def dose_section(frame: pd.DataFrame, *, seed: int) -> DoseDoc | None:
-    """The dose-response of every model in a table of records (`bench.frame.load_frame`); None where no picture was degraded."""
+    """The dose-response of every model in a table of records (`bench.analysis.frame.load_frame`); None where no picture was degraded."""
     found: list[DoseModelDoc] = []
     for model, captioner, rows in models(frame):
         by_kind = _doses(rows)

@@ -10,10 +10,10 @@ import pytest
 from PIL import Image
 from rich.console import Console
 
+from bench.analysis.doses import DoseDoc, dose_section
+from bench.analysis.frame import load_frame
 from bench.cli import build_parser
 from bench.commands import run_config
-from bench.doses import DoseDoc, dose_section
-from bench.frame import load_frame
 from bench.plan import make_plan
 from bench.report.dose import figure, markdown, write_figures
 from bench.session import run_session

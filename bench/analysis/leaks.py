@@ -11,10 +11,10 @@ from __future__ import annotations
 import re
 from typing import Literal
 
-from bench.answer_cues import Cue, explicit
-from bench.answer_reading import Reader
+from bench.answers.cues import Cue, explicit
+from bench.answers.reading import Reader
+from bench.answers.text import ReplyText, reply_text, sentences_of
 from bench.puzzle import Puzzle
-from bench.reply_text import ReplyText, reply_text, sentences_of
 from tasks.registry import FAMILIES, family, same_for
 
 Leak = Literal["declared", "concluded"]

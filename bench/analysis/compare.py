@@ -29,10 +29,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from bench.comparison import Case, Change, Comparison, Verdict
+from bench.analysis.comparison import Case, Change, Comparison, Verdict
+from bench.analysis.frame import load_frame
 from bench.errors import UserError
 from bench.exact import holm
-from bench.frame import load_frame
 from bench.mode import Mode
 from bench.outcome import Outcome
 from bench.stats import NonInferiority, effective_pairs, mde_paired, noninferiority, required_pairs

@@ -65,7 +65,7 @@ class Cells:
 
     @classmethod
     def of(cls, frame: pd.DataFrame) -> Cells:
-        """The cells of the rows (of `bench.frame`) of one model with one captioner and one dose."""
+        """The cells of the rows (of `bench.analysis.frame`) of one model with one captioner and one dose."""
         ids, puzzle_of_row = np.unique(_codes(frame, "puzzle"), return_inverse=True)
         replicates = frame["replicate"].to_numpy(np.int64)
         span = int(replicates.max()) + 1

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from bench.audit import AuditDoc, audit_section, slot_kind, stored_puzzles
-from bench.frame import load_frame
+from bench.analysis.audit import AuditDoc, audit_section, slot_kind, stored_puzzles
+from bench.analysis.frame import load_frame
 from bench.mode import Mode
 from bench.models.base import Purpose, Reply, Request
 from bench.report.audit import markdown

@@ -1,9 +1,9 @@
 """Caption audit: what captions keep of the picture, which facts they lose, and which of them give the answer away.
 
 Fidelity compares each caption with the puzzle's visible facts (`tasks.fidelity`), by captioner and family. Captions that give the answer
-away (`bench.leaks`) are listed by key, and the caption gap is given with and without the puzzles they serve: a gap that they alone make
-says nothing about seeing. A description may stand for perfect sight only where the exact solver finds the answer from it, which the suites
-prove for every puzzle (`Puzzle.sufficient`); how many do not is counted here.
+away (`bench.analysis.leaks`) are listed by key, and the caption gap is given with and without the puzzles they serve: a gap that they alone
+make says nothing about seeing. A description may stand for perfect sight only where the exact solver finds the answer from it, which the
+suites prove for every puzzle (`Puzzle.sufficient`); how many do not is counted here.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from typing import Any, NotRequired, TypedDict
 import numpy as np
 import pandas as pd
 
-from bench.arms import arm, join, models
+from bench.analysis.arms import arm, join, models
+from bench.analysis.leaks import leak
 from bench.document import Interval
-from bench.leaks import leak
 from bench.mode import Mode
 from bench.puzzle import Puzzle, stored_puzzle
 from bench.stats import clustered_rate, paired_difference
@@ -67,7 +67,7 @@ class FidelityDoc(TypedDict):
 
 
 class LeakDoc(TypedDict):
-    """A caption that gives the answer away: "declared" or "concluded" (`bench.leaks`), to the trials of one puzzle."""
+    """A caption that gives the answer away: "declared" or "concluded" (`bench.analysis.leaks`), to the trials of one puzzle."""
 
     caption_key: str
     puzzle: str

@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from bench.contrast import changes
-from bench.diagnosis import ALL_GUESSED, NO_ROOM, estimate, ratio_interval
-from bench.perception import disagreement
+from bench.analysis.contrast import changes
+from bench.analysis.diagnosis import ALL_GUESSED, NO_ROOM, estimate, ratio_interval
+from bench.analysis.perception import disagreement
 
 Floats = NDArray[np.float64]
 G = 0.25

@@ -13,15 +13,15 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from rich.console import Console
 
+from bench.analysis.frame import load_frame
+from bench.analysis.twins import Bounded, difference, mean, twin_section
 from bench.cli import build_parser
 from bench.commands import run_config
 from bench.errors import UserError
-from bench.frame import load_frame
 from bench.plan import make_plan
 from bench.report.twins import markdown
 from bench.session import run_session
 from bench.stats import wilson
-from bench.twins import Bounded, difference, mean, twin_section
 
 _PROPORTION: Any = import_module("statsmodels.stats.proportion")  # statsmodels has no types
 

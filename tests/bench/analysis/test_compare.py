@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bench.compare import Arm, compare, judge
-from bench.comparison import Comparison, Verdict
+from bench.analysis.compare import Arm, compare, judge
+from bench.analysis.comparison import Comparison, Verdict
 from bench.errors import UserError
 from tests.bench.comparing import caught, false_alarms
 from tests.bench.hostile import flat, rows

@@ -11,8 +11,8 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from bench.answer_reading import clause
-from bench.reply_text import ReplyText
+from bench.answers.reading import clause
+from bench.answers.text import ReplyText
 
 MOST = 25
 """How many places of one rule are looked at, the last ones: it bounds the work on hostile text."""

@@ -12,10 +12,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bench import columns
-from bench.columns import read_columns
+from bench.analysis import columns
+from bench.analysis.columns import read_columns
+from bench.analysis.frame import load_frame, load_runs
 from bench.errors import UserError
-from bench.frame import load_frame, load_runs
 from tests.bench.test_gap import c, cross, write_run
 
 ROW: dict[str, Any] = {"puzzle": "p", "mode": "image", "outcome": "correct"}

@@ -16,7 +16,7 @@ from typing import NotRequired, TypedDict
 
 import pandas as pd
 
-from bench.arms import CLEAR, arm, join, models
+from bench.analysis.arms import CLEAR, arm, join, models
 from bench.document import Interval
 from bench.errors import UserError
 from bench.mode import Mode
@@ -83,7 +83,7 @@ def mean(parts: Sequence[Bounded]) -> Bounded:
 
 
 def twin_section(public: pd.DataFrame, fresh: pd.DataFrame, *, seed: int) -> TwinDoc:
-    """Compare two tables of records (`bench.frame.load_frame`), each of one suite.
+    """Compare two tables of records (`bench.analysis.frame.load_frame`), each of one suite.
 
     Raises:
         UserError: the answer formats differ, the puzzles are the same, or there is no family or no model that both have.

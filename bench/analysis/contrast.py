@@ -14,12 +14,12 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.cells import Cells
-from bench.diagnosis import Estimate, differences, estimate, ratio_draws
+from bench.analysis.cells import Cells
+from bench.analysis.diagnosis import Estimate, differences, estimate, ratio_draws
+from bench.analysis.parts import guess_source, interval, rates_input, rounded, significant
 from bench.document import ChangeDoc, ComparisonDoc, MatrixDoc, ModelDoc
 from bench.errors import UserError
 from bench.mode import Mode
-from bench.parts import guess_source, interval, rates_input, rounded, significant
 from bench.stats import bootstrap_sums, paired_difference, percentile_interval
 
 Floats = NDArray[np.float64]
@@ -67,10 +67,10 @@ def changes(
     of the two are combined (Newcombe 1998, Statistics in Medicine 17, 873-890, method 10), which takes them for independent.
 
     Args:
-        old: (puzzles, 3) sums and (puzzles,) counts, as `bench.diagnosis.estimate` takes them.
+        old: (puzzles, 3) sums and (puzzles,) counts, as `bench.analysis.diagnosis.estimate` takes them.
         new: the same of the other model, in the same order of puzzles.
         seed: of the bootstrap.
-        guess_known: as in `bench.diagnosis.estimate`.
+        guess_known: as in `bench.analysis.diagnosis.estimate`.
         resamples: of the bootstrap.
     """
     used = (old[1] > 0) & (new[1] > 0)

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import re
 
-from bench.answer_reading import NO_SUCH_OPTION, SEVERAL, UNREADABLE, Found, Reader, Said, clause
-from bench.reply_text import ReplyText, final_sentence, last_paragraph, sentences_of
+from bench.answers.reading import NO_SUCH_OPTION, SEVERAL, UNREADABLE, Found, Reader, Said, clause
+from bench.answers.text import ReplyText, final_sentence, last_paragraph, sentences_of
 
 # -- refusals ----------------------------------------------------------------------------------------------------------------------------
 _UNHELPFUL = r"(?:help|assist|comply|process|view|see|identify)\b"

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from string import ascii_uppercase
 
-from bench.answer_kinds import KINDS, WHOLE, kind_of, standard
+from bench.answers.kinds import KINDS, WHOLE, kind_of, standard
 
 Same = Callable[[str, str], bool]
 

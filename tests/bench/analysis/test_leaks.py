@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bench.leaks import leak
+from bench.analysis.leaks import leak
 from bench.puzzle import Puzzle
 from tasks.registry import FAMILIES
 from tasks.suites import SuiteSpec, load_suite

@@ -16,12 +16,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from bench.cells import Cells
+from bench.analysis.cells import Cells
+from bench.analysis.parts import rounded
 from bench.document import ReadingDoc, SensitivityDoc
 from bench.errors import UserError
 from bench.mode import Mode
 from bench.outcome import Outcome, Reading
-from bench.parts import rounded
 from bench.record import Record
 from bench.regrade import judge_record
 from bench.store import TRIALS, read_lines
@@ -40,7 +40,7 @@ def sensitivity_section(folders: Sequence[Path], frame: pd.DataFrame, variants: 
 
     Args:
         folders: the run directories, in the order in which `frame` was merged.
-        frame: the table of `bench.frame`.
+        frame: the table of `bench.analysis.frame`.
         variants: makes (name, cells) of every model from a table.
 
     Raises:

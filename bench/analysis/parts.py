@@ -6,13 +6,13 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from bench.cells import OUTCOMES, Cells, Flags, Floats
-from bench.diagnosis import Estimate, estimate
+from bench.analysis.cells import OUTCOMES, Cells, Flags, Floats
+from bench.analysis.diagnosis import Estimate, estimate
+from bench.analysis.replicates import agreement, blind_against_chance, pass_rates
 from bench.document import AttributionDoc, CaptionLossDoc, DiagnosisDoc, EstimateDoc, FamilyDoc, GapDoc, ModeDoc
 from bench.exact import holm
 from bench.mode import Mode
 from bench.outcome import Outcome
-from bench.replicates import agreement, blind_against_chance, pass_rates
 from bench.stats import clustered_rate, effective_pairs, mde_paired, paired_difference
 
 GAPS: tuple[tuple[Mode, Mode], ...] = (
@@ -138,7 +138,7 @@ def attribution(cells: Cells) -> AttributionDoc:
 
 # -- diagnosis -------------------------------------------------------------------------------------------------------------------------
 def diagnose(cells: Cells, seed: int) -> DiagnosisDoc:
-    """Perception and reasoning rates of the independence model (`bench.diagnosis`)."""
+    """Perception and reasoning rates of the independence model (`bench.analysis.diagnosis`)."""
     arms = rates_input(cells)
     source = guess_source(cells, arms)
     doc: DiagnosisDoc = {"guess": None, "guess_from": source, "perception": unknown(""), "reasoning": unknown("")}
@@ -157,7 +157,7 @@ def diagnose(cells: Cells, seed: int) -> DiagnosisDoc:
 
 
 def rates_input(cells: Cells) -> tuple[Floats, Floats] | None:
-    """What `bench.diagnosis.estimate` takes: (puzzles, 3) sums and (puzzles,) counts, in the order of `cells.ids`; None without pairs.
+    """What `diagnosis.estimate` takes: (puzzles, 3) sums and (puzzles,) counts, in the order of `cells.ids`; None without pairs.
 
     Where `blind` was run, only puzzles that have it count (the others' guess rate is not known); its mean is scaled to the number of
     pairs, so that it may have been run with fewer replicates.
