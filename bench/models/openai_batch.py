@@ -79,7 +79,7 @@ class ChatBatches:
         if found.get("status") != "failed":
             return None
         said: Any = mapping(found.get("errors")).get("data")
-        first = mapping(cast("list[Any]", said)[0]) if isinstance(said, list) and said else {}
+        first = mapping(cast("list[Any]", said)[0] if isinstance(said, list) and said else None)
         status = 429 if first.get("code") == _BUSY else 403
         return failure(status, {}, {"error": first or {"message": "the batch failed"}}, model=self._model.name, secrets=self._model.secrets)
 
