@@ -24,7 +24,7 @@ DEFAULT_SUITE = "mini"
 DEFAULT_MODES = (Mode.IMAGE, Mode.CAPTION, Mode.ORACLE, Mode.BLIND)
 DEFAULT_MODELS = ("tiny-base", "tiny-perception")
 """What is compared where no model is named: the shipped checkpoints, before and after GRPO."""
-DEFAULT_RUN = ("run", "--limit", "20", "--max-tokens", "256", "--concurrency", "64")
+DEFAULT_RUN = ("run", "--level", "1", "--format", "open", "--limit", "20", "--max-tokens", "256", "--concurrency", "64")
 """What a command line without any argument stands for: a minute of the real thing on two cores, no key and no network."""
 
 REASONING = ("off", "low", "medium", "high")

@@ -76,7 +76,7 @@ def draw_sweep(curves: Mapping[str, Sequence[Sequence[Mapping[str, float]]]], fi
                 below.plot(steps, _running([row.get("tokens", float("nan")) for row in rows]), linewidth=1.0, color=line.get_color())
             above.set_title(reward, loc="left")
             below.set_xlabel("step")
-            below.set_ylim(bottom=0)
+        panels[1][0].set_ylim(bottom=0)  # once all are drawn: it ends the automatic scaling of the whole row
         panels[0][0].set_ylabel("mean reward (bold: last 20 steps)")
         panels[1][0].set_ylabel("tokens a completion")
         file.parent.mkdir(parents=True, exist_ok=True)

@@ -224,4 +224,7 @@ def _finish_weights(trainer: Any, training: Training) -> None:
     if adapter.is_dir():
         load: Any = importlib.import_module("transformers").AutoModelForImageTextToText
         with_adapter(load.from_pretrained(training.base, dtype="auto"), str(adapter)).save_pretrained(training.out)
+    tokenizer = trainer.processing_class.tokenizer
+    if tokenizer.is_fast:  # it remembers how the last batch was padded, and would save that as a property of the checkpoint
+        tokenizer.backend_tokenizer.no_padding()
     save_processor(trainer.processing_class, training.out)

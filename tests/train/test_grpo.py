@@ -121,6 +121,7 @@ def test_what_is_left_behind(whole: Path) -> None:
     assert all(math.isfinite(value) for row in record["curve"] for value in row.values())
     assert (whole / "curves.png").stat().st_size > 10_000
     assert list((whole / "tensorboard").rglob("events*"))
+    assert (whole / "tokenizer.json").read_text() == (BASE / "tokenizer.json").read_text()
 
 
 def test_the_checkpoint_is_one_more_model(whole: Path) -> None:
