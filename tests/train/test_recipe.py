@@ -38,12 +38,18 @@ def test_the_papers_setting() -> None:
     assert recipe.lora is None
 
 
-def test_the_tiny_recipe_draws_small_pictures_of_the_first_levels() -> None:
+def test_the_tiny_recipe_draws_small_pictures_of_the_first_level() -> None:
     recipe = load_recipe("tiny")
-    assert recipe.data.spec == SuiteSpec("mini", n=600, split="train")
-    assert recipe.data.chosen_levels == (1, 2)
+    assert recipe.data.spec == SuiteSpec("mini", level=1, n=600, split="train")
+    assert recipe.data.chosen_levels == (1,)
     assert recipe.sweep.evaluate.modes == (Mode.IMAGE, Mode.ORACLE, Mode.BLIND, Mode.READBACK)
-    assert SuiteSpec.parse(recipe.sweep.evaluate.words) == recipe.sweep.evaluate.spec == SuiteSpec("mini", 101, None, 50)
+    assert SuiteSpec.parse(recipe.sweep.evaluate.words) == recipe.sweep.evaluate.spec == SuiteSpec("mini", 101, 1, 40)
+
+
+@pytest.mark.parametrize(("wrong", "why"), [([], "at least one"), ([0.0, 0.0], "each once"), ([-1.0], "greater than or equal to 0")])
+def test_an_evaluation_has_temperatures(tmp_path: Path, wrong: list[float], why: str) -> None:
+    with pytest.raises(UserError, match=rf"sweep\.evaluate\.temperatures.*{why}"):
+        load_recipe(written(tmp_path, table(sweep__evaluate__temperatures=wrong)))
 
 
 def test_a_suite_gives_counts_levels_and_seed(tmp_path: Path) -> None:
