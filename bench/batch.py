@@ -52,15 +52,16 @@ class Ledger:
         self._who = {"provider": model.provider, "model": model.model_id}
         self.batch_of: dict[str, str] = {}
         try:
-            lines = self._path.read_text(encoding="utf-8").splitlines() if self._path.exists() else []
+            text = self._path.read_text(encoding="utf-8") if self._path.exists() else ""
         except (OSError, ValueError) as error:
             raise UserError(f"{self._path}: expected a list of batches, found {error}") from None
-        for entry in _entries(lines):
+        self._torn = text != "" and not text.endswith("\n")
+        for entry in _entries(text.splitlines()):
             if {name: entry.get(name) for name in self._who} == self._who:
                 self.batch_of |= dict.fromkeys(entry.get("keys", ()), entry.get("batch", ""))
 
     def add(self, batch: str, keys: Sequence[str]) -> None:
-        """Keep that `keys` are in `batch`, durably.
+        """Keep that `keys` are in `batch`.
 
         Raises:
             UserError: it cannot be written.
@@ -68,9 +69,10 @@ class Ledger:
         self.batch_of |= dict.fromkeys(keys, batch)
         try:
             with self._path.open("a", encoding="utf-8") as file:
-                file.write(json.dumps({"v": 1, **self._who, "batch": batch, "keys": list(keys)}) + "\n")
+                file.write("\n" * self._torn + json.dumps({"v": 1, **self._who, "batch": batch, "keys": list(keys)}) + "\n")
         except OSError as error:
             raise UserError(f"{self._path}: batch {batch} was handed in but cannot be noted ({error})") from error
+        self._torn = False
 
     def forget(self, batch: str) -> None:
         """`batch` has said all that it will."""

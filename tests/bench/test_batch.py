@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from bench.batch import LEDGER, Batched, Pace
+from bench.batch import LEDGER, Batched, Ledger, Pace
 from bench.config import Execution, Question, RunConfig, Subject, parse_modes
 from bench.errors import Transient, Unusable, UserError
 from bench.models.base import Reply, Request, Sampling, Usage
@@ -190,6 +190,16 @@ def test_a_bound_on_the_cost_is_held_against_the_estimate(tmp_path: Path) -> Non
         make_plan(asked(0.01))
     with pytest.raises(UserError, match="price of a model is not known"):
         make_plan(asked(100.0, "http://127.0.0.1:1"))
+
+
+def test_a_torn_ledger_loses_no_later_batch(tmp_path: Path) -> None:
+    model = resolve("claude-sonnet-4-6", ModelOptions())
+    (tmp_path / LEDGER).write_text('{"v": 1, "provider": "anthropic", "mod')
+    ledger = Ledger(tmp_path, model)
+    for number in (1, 2):
+        ledger.add(f"batch_{number}", [f"key {number}", "key"])
+    assert Ledger(tmp_path, model).batch_of == {"key 1": "batch_1", "key 2": "batch_2", "key": "batch_2"}
+    assert Ledger(tmp_path, resolve("claude-opus-4-5", ModelOptions())).batch_of == {}
 
 
 def test_the_ledger_is_one_line_a_batch(tmp_path: Path) -> None:
