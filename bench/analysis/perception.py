@@ -4,6 +4,8 @@ A reply in mode readback is a description in the family's notation. Whether it r
 states rightly, needs neither a solver nor the assumption that failures to see and to think are independent. The two must agree: a model
 that sees p of the pictures gives the whole state at most that often, and a state with the right answer at least that often (a fact
 that does not matter may be wrong). Where the model-based estimate lies clearly outside, the independence model is suspect.
+
+The same can be read from replies that answer a puzzle (`read_facts` of mode image): what a model says of a picture without being asked to.
 """
 
 from __future__ import annotations
@@ -25,17 +27,23 @@ from bench.mode import Mode
 from bench.puzzle import Puzzle, stored_puzzle
 from bench.stats import bootstrap_sums, clustered_rate, percentile_interval
 from bench.store import PUZZLES, TRIALS, read_lines
+from tasks.family import ReadError
 from tasks.fidelity import fidelity
+from tasks.notation import MAX_TEXT
+from tasks.registry import FAMILIES, family
 
 LIMIT = 50_000
 """Most replies that are read fact by fact without being asked for it."""
+
+_DESCRIPTION_LINES = 60
+"""No description of a generated puzzle has as many lines."""
 
 Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """What one readback reply states: whether it gives the whole state, its recall, and its precision (None where nothing is stated)."""
+    """What one reply states of the picture: whether it is the whole state, its recall, and its precision (None where nothing is stated)."""
 
     puzzle: int
     whole: bool
@@ -43,21 +51,23 @@ class Seen:
     precision: float | None
 
 
-def read_facts(folders: Sequence[Path], frame: pd.DataFrame) -> dict[str, list[Seen]]:
-    """Model -> what its readback replies state, over the rows of `frame`; replies without a known state are left out.
+def read_facts(folders: Sequence[Path], frame: pd.DataFrame, mode: Mode = Mode.READBACK) -> dict[str, list[Seen]]:
+    """Model -> what its replies in `mode` state of the picture, over the rows of `frame`; replies without a known state are left out.
 
     Raises:
         UserError: a line that is no JSON.
     """
-    rows = frame[(frame["mode"] == Mode.READBACK.value) & (frame["dose"] == "")]
+    rows = frame[(frame["mode"] == mode.value) & (frame["dose"] == "")]
     code_of = {key: int(code) for key, code in zip(rows["key"], rows["puzzle"].cat.codes, strict=True)}
     found: dict[str, tuple[str, Seen]] = {}
     for folder in folders:
         puzzles = _puzzles(folder)
-        for line in _readback_lines(folder / TRIALS):
+        for line in _lines(folder / TRIALS, mode):
             puzzle, key = puzzles.get(line["puzzle"]), line["key"]
-            seen = _seen(line["reply"]["text"], puzzle, code_of[key]) if puzzle and key in code_of and line.get("reply") else None
-            if seen:
+            if not puzzle or key not in code_of or not line.get("reply"):
+                continue
+            text = line["reply"]["text"]
+            if seen := _seen(text if mode is Mode.READBACK else described(text, puzzle.family), puzzle, code_of[key]):
                 found[key] = (line["model"], seen)
     by_model: dict[str, list[Seen]] = {}
     for model, seen in found.values():
@@ -65,8 +75,20 @@ def read_facts(folders: Sequence[Path], frame: pd.DataFrame) -> dict[str, list[S
     return by_model
 
 
-def _readback_lines(path: Path) -> Iterator[dict[str, Any]]:
-    return (line for _, line in read_lines(path) if line.get("mode") == Mode.READBACK)
+def _lines(path: Path, mode: Mode) -> Iterator[dict[str, Any]]:
+    return (line for _, line in read_lines(path) if line.get("mode") == mode)
+
+
+def described(text: str, name: str) -> str:
+    """What `text` says in the notation of the family called `name` before it reasons: its first lines, as many as read as one state.
+
+    All of `text` where no number of its first lines does, or where it is longer than any family reads.
+    """
+    if name not in FAMILIES or len(text) > MAX_TEXT:
+        return text
+    made, lines = family(name), text.splitlines()
+    heads = ("\n".join(lines[:count]) for count in range(min(len(lines), _DESCRIPTION_LINES), 0, -1))
+    return next((head for head in heads if not isinstance(made.read(head), ReadError)), text)
 
 
 def _seen(text: str, puzzle: Puzzle, code: int) -> Seen | None:

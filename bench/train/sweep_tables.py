@@ -44,12 +44,22 @@ class Checkpoint:
     stopped: str | None = None
 
 
+class FactsDoc(TypedDict):
+    """The share of visible facts that replies state rightly, and its change against the base."""
+
+    share: float | None
+    change: NotRequired[ChangeDoc]
+
+
+FACTS = {"stated": Mode.IMAGE, "read back": Mode.READBACK}
+"""What is written of a picture: unasked, before a puzzle is answered, and when asked for it."""
+
+
 class DomainDoc(TypedDict):
-    """One reward on the families of one domain. `facts` is the share of visible facts read back rightly; `change` is against the base."""
+    """One reward on the families of one domain; `facts` by the names of `FACTS`, `change` against the base."""
 
     whole: FamilyDoc
-    facts: float | None
-    facts_change: NotRequired[ChangeDoc]
+    facts: dict[str, FactsDoc]
     readback_change: NotRequired[ChangeDoc]
     change: NotRequired[ComparisonDoc]
 
@@ -85,7 +95,8 @@ def sweep_document(checkpoints: Sequence[Checkpoint], recipe: Recipe, temperatur
     """
     folders = [checkpoint.run for checkpoint in checkpoints]
     loaded = load_runs(folders)
-    frame, facts = loaded.frame, _facts(read_facts(folders, loaded.frame))
+    frame = loaded.frame
+    facts = {what: _facts(read_facts(folders, frame, mode)) for what, mode in FACTS.items()}
     rewards = list(dict.fromkeys(checkpoint.reward for checkpoint in checkpoints))
     tables = {reward: _table(frame, [c for c in checkpoints if c.reward == reward]) for reward in rewards}
     seeds = max(1, *(sum(c.reward == reward for c in checkpoints) for reward in tables))
@@ -109,9 +120,7 @@ def _table(frame: pd.DataFrame, checkpoints: Sequence[Checkpoint]) -> pd.DataFra
     return pd.concat(rows, ignore_index=True)
 
 
-def _reward(
-    rows: pd.DataFrame, base: pd.DataFrame, facts: Mapping[str, pd.Series[float]], checkpoints: Sequence[Checkpoint], recipe: Recipe
-) -> RewardDoc:
+def _reward(rows: pd.DataFrame, base: pd.DataFrame, facts: _Facts, checkpoints: Sequence[Checkpoint], recipe: Recipe) -> RewardDoc:
     reward = checkpoints[0].reward
     images = [Cells.of(rows[rows["replicate"] == number]).right[Mode.IMAGE] for number in range(len(checkpoints))]
     domains: dict[str, DomainDoc] = {}
@@ -120,14 +129,13 @@ def _reward(
         if not len(mine):
             continue
         codes = np.unique(mine["puzzle"].cat.codes)
-        seen = [facts[c.model].reindex(codes) for c in checkpoints if c.model in facts]
-        doc: DomainDoc = {"whole": part(Cells.of(mine), SEED), "facts": rounded(float(pd.concat(seen).mean())) if seen else None}
+        start = None if reward == BASE else str(base["model"].iloc[0])
+        found = {what: _facts_doc(by_model, [c.model for c in checkpoints], start, codes) for what, by_model in facts.items()}
+        doc: DomainDoc = {"whole": part(Cells.of(mine), SEED), "facts": found}
         if reward != BASE:
             old, new = Cells.of(theirs), Cells.of(mine)
             doc["change"] = compare(old, new, BASE, reward, SEED)
             doc["readback_change"] = accuracy_change(old, new, (Mode.READBACK,), SEED)
-            start = facts.get(str(base["model"].iloc[0]))
-            doc["facts_change"] = _facts_change(start.reindex(codes) if start is not None else None, seen)
         domains[domain] = doc
     return {
         "reward": reward,
@@ -142,15 +150,27 @@ def _of_families(table: pd.DataFrame, families: Sequence[str] | None) -> pd.Data
     return table if families is None else table[table["family"].isin(families)]
 
 
+_Facts = Mapping[str, Mapping[str, "pd.Series[float]"]]
+
+
 def _facts(seen: Mapping[str, Sequence[Seen]]) -> dict[str, pd.Series[float]]:
-    """Model -> share of visible facts read back rightly, by code of the puzzle."""
+    """Model -> share of visible facts stated rightly, by code of the puzzle."""
     return {model: pd.Series({one.puzzle: one.recall for one in replies}, dtype=float) for model, replies in seen.items()}
+
+
+def _facts_doc(by_model: Mapping[str, pd.Series[float]], models: Sequence[str], start: str | None, codes: np.ndarray[Any, Any]) -> FactsDoc:
+    """The facts of the checkpoints `models` on the puzzles with `codes`, and their change against the checkpoint `start`."""
+    seen = [by_model[model].reindex(codes) for model in models if model in by_model]
+    doc: FactsDoc = {"share": rounded(float(pd.concat(seen).mean())) if seen else None}
+    if start is not None:
+        doc["change"] = _facts_change(by_model[start].reindex(codes) if start in by_model else None, seen)
+    return doc
 
 
 def _facts_change(old: pd.Series[float] | None, new: Sequence[pd.Series[float]]) -> ChangeDoc:
     """The mean change of the share of facts, with a bootstrap interval over puzzles."""
     if old is None or not new:
-        return {"delta": None, "ci": None, "why": "no readback"}
+        return {"delta": None, "ci": None, "why": "not asked"}
     change = (pd.concat(list(new), axis=1).mean(axis=1) - old).dropna().to_numpy(np.float64)
     draws = bootstrap_sums(change[:, None], seed=SEED)[:, 0] / len(change)
     found = percentile_interval(draws)
@@ -160,7 +180,8 @@ def _facts_change(old: pd.Series[float] | None, new: Sequence[pd.Series[float]])
 
 # -- rendering ---------------------------------------------------------------------------------------------------------------------------
 ACCURACY_HEADER = ("reward", "image", "95% CI", "change", "seeds", "in-domain", "change", "out-of-domain", "change", "published (7B)")
-DIAGNOSIS_HEADER = ("reward", "oracle", "gap", "seeing", "change", "thinking", "change", "facts read back", "change", "improved")
+DIAGNOSIS_HEADER = ("reward", "oracle", "gap", "seeing", "change", "thinking", "change", "improved")
+FACTS_HEADER = ("reward", *(name for domain in ("all", "in-domain") for what in FACTS for name in (f"{what}, {domain}", "change")))
 
 
 def accuracy_rows(document: SweepDoc) -> list[list[str]]:
@@ -179,7 +200,7 @@ def accuracy_rows(document: SweepDoc) -> list[list[str]]:
 
 
 def diagnosis_rows(document: SweepDoc) -> list[list[str]]:
-    """Over all families: accuracy with the description, the gap, seeing and thinking with their changes, and facts read back."""
+    """Over all families: accuracy with the description, the gap, seeing and thinking with their changes."""
     rows: list[list[str]] = []
     for reward in document["rewards"]:
         doc = reward["domains"]["all"]
@@ -193,11 +214,21 @@ def diagnosis_rows(document: SweepDoc) -> list[list[str]]:
                 _change(doc, "perception"),
                 words.estimate(whole["diagnosis"]["reasoning"]),
                 _change(doc, "reasoning"),
-                words.percent(doc["facts"]),
-                words.change(doc["facts_change"]) if "facts_change" in doc else "",
                 words.improved(change) if change else "",
             ]
         )
+    return rows
+
+
+def facts_rows(document: SweepDoc) -> list[list[str]]:
+    """Shares of the visible facts that are stated before answering and read back when asked, with changes: all families, in-domain."""
+    rows: list[list[str]] = []
+    for reward in document["rewards"]:
+        row = [reward["reward"]]
+        for domain in ("all", "in-domain"):
+            for facts in reward["domains"][domain]["facts"].values():
+                row += [words.percent(facts["share"]), words.change(facts["change"]) if "change" in facts else ""]
+        rows.append(row)
     return rows
 
 
@@ -221,6 +252,8 @@ def _remarks(document: SweepDoc) -> list[str]:
         f"In-domain (trained on): {', '.join(document['in_domain'])}. Out-of-domain: {', '.join(document['out_of_domain']) or 'none'}.",
         "Changes are against the base on the same puzzles, in points, with 95% intervals over puzzles for these seeds; *seeing* and "
         "*thinking* are the rates of the independence model and their changes are differences of differences.",
+        "*Facts* are shares of what a picture shows that replies state rightly: *stated* unasked, before a puzzle is answered; *read back* "
+        "when asked for the notation.",
         "*Published* is the mean of nine families for Qwen2.5-VL-7B trained on Diverse-8k, from third-party reading notes: other puzzles, "
         "another model, one seed. " + published()["noise"],
     ]
@@ -240,6 +273,7 @@ def markdown(documents: Sequence[SweepDoc]) -> str:
         how = decoding(document)
         lines += [f"## Accuracy on images, {how}", "", *table(ACCURACY_HEADER, accuracy_rows(document))]
         lines += [f"## Seeing or thinking, {how}", "", *table(DIAGNOSIS_HEADER, diagnosis_rows(document))]
+        lines += [f"## Facts, {how}", "", *table(FACTS_HEADER, facts_rows(document))]
     return "\n".join(lines).rstrip() + "\n"
 
 
@@ -254,6 +288,7 @@ def latex(document: SweepDoc) -> str:
     for header, rows, label in (
         (ACCURACY_HEADER, accuracy_rows(document), "accuracy"),
         (DIAGNOSIS_HEADER, diagnosis_rows(document), "diagnosis"),
+        (FACTS_HEADER, facts_rows(document), "facts"),
     ):
         lines += [f"% {label}", f"\\begin{{tabular}}{{l{'r' * (len(header) - 1)}}}", "\\toprule"]
         lines += [" & ".join(map(tex.escape, header)) + r" \\", "\\midrule"]

@@ -16,7 +16,7 @@ from bench.outcome import Format
 from bench.plan import make_plan
 from bench.session import run_session
 from bench.train.recipe import Recipe, load_recipe
-from bench.train.sweep_tables import BASE, Checkpoint, SweepDoc, accuracy_rows, diagnosis_rows, latex, markdown, sweep_document
+from bench.train.sweep_tables import BASE, Checkpoint, SweepDoc, accuracy_rows, diagnosis_rows, facts_rows, latex, markdown, sweep_document
 from tests.conftest import ROOT
 from tests.train import recipes
 
@@ -61,7 +61,9 @@ def test_the_tables_find_what_each_reward_changed(document: SweepDoc) -> None:
     delta = changes["perception"]["perception"]["delta"]
     assert delta is not None
     assert delta == pytest.approx(0.3, abs=0.12)
-    assert (found["perception"].get("facts_change") or {})["delta"] == pytest.approx(0.3, abs=0.12)
+    facts = found["perception"]["facts"]
+    assert (facts["read back"].get("change") or {})["delta"] == pytest.approx(0.3, abs=0.12)
+    assert facts["stated"]["share"] is not None
 
 
 def test_seeds_are_replicates_on_the_same_puzzles(document: SweepDoc) -> None:
@@ -88,13 +90,14 @@ def test_domains_are_parts_of_the_whole(document: SweepDoc, recipe: Recipe) -> N
 
 def test_rendered_tables_hold_the_numbers(document: SweepDoc) -> None:
     text = markdown([document])
-    for row in (*accuracy_rows(document), *diagnosis_rows(document)):
+    tables = (accuracy_rows(document), diagnosis_rows(document), facts_rows(document))
+    for row in (row for rows in tables for row in rows):
         assert "| " + " | ".join(row) + " |" in text
     assert "vanilla, seed 1: for 50 steps all were equal" in text
     assert "13.2" in text  # published beside ours
     tex = latex(document)
-    assert tex.count("\\toprule") == 2
-    assert len(re.findall(r"(?<!\\)&", tex)) == sum(len(row) - 1 for row in accuracy_rows(document) + diagnosis_rows(document)) + 9 + 9
+    assert tex.count("\\toprule") == 3
+    assert len(re.findall(r"(?<!\\)&", tex)) == sum(len(row) - 1 for rows in tables for row in (rows[0], *rows))  # headers too
 
 
 def test_a_sweep_from_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
