@@ -90,7 +90,7 @@ def test_an_interrupted_run_says_how_to_go_on(tmp_path: Path, monkeypatch: pytes
     def interrupt(*_: Any, **__: Any) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("bench.train.rewards.score", interrupt)
+    monkeypatch.setattr("bench.train.rewards.TrainerReward._scored", interrupt)
     asked, out = recipe(tmp_path / "recipe").source, str(tmp_path / "out")
     assert main(["train", "--recipe", asked, "--reward", "mixture", "--model", str(BASE), "--out", out]) == 130
     assert f"the same command with --resume continues from the last step that was saved in {out}" in capsys.readouterr().err
