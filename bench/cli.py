@@ -43,7 +43,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"error: {error}", file=sys.stderr)  # noqa: T201
         return error.exit_code
     except KeyboardInterrupt as stop:  # a command that is continued in another way says how
-        print(f"interrupted: {stop or 'what is finished is stored; the same command continues'}", file=sys.stderr)  # noqa: T201
+        print(f"interrupted: {str(stop) or 'what is finished is stored; the same command continues'}", file=sys.stderr)  # noqa: T201
         return INTERRUPTED
 
 

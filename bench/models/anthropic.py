@@ -99,7 +99,7 @@ class Claude:
         Raises:
             UserError: a reasoning, temperature or number of tokens that the model would refuse.
         """
-        return self.body(request, request.picture.identity if request.picture is not None else "")
+        return self._body(request, request.picture.identity if request.picture is not None else "")
 
     async def ask(self, request: Request) -> Reply:
         """Send `request` once.
@@ -107,8 +107,7 @@ class Claude:
         Raises:
             Transient, Rejected, Unusable: see `bench.errors`.
         """
-        data = base64.b64encode(request.picture.data).decode("ascii") if request.picture is not None else ""
-        body = self.body(request, data)
+        body = self.body(request)
         started = time.perf_counter()
         async with translated(self.errors, model=self.name, timeout_s=self.timeout_s, secrets=self.secrets):
             response = await self.client.post("/v1/messages", cast_to=httpx2.Response, body=body, options={"headers": self.headers(body)})
@@ -123,8 +122,11 @@ class Claude:
         """What a request of this `body` needs to say beside it."""
         return {"anthropic-version": _SAMPLING_VERSION["anthropic"]} if "temperature" in body and self.provider == "anthropic" else {}
 
-    def body(self, request: Request, data: str) -> dict[str, Any]:
-        """A request as it is sent; `data` is the picture in base64, or what stands for it."""
+    def body(self, request: Request) -> dict[str, Any]:
+        """A request as it is sent, the picture in base64."""
+        return self._body(request, base64.b64encode(request.picture.data).decode("ascii") if request.picture is not None else "")
+
+    def _body(self, request: Request, data: str) -> dict[str, Any]:
         content: list[dict[str, Any]] = []
         if request.picture is not None:
             source = {"type": "base64", "media_type": request.picture.media_type, "data": data}

@@ -6,7 +6,6 @@ Each result is `succeeded` with a message as a single request would bring it, `e
 
 from __future__ import annotations
 
-import base64
 import json
 from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any
@@ -33,8 +32,7 @@ class ClaudeBatches:
 
     def line(self, key: str, request: Request) -> bytes:
         """See `BatchService.line`."""
-        data = base64.b64encode(request.picture.data).decode("ascii") if request.picture is not None else ""
-        return json.dumps({"custom_id": key, "params": self._model.body(request, data)}).encode()
+        return json.dumps({"custom_id": key, "params": self._model.body(request)}).encode()
 
     async def submit(self, lines: Sequence[bytes]) -> str:
         """See `BatchService.submit`. All requests of a run share their sampling, so the first one names the version of the protocol."""

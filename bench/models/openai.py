@@ -78,7 +78,7 @@ class Chat:
         Raises:
             UserError: a reasoning, temperature or number of tokens that the model would refuse.
         """
-        return self.body(request, request.picture.identity if request.picture is not None else "")
+        return self._body(request, request.picture.identity if request.picture is not None else "")
 
     async def ask(self, request: Request) -> Reply:
         """Send `request` once.
@@ -86,11 +86,10 @@ class Chat:
         Raises:
             Transient, Rejected, Unusable: see `bench.errors`.
         """
-        data = base64.b64encode(request.picture.data).decode("ascii") if request.picture is not None else ""
         started = time.perf_counter()
         async with translated(ERRORS, model=self.name, timeout_s=self.timeout_s, secrets=self.secrets):
             create: Any = self.client.chat.completions.with_raw_response.create
-            response: httpx2.Response = (await create(**self.body(request, data))).http_response
+            response: httpx2.Response = (await create(**self.body(request))).http_response
         body = read_body(response, model=self.name, secrets=self.secrets)
         return reply_of(body, time.perf_counter() - started, response.headers.get("x-request-id"), self.name)
 
@@ -98,8 +97,11 @@ class Chat:
         """Release the connections."""
         await self.client.close()
 
-    def body(self, request: Request, data: str) -> dict[str, Any]:
-        """A request as it is sent; `data` is the picture in base64, or what stands for it."""
+    def body(self, request: Request) -> dict[str, Any]:
+        """A request as it is sent, the picture in base64."""
+        return self._body(request, base64.b64encode(request.picture.data).decode("ascii") if request.picture is not None else "")
+
+    def _body(self, request: Request, data: str) -> dict[str, Any]:
         content: list[dict[str, Any]] = []
         if request.picture is not None:
             image: dict[str, Any] = {"url": f"data:{request.picture.media_type};base64,{data}"}

@@ -6,7 +6,6 @@ cancelled keeps the results that it has; what is missing is worth asking again.
 
 from __future__ import annotations
 
-import base64
 import json
 from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any, cast
@@ -34,8 +33,7 @@ class ChatBatches:
 
     def line(self, key: str, request: Request) -> bytes:
         """See `BatchService.line`."""
-        data = base64.b64encode(request.picture.data).decode("ascii") if request.picture is not None else ""
-        return json.dumps({"custom_id": key, "method": "POST", "url": ENDPOINT, "body": self._model.body(request, data)}).encode()
+        return json.dumps({"custom_id": key, "method": "POST", "url": ENDPOINT, "body": self._model.body(request)}).encode()
 
     async def submit(self, lines: Sequence[bytes]) -> str:
         """See `BatchService.submit`."""

@@ -78,7 +78,7 @@ def run_sweep(sweep: Sweep, console: Console) -> Path:
 
 def write_tables(sweep: Sweep) -> None:
     """Write `sweep.json`, `sweep.md`, `sweep.tex` and `curves.png` from the trainings and runs in `sweep.out`."""
-    documents = [sweep_document(sweep.checkpoints(t), sweep.recipe, t) for t in sweep.recipe.sweep.evaluate.temperatures]
+    documents = [sweep_document(sweep.checkpoints(t), sweep.recipe) for t in sweep.recipe.sweep.evaluate.temperatures]
     content = {"v": 2, "evaluations": documents}
     (sweep.out / "sweep.json").write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     (sweep.out / "sweep.md").write_text(markdown(documents), encoding="utf-8")

@@ -87,8 +87,8 @@ class SweepDoc(TypedDict):
     rewards: list[RewardDoc]
 
 
-def sweep_document(checkpoints: Sequence[Checkpoint], recipe: Recipe, temperature: float = 0.0) -> SweepDoc:
-    """The numbers of a sweep at one temperature, from its runs alone.
+def sweep_document(checkpoints: Sequence[Checkpoint], recipe: Recipe) -> SweepDoc:
+    """The numbers of a sweep from its runs alone, all of them at one temperature.
 
     Raises:
         UserError: a run is missing or cannot be paired with the others.
@@ -103,7 +103,7 @@ def sweep_document(checkpoints: Sequence[Checkpoint], recipe: Recipe, temperatur
     base = pd.concat([tables[BASE].assign(replicate=replicate) for replicate in range(seeds)], ignore_index=True)
     name, sha256 = loaded.suite
     return {
-        "temperature": temperature,
+        "temperature": checkpoints[0].temperature,
         "recipe": recipe.name,
         "recipe_sha256": recipe.sha256,
         "suite": {"name": recipe.sweep.evaluate.words, "sha256": sha256, "n": int(frame["puzzle"].nunique()), "of": name},

@@ -35,6 +35,18 @@ def mistake(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
     return errors[0]
 
 
+@pytest.mark.parametrize(("said", "expected"), [((), "the same command continues"), (("go on with --resume",), "go on with --resume")])
+def test_an_interruption_says_how_to_go_on(
+    said: tuple[str, ...], expected: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupt(_: object) -> int:
+        raise KeyboardInterrupt(*said)
+
+    monkeypatch.setattr("bench.commands.models_list", interrupt)
+    assert main(["models", "list"]) == 130
+    assert capsys.readouterr().err.strip().endswith(expected)
+
+
 def test_help_answers_at_once_and_imports_nothing_heavy() -> None:
     code = (
         "import sys; from bench.cli import main\n"
