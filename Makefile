@@ -24,7 +24,7 @@ test-vllm: $(VLLM)/.done  ## the real vLLM engine on the CPU, offline and as a s
 	$(VLLM)/bin/python -m pytest tests/vllm
 
 test-inspect: $(INSPECT)/.done  ## logs and tasks against Inspect AI itself, whose requirements disagree with ours
-	$(INSPECT)/bin/python -m pytest tests/bench/test_inspect.py
+	$(INSPECT)/bin/python -m pytest tests/inspect/test_inspect.py
 
 browser:  ## Chromium for the tests of the HTML report, where it is missing and this is root on Debian; they are skipped without it
 	command -v chromium >/dev/null || [ "$$(id -u)" != 0 ] || ! command -v apt-get >/dev/null || \
@@ -63,7 +63,7 @@ $(VLLM)/.done: tests/vllm/setup.sh
 	tests/vllm/setup.sh $(VLLM) $(PYTHON)
 	touch $@
 
-$(INSPECT)/.done: tests/bench/inspect-requirements.txt pyproject.toml
+$(INSPECT)/.done: tests/inspect/inspect-requirements.txt pyproject.toml
 	$(PYTHON) -m venv $(INSPECT)
 	$(INSPECT)/bin/python -m pip install --quiet --no-compile --disable-pip-version-check -r $<
 	$(INSPECT)/bin/python -m pip install --quiet --no-compile --disable-pip-version-check --no-deps -e .

@@ -1,4 +1,4 @@
-"""What Inspect AI finds under our name: the task `sightgap/sightgap` and its scorer `sightgap/graded` (see `bench.inspect_tasks`).
+"""What Inspect AI finds under our name: the task `sightgap/sightgap` and its scorer `sightgap/graded` (see `bench.inspect.tasks`).
 
 A module of its own at the top, because Inspect names what it registers after the top-level module that defines it.
 """
@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from bench.inspect_tasks import score, suite_task
-from bench.report.inspect_log import inspect_module
+from bench.inspect.log import inspect_module
+from bench.inspect.tasks import score, suite_task
 
 _scorer = inspect_module("scorer")
 
@@ -35,4 +35,4 @@ def _sightgap(
 # Registered by calls, not by decorators: Inspect is an extra, so its types are not known here.
 graded: Callable[[], Any] = _scorer.scorer(metrics=[_scorer.accuracy(), _scorer.stderr()], name="graded")(_graded)
 sightgap: Callable[..., Any] = inspect_module("").task(name="sightgap")(_sightgap)
-"""A suite under one mode, as an Inspect task (arguments: `bench.inspect_tasks.suite_task`)."""
+"""A suite under one mode, as an Inspect task (arguments: `bench.inspect.tasks.suite_task`)."""

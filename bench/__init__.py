@@ -9,9 +9,8 @@ if TYPE_CHECKING:
 
     from bench.notebook import Runs
 
-__version__ = "0.1.0"
-SCHEMA = 1
-"""Version of records, run.json and gap.json."""
+from bench.versions import SCHEMA as SCHEMA
+from bench.versions import __version__ as __version__
 
 
 def load(*folders: str | Path) -> Runs:

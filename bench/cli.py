@@ -1,7 +1,7 @@
 """The command line: `python run_bench.py [run|report|compare|regrade|tasks|models|train|rewards] ...` (DESIGN.md, Command line).
 
-This module only reads arguments; `bench.commands` does the work and is imported when a command starts, so that `--help` answers at once.
-Exit codes: 0 done, 1 the question asked has a negative answer, 2 a user's mistake, 3 finished with missing trials, 130 interrupted.
+This module only reads arguments; `bench.commands.run` does the work and is imported when a command starts, so that `--help` answers at
+once. Exit codes: 0 done, 1 the question asked has a negative answer, 2 a user's mistake, 3 finished with missing trials, 130 interrupted.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from collections.abc import Callable, Sequence
 from importlib import import_module
 from typing import NoReturn
 
-from bench import __version__
 from bench.errors import SightgapError, UserError
+from bench.versions import __version__
 
 INTERRUPTED = 130
 _EXITS = "exit codes: 0 done, 1 negative answer, 2 mistake in the call, 3 finished with missing trials, 130 interrupted (resumable)"
@@ -48,7 +48,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _command(name: str) -> Callable[[argparse.Namespace], int]:
-    return getattr(import_module("bench.commands_train" if name in ("rewards", "train") else "bench.commands"), name)
+    """`tasks_list` is in `bench.commands.tasks`, `compare` in `bench.commands.compare`: imported only when it is asked for."""
+    return getattr(import_module(f"bench.commands.{name.partition('_')[0]}"), name)
 
 
 def build_parser() -> argparse.ArgumentParser:

@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from bench.degrade import Degradation
+from bench.digest import digest
 from bench.errors import UserError
 from bench.mode import Mode
 from bench.models.base import Sampling
 from bench.outcome import Format
 from bench.prompt import CAPTION_PROMPTS
-from bench.puzzle import digest
 from bench.trial import Captioner
 from tasks.suites import SuiteSpec
 

@@ -17,9 +17,9 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageFilter
 
+from bench.digest import digest
 from bench.errors import UserError
 from bench.image import ImageInfo, ImageRef, inspect
-from bench.puzzle import digest
 
 Damage = Callable[[Image.Image, float, int], Image.Image]
 """(RGB picture, amount, seed) -> damaged RGB picture."""

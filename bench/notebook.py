@@ -13,10 +13,10 @@ from typing import Any
 
 import pandas as pd
 
-from bench.analysis.frame import load_frame
-from bench.document import Document, FamilyDoc, Interval, ModelDoc
 from bench.errors import UserError
-from bench.gap import gap_document
+from bench.gap.document import Document, FamilyDoc, Interval, ModelDoc
+from bench.gap.frame import load_frame
+from bench.gap.make import gap_document
 from bench.report.words import sentence
 
 ALL = "all"
@@ -38,7 +38,7 @@ class Runs:
 
     @cached_property
     def records(self) -> pd.DataFrame:
-        """One row per finished trial (columns: `bench.analysis.frame.load_frame`; raises `UserError` as it does)."""
+        """One row per finished trial (columns: `bench.gap.frame.load_frame`; raises `UserError` as it does)."""
         return load_frame(self.folders)
 
     @cached_property

@@ -6,12 +6,11 @@ its content, so runs made on different days, from different directories or in an
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from bench.digest import digest
 from bench.image import ImageRef
 
 
@@ -68,16 +67,6 @@ def stored_puzzle(line: Mapping[str, Any]) -> Puzzle:
 
 def _no_picture() -> bytes:
     raise FileNotFoundError("a stored puzzle has no picture")
-
-
-def digest(value: Any) -> str:
-    """SHA-256 (hex) of the canonical JSON of `value`: the one identity hash of the project, the same in every process and on every machine.
-
-    Raises:
-        TypeError: `value` holds something that is not plain JSON data.
-    """
-    text = json.dumps(value, sort_keys=True, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
-    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def puzzle_id(suite: str, family: str, content: Any) -> str:

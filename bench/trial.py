@@ -11,13 +11,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from bench import SCHEMA
 from bench.degrade import Degradation
+from bench.digest import digest
 from bench.mode import Mode
 from bench.models.base import Model, Sampling
 from bench.outcome import Format
 from bench.prompt import prompt_sha
-from bench.puzzle import Puzzle, digest
+from bench.puzzle import Puzzle
+from bench.versions import SCHEMA
 
 
 @dataclass(frozen=True, slots=True)

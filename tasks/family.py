@@ -26,7 +26,7 @@ from typing import Any, ClassVar, Generic, Protocol, TypeVar
 from PIL import Image
 from pydantic import TypeAdapter, ValidationError
 
-from tasks.notation import Unreadable, same_answer, tidy
+from tasks.kit.notation import Unreadable, same_answer, tidy
 
 LEVELS: tuple[int, ...] = (1, 2, 3, 4, 5)
 SIDE = 896
@@ -130,7 +130,7 @@ class Family(ABC, Generic[S]):
 
     @abstractmethod
     def parse(self, text: str) -> S:
-        """The visible state that `text` (already tidied: see `tasks.notation.tidy`) describes, with `query=None`.
+        """The visible state that `text` (already tidied: see `tasks.kit.notation.tidy`) describes, with `query=None`.
 
         Tolerant of case, spacing, order and surrounding prose; linear in the length of the text.
 

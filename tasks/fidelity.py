@@ -14,7 +14,7 @@ from typing import Any
 
 from bench.puzzle import Puzzle
 from tasks.family import ReadError
-from tasks.notation import MAX_TEXT, same_answer
+from tasks.kit.notation import MAX_TEXT, same_answer
 from tasks.registry import FAMILIES, family
 
 
@@ -53,7 +53,7 @@ def fidelity(text: str, puzzle: Puzzle) -> Fidelity | None:
 def fidelity_to(text: str, name: str, visible: Mapping[str, Any] | None) -> Fidelity | None:
     """Compare `text` with the state `visible` (as `Family.dump` writes it) of the family called `name`: `fidelity` without a puzzle.
 
-    Total in `text`: no text makes it raise, and one longer than `tasks.notation.MAX_TEXT` states nothing, as for `Family.read`.
+    Total in `text`: no text makes it raise, and one longer than `tasks.kit.notation.MAX_TEXT` states nothing, as for `Family.read`.
 
     Returns:
         None where the state is None or the family is not a generated one.

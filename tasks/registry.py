@@ -9,27 +9,27 @@ from typing import Any
 
 from bench.errors import UserError
 from tasks.family import Family
-from tasks.notation import same_answer
+from tasks.kit.notation import same_answer
 
 _CLASSES: Mapping[str, str] = {
-    "board_tile": "tasks.board_tile:BoardTile",
-    "calendar": "tasks.calendar:Calendar",
-    "chain_link": "tasks.chain_link:ChainLink",
-    "checker_move": "tasks.checker_move:CheckerMove",
-    "clock": "tasks.clock:Clock",
-    "colour_hue": "tasks.colour_hue:ColourHue",
-    "map": "tasks.map:Map",
-    "maze": "tasks.maze:Maze",
-    "move_box": "tasks.move_box:MoveBox",
-    "n_queens": "tasks.n_queens:NQueens",
-    "number_slide": "tasks.number_slide:NumberSlide",
-    "rotting_kiwi": "tasks.rotting_kiwi:RottingKiwi",
-    "rubiks_cube": "tasks.rubiks_cube:RubiksCube",
-    "think_dot": "tasks.think_dot:ThinkDot",
-    "tower_of_hanoi": "tasks.tower_of_hanoi:TowerOfHanoi",
-    "water_jugs": "tasks.water_jugs:WaterJugs",
-    "wheel_of_fortune": "tasks.wheel_of_fortune:WheelOfFortune",
-    "wood_slide": "tasks.wood_slide:WoodSlide",
+    "board_tile": "tasks.families.board_tile:BoardTile",
+    "calendar": "tasks.families.calendar:Calendar",
+    "chain_link": "tasks.families.chain_link:ChainLink",
+    "checker_move": "tasks.families.checker_move:CheckerMove",
+    "clock": "tasks.families.clock:Clock",
+    "colour_hue": "tasks.families.colour_hue:ColourHue",
+    "map": "tasks.families.map:Map",
+    "maze": "tasks.families.maze:Maze",
+    "move_box": "tasks.families.move_box:MoveBox",
+    "n_queens": "tasks.families.n_queens:NQueens",
+    "number_slide": "tasks.families.number_slide:NumberSlide",
+    "rotting_kiwi": "tasks.families.rotting_kiwi:RottingKiwi",
+    "rubiks_cube": "tasks.families.rubiks_cube:RubiksCube",
+    "think_dot": "tasks.families.think_dot:ThinkDot",
+    "tower_of_hanoi": "tasks.families.tower_of_hanoi:TowerOfHanoi",
+    "water_jugs": "tasks.families.water_jugs:WaterJugs",
+    "wheel_of_fortune": "tasks.families.wheel_of_fortune:WheelOfFortune",
+    "wood_slide": "tasks.families.wood_slide:WoodSlide",
 }
 
 FAMILIES: tuple[str, ...] = tuple(_CLASSES)

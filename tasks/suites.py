@@ -1,7 +1,8 @@
 """Suites: named, seeded, content-hashed sets of puzzles.
 
 `algo` draws the eighteen generated families, `mini` small images of the nine families of the paper, and the public sets come from
-`tasks.public`. A generated suite is written `name:seed=7,level=3,n=50,split=eval`, and the same words give the same puzzles everywhere.
+`tasks.public.load`. A generated suite is written `name:seed=7,level=3,n=50,split=eval`, and the same words give the same puzzles
+everywhere.
 
 Freshness: the seed of an instance is a hash of suite, split, family, level, index and suite seed, so no two splits share a seed. A state
 whose content hashes into the evaluation share is never used for another split, so that evaluation and training share no *state* either,
@@ -17,12 +18,13 @@ from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
+from bench.digest import digest
 from bench.errors import BadDataError, UserError
 from bench.image import ImageRef
-from bench.puzzle import Puzzle, digest, puzzle_id
-from tasks.drawing import encode
+from bench.puzzle import Puzzle, puzzle_id
 from tasks.family import LEVELS, SIDE, Family, ReadError
-from tasks.public import PUBLIC_SUITES, Problem, load_public
+from tasks.kit.drawing import encode
+from tasks.public.load import PUBLIC_SUITES, Problem, load_public
 from tasks.registry import FAMILIES, family
 
 MINI_FAMILIES = (
@@ -253,7 +255,7 @@ def barred_families(suite: str) -> dict[str, str]:
     """Families of `suite` whose descriptions do not suffice to answer, with the reason: no gap may be claimed from them."""
     if suite != "puzzlevqa":
         return {}
-    from tasks.puzzlevqa import FAMILIES as CAPTIONED
-    from tasks.puzzlevqa import sufficiency
+    from tasks.public.puzzlevqa import FAMILIES as CAPTIONED
+    from tasks.public.puzzlevqa import sufficiency
 
     return {name: reason for name in CAPTIONED if (reason := sufficiency(name))}

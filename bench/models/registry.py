@@ -17,8 +17,8 @@ from bench import env
 from bench.errors import UserError
 from bench.models import aliases
 from bench.models.aliases import Alias
+from bench.models.api.batch_service import DISCOUNT, BatchService
 from bench.models.base import Model, Usage
-from bench.models.batch_service import DISCOUNT, BatchService
 from bench.models.options import ModelOptions
 
 __all__ = ["PROVIDERS", "ModelOptions", "batch_service", "cost", "describe", "listing", "resolve", "server_of", "split", "warnings"]
@@ -35,8 +35,8 @@ PROVIDERS: Mapping[str, str] = {
 """Providers by the prefix of a name."""
 
 _API = {"anthropic": "Claude", "bedrock": "Claude", "vertex": "Claude", "openai": "Chat"}
-_MODULES = {"Claude": "bench.models.anthropic", "Chat": "bench.models.openai"}
-_BATCHES = {"anthropic": ("bench.models.anthropic_batch", "ClaudeBatches"), "openai": ("bench.models.openai_batch", "ChatBatches")}
+_MODULES = {"Claude": "bench.models.api.anthropic", "Chat": "bench.models.api.openai"}
+_BATCHES = {"anthropic": ("bench.models.api.anthropic_batch", "ClaudeBatches"), "openai": ("bench.models.api.openai_batch", "ChatBatches")}
 LOCAL = ("vllm", "hf")
 """Providers whose models run in this process."""
 
@@ -56,7 +56,7 @@ def resolve(name: str, options: ModelOptions) -> Model:
         model.name = name
         return model
     if provider in LOCAL:
-        from bench.models.local import Local
+        from bench.models.local.model import Local
 
         return Local(name, provider, aliases.place(model_id), options)
     kind = _API[provider]

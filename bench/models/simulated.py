@@ -19,10 +19,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from bench.degrade import DegradedRef
+from bench.digest import digest
 from bench.errors import UserError
 from bench.image import ImageLimits
 from bench.models.base import Hidden, Purpose, Reply, Request, Stop, Usage
-from bench.puzzle import Puzzle, digest
+from bench.puzzle import Puzzle
 from tasks.registry import FAMILIES, family
 
 _KEYS = ("p", "r", "c", "fade", "seed")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from bench.document import Document, EstimateDoc, FamilyDoc, ModelDoc, SensitivityDoc
+from bench.gap.document import Document, EstimateDoc, FamilyDoc, ModelDoc, SensitivityDoc
 from bench.report import words
 
 _SPECIAL = str.maketrans({c: f"\\{c}" for c in "\\`*_{}[]<>#|!~"} | {"\n": " ", "\r": " "})

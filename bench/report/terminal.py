@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from bench.document import Document, ModelDoc
+from bench.gap.document import Document, ModelDoc
 from bench.report import words
 
 WIDTH = 100

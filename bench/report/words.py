@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from bench.document import ChangeDoc, ComparisonDoc, EstimateDoc, FamilyDoc, GapDoc, ModeDoc, ModelDoc, RateDoc, SensitivityDoc
+from bench.gap.document import ChangeDoc, ComparisonDoc, EstimateDoc, FamilyDoc, GapDoc, ModeDoc, ModelDoc, RateDoc, SensitivityDoc
 
 OUTCOMES = ("correct", "wrong", "unparsed", "refused", "truncated", "caption_failed", "error")
 SIMULATED = "simulated"

@@ -17,10 +17,11 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
 
+from bench.digest import digest
 from bench.errors import MissingExtraError, UserError
 from bench.image import ImageRef
 from bench.prompt import reward_prompt
-from bench.puzzle import Puzzle, digest
+from bench.puzzle import Puzzle
 from bench.train.recipe import Recipe
 from bench.train.rewards import reward_called
 from tasks.suites import GENERATED, Suite, SuiteSpec, load_suite, make_puzzle
@@ -101,7 +102,7 @@ class _Pictures:
     def __call__(self, batch: dict[str, list[Any]]) -> dict[str, list[Any]]:
         if "image" not in batch:
             return batch
-        pixels = import_module("bench.models.processor").pixels
+        pixels = import_module("bench.models.local.processor").pixels
         shown = {name: pixels(self.images[name].data()) for name in dict.fromkeys(batch["image"])}
         return {**batch, "image": [shown[name] for name in batch["image"]]}
 

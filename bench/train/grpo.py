@@ -24,14 +24,14 @@ from pathlib import Path
 from typing import Any
 
 from bench.errors import MissingExtraError, SightgapError, UserError
-from bench.models.processor import load_errors, load_processor, one_line, save_processor
-from bench.models.transformers import with_adapter
+from bench.models.local.processor import load_errors, load_processor, one_line, save_processor
+from bench.models.local.transformers import with_adapter
 from bench.train.curves import curve, draw_curves
 from bench.train.data import data_sha256, training_puzzles, training_set
-from bench.train.options import grpo_options
 from bench.train.provenance import RECORD, checkpoint_place, checkpoint_sha256, versions
 from bench.train.recipe import Lora, Recipe
 from bench.train.rewards import trl_reward
+from bench.train.trl_options import grpo_options
 from bench.train.watch import Watch, showing, watching
 
 STEPS = "steps"

@@ -7,8 +7,8 @@ import importlib.metadata
 import platform
 from pathlib import Path
 
-from bench import __version__
 from bench.models import aliases
+from bench.versions import __version__
 
 RECORD = "training.json"
 """The file beside a checkpoint's weights that says how it was made."""

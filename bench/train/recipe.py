@@ -2,7 +2,7 @@
 
 A recipe names its data, the options of TRL's `GRPOConfig` word for word, optional LoRA, when the watcher stops a run, what a sweep trains
 and how it is evaluated, and how the run is launched. Unknown keys are refused. What the command line or a sweep decides (folders, seeds) is
-no part of `[grpo]`. Reading a recipe needs no torch; `bench.train.options` compares `[grpo]` with the TRL that is installed.
+no part of `[grpo]`. Reading a recipe needs no torch; `bench.train.trl_options` compares `[grpo]` with the TRL that is installed.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 
+from bench.digest import digest
 from bench.errors import UserError
 from bench.mode import Mode
 from bench.outcome import Format
-from bench.puzzle import digest
 from bench.train.rewards import reward_called
 from tasks.family import LEVELS
 from tasks.suites import GENERATED, MINI_FAMILIES, SuiteSpec

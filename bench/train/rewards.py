@@ -8,9 +8,9 @@ a part of the reward can be earned by seeing alone.
 What each component is:
 
 - *image description, think, rethink, visual*: tanh(distinct sentences) - tanh(repeated sentences) (`bench.train.tags`); 0 where missing.
-- *answer*: 1 if `bench.grader.grade_open` finds the whole completion correct, else 0, so that evaluation and reward never disagree. The
-  grader may find the answer outside the answer tag ("The answer is 4:23."): that counts as in an evaluation, and nothing is lost but what
-  the other tags pay. It reads the last statement: whoever names several answers is graded on the last or, in one breath, on none.
+- *answer*: 1 if `bench.grader.grade.grade_open` finds the whole completion correct, else 0, so that evaluation and reward never disagree.
+  The grader may find the answer outside the answer tag ("The answer is 4:23."): that counts as in an evaluation, and nothing is lost but
+  what the other tags pay. It reads the last statement: whoever names several answers is graded on the last or, in one breath, on none.
 - *answer* of `continuous`: where the grader reads a wrong answer, partial credit for that answer; where it reads none, 0.
 - *answer* of `no-accuracy`: 1 if a complete answer tag has anything in it. This reward can be earned with nonsense, and so it shows.
 - *seen*: F1 of the visible facts that the text of the image description states (`tasks.fidelity`), nothing else in the completion.
@@ -28,12 +28,12 @@ from enum import StrEnum
 from typing import Any
 
 from bench.errors import UserError
-from bench.grader import grade_open
+from bench.grader.grade import grade_open
 from bench.outcome import Outcome, Verdict
 from bench.train.tags import Tag, read_tags, sentence_score
 from tasks.family import ReadError
 from tasks.fidelity import facts_f1
-from tasks.notation import number
+from tasks.kit.notation import number
 from tasks.registry import family as family_called
 
 

@@ -20,10 +20,10 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from bench.errors import MissingExtraError, UserError
-from bench.models.processor import one_line
+from bench.models.local.processor import one_line
 from bench.prompt import reward_prompt
-from bench.train.options import grpo_options
 from bench.train.recipe import Recipe
+from bench.train.trl_options import grpo_options
 from tasks.suites import GENERATED, SuiteSpec, make_puzzle
 
 GPU_GB = 80.0

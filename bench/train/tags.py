@@ -22,7 +22,7 @@ import re
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from bench.answers.text import sentences_of, unified
+from bench.grader.text import sentences_of, unified
 
 NAMES = ("image description", "think", "rethink", "visual", "answer")
 """The tags that rewards know, as the prompts write them."""

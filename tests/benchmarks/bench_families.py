@@ -20,8 +20,8 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from tasks.drawing import encode
 from tasks.family import LEVELS, SIDE, Family
+from tasks.kit.drawing import encode
 from tasks.registry import FAMILIES, family
 
 WARM_UP = 3

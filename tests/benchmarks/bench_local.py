@@ -26,10 +26,10 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
 from bench.models.base import Reply, Request  # noqa: E402
-from bench.models.local import Local  # noqa: E402
-from bench.models.local_options import Checkpoint  # noqa: E402
+from bench.models.local.checkpoint import Checkpoint  # noqa: E402
+from bench.models.local.model import Local  # noqa: E402
+from bench.models.local.processor import load_processor, pixels  # noqa: E402
 from bench.models.options import ModelOptions  # noqa: E402
-from bench.models.processor import load_processor, pixels  # noqa: E402
 from tests.models import tiny_qwen  # noqa: E402
 from tests.models.local_requests import ask_together, requests  # noqa: E402
 
@@ -119,7 +119,7 @@ def bare_hf(checkpoint: str, asked: Sequence[Request]) -> Round:
 
 def bare_vllm(checkpoint: str, asked: Sequence[Request]) -> Round:
     """One `LLM.chat` with everything."""
-    from bench.models.vllm import arguments, messages, sampling_params
+    from bench.models.local.vllm import arguments, messages, sampling_params
 
     options = Checkpoint.parse("vllm", "vllm", f"{checkpoint}?{VLLM_OPTIONS}")
     llm: Any = importlib.import_module("vllm").LLM(**arguments(options))

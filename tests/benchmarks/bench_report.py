@@ -26,7 +26,7 @@ MODES = ("image", "caption", "oracle", "blind")
 RATES = {"image": 0.25 + 0.75 * 0.54, "caption": 0.25 + 0.75 * 0.6, "oracle": 0.25 + 0.75 * 0.9, "blind": 0.25}
 _REASONING = "The picture shows what the question is about, and I go through it step by step before I answer. " * 6
 _CODE = (
-    "import sys; from pathlib import Path; from bench.gap import gap_document; from bench.report.markdown import render; "
+    "import sys; from pathlib import Path; from bench.gap.make import gap_document; from bench.report.markdown import render; "
     "render(gap_document([Path(sys.argv[1])]))"
 )
 

@@ -16,11 +16,12 @@ from functools import cache
 
 import numpy as np
 
-from bench.analysis import diagnosis
-from bench.analysis.contrast import changes
-from bench.analysis.perception import disagreement
-from bench.exact import holm, mcnemar_exact
-from bench.stats import clustered_rate, noninferiority, paired_difference, wilson
+from bench.gap import diagnosis
+from bench.gap.contrast import changes
+from bench.gap.perception import disagreement
+from bench.stats.exact import holm, mcnemar_exact
+from bench.stats.paired import noninferiority, paired_difference
+from bench.stats.rates import clustered_rate, wilson
 from tests.benchmarks.worlds import MODES, Floats, Ints, World, cells, gap_interval, joint, spread_out
 
 RUNS = 500
@@ -34,7 +35,7 @@ SIDES = ("perception", "reasoning")
 
 
 def estimates(counts: Ints, seed: int) -> diagnosis.Estimates:
-    """`bench.analysis.diagnosis` on a table of counts."""
+    """`bench.gap.diagnosis` on a table of counts."""
     outcomes = spread_out(counts)[:, [_AT["image"], _AT["oracle"], _AT["blind"]]]
     found = diagnosis.estimate(outcomes, np.ones(len(outcomes)), seed=seed)
     assert found is not None
@@ -121,7 +122,7 @@ def replicated(n: int = 300, replicates: int = 3, *, runs: int = RUNS, seed: int
 # -- false alarms ------------------------------------------------------------------------------------------------------------------------
 @cache
 def mcnemar(b: int, c: int) -> float:
-    """`bench.exact.mcnemar_exact`, remembered."""
+    """`bench.stats.exact.mcnemar_exact`, remembered."""
     return mcnemar_exact(b, c)
 
 
@@ -225,7 +226,7 @@ def _three(world: World) -> list[float]:
 
 
 def change(counts: Ints, seed: int) -> str:
-    """The side that `bench.analysis.contrast` says has improved."""
+    """The side that `bench.gap.contrast` says has improved."""
     outcomes = spread_out(counts)
     ones = np.ones(len(outcomes))
     improved = [
@@ -252,7 +253,7 @@ class Correlated:
 def correlated(spread: float, n: int = 900, *, p: float = 0.6, r: float = 0.65, runs: int = RUNS, seed: int = 7) -> Correlated:
     """With half the puzzles easy and half hard by `spread`, E[pr] = pr + spread^2, so the independence model puts p too high by spread^2/r.
 
-    Readback needs no reasoning and stays at p. `revealed` is how often `bench.analysis.perception` says that they disagree.
+    Readback needs no reasoning and stays at p. `revealed` is how often `bench.gap.perception` says that they disagree.
     """
     world = World.correlated(p, r, spread)
     tables = np.random.default_rng([seed, n]).multinomial(n, world.readback_chances(), size=runs)

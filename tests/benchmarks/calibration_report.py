@@ -87,7 +87,7 @@ def attribution_part(planted: Sequence[Attribution]) -> list[str]:
     rows = [[a.planted, str(a.n), *map(percent, (a.seeing, a.thinking, a.both, a.neither, a.right))] for a in planted]
     return [
         "## Planted improvements",
-        "From p = 0.4, r = 0.7. What `bench.analysis.contrast` calls improved: each side whose 95% interval of the change lies above zero.",
+        "From p = 0.4, r = 0.7. What `bench.gap.contrast` calls improved: each side whose 95% interval of the change lies above zero.",
         table(["planted", "n", "seeing", "thinking", "both", "neither", "right"], rows),
     ]
 

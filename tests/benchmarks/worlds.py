@@ -5,8 +5,8 @@ counts. A world is a mixture of kinds of puzzles (shares, and rates of seeing, r
 are independent, as in `bench.models.simulated`. One kind is the independence model itself; an easy and a hard kind make seeing and thinking
 fail together.
 
-The intervals here are those of `bench.stats` and `bench.analysis.diagnosis` from tables instead of arrays: same resamples, same numbers (a
-test holds that), a tenth of the time.
+The intervals here are those of `bench.stats.paired` and `bench.gap.diagnosis` from tables instead of arrays: same resamples, same numbers
+(a test holds that), a tenth of the time.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.stats import paired_difference
+from bench.stats.paired import paired_difference
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -109,7 +109,7 @@ def spread_out(counts: Ints) -> Floats:
 
 
 def resampled(rows: NDArray[np.int64], counts: Ints, seed: int) -> Floats:
-    """(resamples, columns) sums over resampled puzzles, as `bench.stats.bootstrap_sums` draws them."""
+    """(resamples, columns) sums over resampled puzzles, as `bench.stats.paired.bootstrap_sums` draws them."""
     distinct, place = np.unique(rows, axis=0, return_inverse=True)
     totals = np.bincount(place.ravel(), counts, len(distinct)).astype(np.int64)
     distinct, totals = distinct[totals > 0], totals[totals > 0]
@@ -118,7 +118,7 @@ def resampled(rows: NDArray[np.int64], counts: Ints, seed: int) -> Floats:
 
 
 def gap_interval(table: NDArray[np.int64], counts: Ints, a: int, b: int, seed: int) -> tuple[float, float, float]:
-    """(difference, low, high) of arm a minus arm b, as `bench.stats.paired_difference` gives them."""
+    """(difference, low, high) of arm a minus arm b, as `bench.stats.paired.paired_difference` gives them."""
     difference = table[:, a] - table[:, b]
     n = int(counts.sum())
     if int(counts[difference != 0].sum()) < ENOUGH_DIFFERING:

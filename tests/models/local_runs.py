@@ -12,9 +12,9 @@ from rich.console import Console
 from bench.config import Execution, Question, RunConfig, Subject
 from bench.mode import Mode
 from bench.models.base import Sampling
-from bench.plan import make_plan
-from bench.session import Result, run_session
-from bench.store import CAPTIONS, TRIALS, read_records
+from bench.runner.plan import make_plan
+from bench.runner.session import Result, run_session
+from bench.store.reader import CAPTIONS, TRIALS, read_records
 from bench.trial import Captioner
 
 MODES = (Mode.IMAGE, Mode.CAPTION, Mode.BLIND)

@@ -12,9 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bench.errors import Rejected, Unusable, UserError
-from bench.models import batching
 from bench.models.base import Reply, Request, Sampling, Stop, Usage
-from bench.models.batching import Batcher, OutOfMemory, Unanswerable, size
+from bench.models.local import queue as batching
+from bench.models.local.queue import Batcher, OutOfMemory, Unanswerable, size
 from tests.models.local_requests import scene
 
 T = TypeVar("T")

@@ -12,9 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bench.errors import ModelError, Rejected, Transient, Unusable
-from bench.models import anthropic, openai
+from bench.models.api import anthropic, openai
+from bench.models.api.http_errors import failure, read_body, retry_after, scrub
 from bench.models.base import Model, Request, Sampling
-from bench.models.http_errors import failure, read_body, retry_after, scrub
 from bench.models.options import ModelOptions
 
 KEYS = st.sampled_from(

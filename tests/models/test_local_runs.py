@@ -13,12 +13,12 @@ from typing import Any
 
 import pytest
 
-from bench.models.transformers import Transformers
-from bench.store import CAPTIONS, TRIALS, read_lines, read_records
-from tests.bench.test_runner import heed_interrupts
+from bench.models.local.transformers import Transformers
+from bench.store.reader import CAPTIONS, TRIALS, read_lines, read_records
 from tests.conftest import ROOT
 from tests.models import tiny_qwen
 from tests.models.local_runs import cut_in_half, run, said
+from tests.runner.test_runner import heed_interrupts
 
 
 @pytest.fixture(scope="module")

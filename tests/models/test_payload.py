@@ -16,8 +16,8 @@ from openai.types.shared_params import ReasoningEffort
 from pydantic import TypeAdapter
 
 from bench.errors import UserError
-from bench.models import anthropic, openai
 from bench.models.aliases import aliases, generations
+from bench.models.api import anthropic, openai
 from bench.models.base import Request, Sampling
 from bench.models.options import ModelOptions
 from bench.models.registry import resolve

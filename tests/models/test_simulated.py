@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from bench.errors import UserError
-from bench.grader import grade
+from bench.grader.grade import grade
 from bench.image import ImageLimits, fit
 from bench.models.base import Hidden, Purpose, Request, Sampling
 from bench.models.simulated import Simulated

@@ -16,10 +16,10 @@ import pytest
 
 from bench.errors import Rejected, UserError
 from bench.models.base import Reply, Request, Sampling, Stop
-from bench.models.local import Local
+from bench.models.local.model import Local
+from bench.models.local.transformers import Transformers, choose, noise_for
 from bench.models.options import ModelOptions
 from bench.models.registry import resolve
-from bench.models.transformers import Transformers, choose, noise_for
 from tests.models import tiny_qwen
 from tests.models.local_requests import ask_all, ask_together, requests, scene
 
@@ -56,7 +56,7 @@ def weights(model: Any) -> Any:
 
 def bare(checkpoint: Path, request: Request, adapter: Path | None = None) -> tuple[list[int], int]:
     """New tokens and prompt length by transformers alone: one prompt, no padding, no code of ours but the processor's loading."""
-    from bench.models.processor import load_processor, pixels
+    from bench.models.local.processor import load_processor, pixels
 
     load: Any = transformers.AutoModelForImageTextToText
     whole = load.from_pretrained(checkpoint, dtype=torch.float32)
@@ -281,7 +281,7 @@ def test_what_only_loading_shows_is_one_clear_line(checkpoint: Path, tmp_path: P
 
 def test_an_engine_asked_too_early_says_so() -> None:
     from bench.errors import Unusable
-    from bench.models.local_options import Checkpoint
+    from bench.models.local.checkpoint import Checkpoint
 
     with pytest.raises(Unusable):
         Transformers("hf/x", Checkpoint("x"), lambda line: None).answer([])

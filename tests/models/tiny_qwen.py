@@ -12,7 +12,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from bench.train.tiny import CHAT_TEMPLATE, SPECIAL
+from bench.train.tiny.model import CHAT_TEMPLATE, SPECIAL
 
 PATCH = 14
 MERGE = 2

@@ -12,7 +12,7 @@ from typing import Any
 
 from PIL import Image
 
-from tasks.public import Loaded, load_public
+from tasks.public.load import Loaded, load_public
 
 
 def clock_row(index: int = 0, **changes: Any) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """Captions made from the templates of PuzzleVQA with random values, their answers known by construction: a second source of rows.
 
-It shares nothing with the solvers of `tasks.puzzlevqa`, and draws from wider vocabularies than the set does.
+It shares nothing with the solvers of `tasks.public.puzzlevqa`, and draws from wider vocabularies than the set does.
 """
 
 from __future__ import annotations

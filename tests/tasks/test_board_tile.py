@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tasks.board_tile import BoardTile, Query, State
+from tasks.families.board_tile import BoardTile, Query, State
 from tasks.family import LEVELS, ReadError
 
 FAMILY = BoardTile()

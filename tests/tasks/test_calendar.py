@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from tasks.calendar import MONTHS, WEEKDAYS, Calendar, Query, State
+from tasks.families.calendar import MONTHS, WEEKDAYS, Calendar, Query, State
 from tasks.family import LEVELS, ReadError
 
 FAMILY = Calendar()

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from tasks.chain_link import ChainLink, Query, State
+from tasks.families.chain_link import ChainLink, Query, State
 from tasks.family import LEVELS, ReadError
 
 FAMILY = ChainLink()

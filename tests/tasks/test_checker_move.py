@@ -11,7 +11,7 @@ from typing import Any, cast
 import networkx as nx  # pyright: ignore[reportMissingTypeStubs]
 import pytest
 
-from tasks.checker_move import CheckerMove, Query, State
+from tasks.families.checker_move import CheckerMove, Query, State
 from tasks.family import LEVELS, ReadError
 
 FAMILY = CheckerMove()

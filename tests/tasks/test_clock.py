@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tasks.clock import Clock, Query, State
+from tasks.families.clock import Clock, Query, State
 from tasks.family import LEVELS, ReadError
 
 FAMILY = Clock()

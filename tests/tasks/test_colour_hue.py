@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tasks.colour_hue import ColourHue, Query, State
+from tasks.families.colour_hue import ColourHue, Query, State
 from tasks.family import LEVELS, ReadError
 
 FAMILY = ColourHue()

@@ -20,9 +20,9 @@ from typing import Any, cast
 
 import pytest
 
-from bench.puzzle import digest
+from bench.digest import digest
 from tasks.family import LEVELS, Family, ReadError
-from tasks.notation import number
+from tasks.kit.notation import number
 from tasks.registry import FAMILIES, family
 from tests.tasks.contract import EVERY_FAMILY, EVERY_LEVEL, SEEDS, answers, states
 

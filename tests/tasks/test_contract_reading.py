@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tasks.family import Family, ReadError
-from tasks.notation import MAX_TEXT
+from tasks.kit.notation import MAX_TEXT
 from tasks.registry import FAMILIES, family
 from tests.tasks.contract import EVERY_FAMILY, EVERY_LEVEL, states, tokens
 

@@ -17,7 +17,7 @@ from bench.image import ImageRef
 from bench.puzzle import Puzzle
 from tasks.family import LEVELS, ReadError
 from tasks.fidelity import Fidelity, fidelity
-from tasks.notation import MAX_TEXT, same_answer
+from tasks.kit.notation import MAX_TEXT, same_answer
 from tasks.registry import FAMILIES, family
 
 PROSE = ("Sure! Here is what I can see in the picture.", "I hope that this helps. Ask me if something is unclear.")

@@ -18,9 +18,9 @@ from scipy.stats import binomtest, poisson_binom
 
 from bench.image import ImageRef
 from bench.puzzle import Puzzle
-from tasks.letters import letter_tests
-from tasks.linter import ALPHA, Code, LintReport, Severity, lint, table
-from tasks.public import Problem, load_public
+from tasks.public.load import Problem, load_public
+from tasks.tools.letters import letter_tests
+from tasks.tools.linter import ALPHA, Code, LintReport, Severity, lint, table
 from tests.tasks.public_data import clock_row, picture, triangle_row, write_set
 
 

@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 
-from tasks.drawing import COLORS
+from tasks.families.map import Map, State
 from tasks.family import LEVELS, ReadError
-from tasks.map import Map, State
+from tasks.kit.drawing import COLORS
 
 MAP = Map()
 SMALL = State(("red", "green", "white", "white"), ((1, 2), (1, 3), (2, 3), (3, 4)))

@@ -12,8 +12,8 @@ from typing import Any
 import networkx as nx
 import pytest
 
+from tasks.families.maze import Maze, Query, State
 from tasks.family import LEVELS, ReadError
-from tasks.maze import Maze, Query, State
 
 MAZE = Maze()
 RING = State(("#####", "....#", "#.#.#", "#....", "#####"), (2, 1), (4, 5))

@@ -12,8 +12,8 @@ from typing import Any
 import networkx as nx
 import pytest
 
+from tasks.families.move_box import MoveBox, State
 from tasks.family import LEVELS, ReadError
-from tasks.move_box import MoveBox, State
 
 BOX = MoveBox()
 ROOM = State(("######", "#....#", "#....#", "#.#..#", "######"), (2, 2), (2, 3), (2, 5))

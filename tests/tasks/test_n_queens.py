@@ -9,8 +9,8 @@ from typing import Any, cast
 import networkx as nx
 import pytest
 
+from tasks.families.n_queens import NQueens, State
 from tasks.family import LEVELS, ReadError
-from tasks.n_queens import NQueens, State
 
 FAMILY = NQueens()
 EIGHT = State(8, ((1, 7), (2, 3), (4, 6), (5, 8), (6, 5), (8, 4)))

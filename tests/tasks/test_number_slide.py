@@ -9,8 +9,8 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
+from tasks.families.number_slide import Best, NumberSlide, Query, Reach, State, Walk
 from tasks.family import LEVELS, ReadError
-from tasks.number_slide import Best, NumberSlide, Query, Reach, State, Walk
 
 FAMILY = NumberSlide()
 GRID = ((1, 2, 3), (4, 5, 6), (7, 8, 0))

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from bench.errors import UserError
-from tasks.public import PUBLIC_SUITES, load_public
-from tasks.puzzlevqa import FAMILIES as PUZZLEVQA
+from tasks.public.load import PUBLIC_SUITES, load_public
+from tasks.public.puzzlevqa import FAMILIES as PUZZLEVQA
 from tasks.registry import FAMILIES, family
 from tests.tasks.public_data import clock_row, load, picture, triangle_row, write_set
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from bench.errors import BadDataError, UserError
-from tasks.public import PUBLIC_SUITES, load_public
+from tasks.public.load import PUBLIC_SUITES, load_public
 from tests.tasks.public_data import clock_row, load, messages, picture, triangle_row, write_set
 
 datasets: Any = import_module("datasets")

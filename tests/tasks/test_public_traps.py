@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bench.errors import BadDataError
-from tasks import rows as rows_module
+from tasks.public import rows as rows_module
 from tasks.registry import FAMILIES
 from tests.tasks.public_data import bomb, clock_row, load, messages, picture, triangle_row, write_set
 

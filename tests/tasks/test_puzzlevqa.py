@@ -14,8 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bench.errors import UserError
-from tasks.notation import same_answer
-from tasks.puzzlevqa import FAMILIES, MAX_CAPTION, rule, solve_caption, sufficiency
+from tasks.kit.notation import same_answer
+from tasks.public.puzzlevqa import FAMILIES, MAX_CAPTION, rule, solve_caption, sufficiency
 from tests.tasks.puzzlevqa_worlds import COLOURS, INSUFFICIENT, SHAPES, SIZES, SUFFICIENT, World
 
 LENGTHS = ("short", "medium", "long", "longest")

@@ -9,8 +9,8 @@ import networkx as nx
 import numpy as np
 import pytest
 
+from tasks.families.rotting_kiwi import Grid, RottingKiwi, State
 from tasks.family import LEVELS, ReadError
-from tasks.rotting_kiwi import Grid, RottingKiwi, State
 
 FAMILY = RottingKiwi()
 PUBLIC = State((("rotten", "fresh", "fresh"), ("fresh", "empty", "fresh"), ("empty", "empty", "fresh")))

@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from tasks.drawing import COLORS
+from tasks.families.rubiks_cube import Query, RubiksCube, State
 from tasks.family import LEVELS, ReadError
-from tasks.rubiks_cube import Query, RubiksCube, State
+from tasks.kit.drawing import COLORS
 
 CUBE = RubiksCube()
 Vector = tuple[int, int, int]

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tasks.clock import Clock
+from tasks.families.clock import Clock
 from tasks.registry import FAMILIES
 from tasks.suites import SuiteSpec, load_suite
 

@@ -17,12 +17,12 @@ from hypothesis import strategies as st
 from PIL import Image
 from scipy.stats import chisquare
 
+from bench.digest import digest
 from bench.errors import UserError
-from bench.puzzle import digest
-from tasks.export import export_suite
 from tasks.family import LEVELS
 from tasks.registry import FAMILIES, family
 from tasks.suites import MINI_FAMILIES, SuiteSpec, instance_seed, load_suite
+from tasks.tools.export import export_suite
 from tests.conftest import ROOT
 
 GOLDEN = Path(__file__).with_name("golden_hashes.json")

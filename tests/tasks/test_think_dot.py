@@ -17,9 +17,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tasks.drawing import COLORS
+from tasks.families.think_dot import ColorName, Hole, Query, Side, State, ThinkDot
 from tasks.family import LEVELS, ReadError
-from tasks.think_dot import ColorName, Hole, Query, Side, State, ThinkDot
+from tasks.kit.drawing import COLORS
 
 TOY = ThinkDot()
 BLUE = State(("blue",) * 8, ("right", "left", "right", "left", "left", "right", "left", "right"))

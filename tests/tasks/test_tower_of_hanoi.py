@@ -12,8 +12,8 @@ from typing import Any
 import networkx as nx
 import pytest
 
+from tasks.families.tower_of_hanoi import Rods, State, TowerOfHanoi
 from tasks.family import LEVELS, ReadError
-from tasks.tower_of_hanoi import Rods, State, TowerOfHanoi
 
 HANOI = TowerOfHanoi()
 SMALL = State(start=((3,), (2, 1), ()), end=((), (), (3, 2, 1)))

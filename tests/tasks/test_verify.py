@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 
 from tasks.family import ReadError
-from tasks.public import Loaded, load_public
-from tasks.puzzlevqa import FAMILIES as PUZZLEVQA
-from tasks.puzzlevqa import sufficiency
+from tasks.public.load import Loaded, load_public
+from tasks.public.puzzlevqa import FAMILIES as PUZZLEVQA
+from tasks.public.puzzlevqa import sufficiency
 from tasks.registry import FAMILIES
-from tasks.verify import Unsolved, solved_label, verify
+from tasks.tools.verify import Unsolved, solved_label, verify
 from tests.tasks.public_data import clock_row, triangle_row, write_set
 
 

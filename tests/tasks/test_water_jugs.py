@@ -9,8 +9,8 @@ from typing import Any, cast
 import networkx as nx
 import pytest
 
+from tasks.families.water_jugs import Query, State, WaterJugs
 from tasks.family import LEVELS, ReadError
-from tasks.water_jugs import Query, State, WaterJugs
 
 FAMILY = WaterJugs()
 PUBLIC = State((4, 2, 1), Query((6, 5, 1), (4, 3, 0)))

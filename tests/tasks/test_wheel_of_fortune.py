@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 from PIL import Image
 
+from tasks.families.wheel_of_fortune import Query, Segment, State, WheelOfFortune
 from tasks.family import LEVELS, ReadError
-from tasks.wheel_of_fortune import Query, Segment, State, WheelOfFortune
 
 WHEEL = WheelOfFortune()
 QUARTERS = State(

@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
+from tasks.families.wood_slide import State, WoodSlide
 from tasks.family import LEVELS, ReadError
-from tasks.wood_slide import State, WoodSlide
 
 SLIDE = WoodSlide()
 SMALL = State(("AAB", "C.B"), ("AAB", ".CB"))

@@ -13,10 +13,11 @@ from typing import Any
 import pytest
 from PIL import Image
 
+from bench.digest import digest
 from bench.errors import UserError
 from bench.image import ImageRef
 from bench.prompt import reward_prompt
-from bench.puzzle import Puzzle, digest
+from bench.puzzle import Puzzle
 from bench.train import data
 from bench.train.data import COLUMNS, check_fresh, data_sha256, distinct_states, training_puzzles, training_set
 from bench.train.recipe import Recipe, load_recipe

@@ -8,9 +8,9 @@ import re
 import pytest
 
 from bench.puzzle import Puzzle
-from bench.train.lessons import KINDS, STYLES, lesson, reply
-from bench.train.rationales import FAMILIES, rationale
 from bench.train.rewards import REWARDS, score
+from bench.train.tiny.lessons import KINDS, STYLES, lesson, reply
+from bench.train.tiny.rationales import FAMILIES, rationale
 from tasks.registry import family
 from tasks.suites import MINI_FAMILIES, SuiteSpec, load_suite
 

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from bench.errors import UserError
 from bench.mode import Mode
-from bench.train.options import grpo_options
 from bench.train.recipe import load_recipe, shipped
+from bench.train.trl_options import grpo_options
 from tasks.suites import MINI_FAMILIES, SuiteSpec
 from tests.conftest import ROOT
 from tests.train.recipes import table, written

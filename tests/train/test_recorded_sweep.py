@@ -10,7 +10,7 @@ import pytest
 
 from bench.train.provenance import checkpoint_sha256
 from bench.train.recipe import load_recipe
-from bench.train.sweep_tables import latex, markdown
+from bench.train.sweep.tables import latex, markdown
 from tests.conftest import ROOT
 
 FOLDER = ROOT / "reports" / "example" / "sweep"

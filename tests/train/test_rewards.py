@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from bench.errors import UserError
-from bench.grader import Item, grade, grade_open
+from bench.grader.grade import Item, grade, grade_open
 from bench.outcome import Format, Outcome
 from bench.prompt import reward_prompt
 from bench.train.rewards import REWARDS, SHOWN, Pays, score, trl_reward

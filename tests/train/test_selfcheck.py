@@ -46,7 +46,7 @@ def test_the_tiny_recipe() -> None:
 
 
 def test_a_folder_is_checked_with_its_own_architecture(tmp_path: Path) -> None:
-    from bench.train.tiny import build
+    from bench.train.tiny.model import build
 
     folder = build(tmp_path / "model", ["a b"])
     report = "\n".join(check(load_recipe("tiny"), f"hf/{folder}"))

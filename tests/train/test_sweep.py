@@ -13,10 +13,10 @@ from bench.cli import main
 from bench.config import Execution, Question, RunConfig, Subject, parse_modes
 from bench.models.base import Sampling
 from bench.outcome import Format
-from bench.plan import make_plan
-from bench.session import run_session
+from bench.runner.plan import make_plan
+from bench.runner.session import run_session
 from bench.train.recipe import Recipe, load_recipe
-from bench.train.sweep_tables import BASE, Checkpoint, SweepDoc, accuracy_rows, diagnosis_rows, facts_rows, latex, markdown, sweep_document
+from bench.train.sweep.tables import BASE, Checkpoint, SweepDoc, accuracy_rows, diagnosis_rows, facts_rows, latex, markdown, sweep_document
 from tests.conftest import ROOT
 from tests.train import recipes
 

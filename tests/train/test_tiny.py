@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench.train.base import corpus
-from bench.train.tiny import TAGS, Size, build, make_tokenizer, sizes
+from bench.train.tiny.make import corpus
+from bench.train.tiny.model import TAGS, Size, build, make_tokenizer, sizes
 from tasks.suites import SuiteSpec, load_suite
 
 PUZZLES = load_suite(SuiteSpec.parse("mini:n=8,split=train")).puzzles

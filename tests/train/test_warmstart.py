@@ -13,13 +13,13 @@ from typing import Any
 import pytest
 
 from bench.errors import UserError
-from bench.models.processor import load_processor
-from bench.train import warmstart
-from bench.train.base import Base, Sitting, corpus, load_base, make_base, sitting_puzzles
-from bench.train.lessons import lesson
+from bench.models.local.processor import load_processor
 from bench.train.provenance import checkpoint_sha256
-from bench.train.tiny import build
-from bench.train.warmstart import MIXED, SEEING, Learned, Schedule, Stage, warm_start
+from bench.train.tiny import warmstart
+from bench.train.tiny.lessons import lesson
+from bench.train.tiny.make import Base, Sitting, corpus, load_base, make_base, sitting_puzzles
+from bench.train.tiny.model import build
+from bench.train.tiny.warmstart import MIXED, SEEING, Learned, Schedule, Stage, warm_start
 from tasks.suites import SuiteSpec, load_suite
 from tests.train.test_tiny import SMALL
 

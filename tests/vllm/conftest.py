@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.models.local import Local
+from bench.models.local.model import Local
 from bench.models.options import ModelOptions
 from tests.models import tiny_qwen
 

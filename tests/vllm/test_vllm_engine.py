@@ -10,7 +10,7 @@ import pytest
 
 from bench.errors import Rejected, UserError
 from bench.models.base import Reply, Request, Sampling, Stop
-from bench.models.local import Local
+from bench.models.local.model import Local
 from tests.conftest import ROOT
 from tests.models.local_requests import ask_all, ask_together, requests
 from tests.models.local_runs import cut_in_half, run, said

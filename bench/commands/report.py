@@ -1,0 +1,36 @@
+"""`report`: run directories as documents."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from bench.commands.console import names, open_console
+from bench.errors import UserError
+from bench.gap.frame import load_frame
+from bench.gap.make import SEED, gap_document
+from bench.gap.twins import twin_section
+from bench.report.terminal import print_report
+from bench.report.write import FORMATS, Report, write_report
+
+
+def report(arguments: argparse.Namespace) -> int:
+    """`report`: merge runs, write gap.json and the formats asked for."""
+    formats = names(arguments.formats)
+    unknown = [name for name in formats if name not in FORMATS]
+    if unknown:
+        raise UserError(f"--formats: expected some of {', '.join(FORMATS)}, found {unknown[0]!r}")
+    folders = [Path(name) for name in arguments.runs]
+    out = Path(arguments.out) if arguments.out else Path("reports") / folders[0].resolve().name
+    if arguments.out and out.exists() and any(out.iterdir()) and not arguments.force:
+        raise UserError(f"{out} exists and is not empty: name another --out, or add --force")
+    document = gap_document(folders, baseline=arguments.baseline, sensitivity=arguments.sensitivity)
+    if arguments.twin:
+        document["twins"] = twin_section(load_frame(folders), load_frame([Path(name) for name in arguments.twin]), seed=SEED)
+    data_dir = Path(arguments.data_dir) if arguments.data_dir else None
+    write_report(Report(document, folders, out, data_dir), formats)
+    console = open_console()
+    if "terminal" in formats:
+        print_report(document, console)
+    console.print(f"\nreport {out}", highlight=False, markup=False, soft_wrap=True)
+    return 0

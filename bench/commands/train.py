@@ -1,0 +1,51 @@
+"""The commands about training, as `bench.commands.run`: parsed arguments in, exit code out."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from rich.console import Console
+
+from bench.errors import UserError
+from bench.train.rewards import reward_called
+
+
+def train(arguments: argparse.Namespace) -> int:
+    """`train`: one run, a sweep, or (--dry-run) the recipe's check of itself."""
+    from bench.train.recipe import load_recipe
+
+    recipe = load_recipe(arguments.recipe)
+    console = Console(stderr=True)
+    model = arguments.model or recipe.launch.model
+    if arguments.dry_run:
+        from bench.train.selfcheck import check
+
+        for line in check(recipe, model):
+            print(line)  # noqa: T201
+        return 0
+    for name, value, why in (
+        ("--reward", arguments.reward, "the name of a reward, or all"),
+        ("--model", model, "the checkpoint to start from, since the recipe names none"),
+        ("--out", arguments.out, "a folder for what is trained"),
+    ):
+        if not value:
+            raise UserError(f"train: {name}: expected {why}, found nothing")
+    out = Path(arguments.out)
+    if arguments.reward == "all":
+        from bench.train.sweep.run import Sweep, run_sweep
+
+        if arguments.seed is not None:
+            raise UserError(f"train: --seed: expected none with --reward all, since the recipe names the seeds, found {arguments.seed}")
+        run_sweep(Sweep(recipe, recipe.sweep.rewards, model, out), console)
+        print((out / "sweep.md").read_text(encoding="utf-8"))  # noqa: T201
+        return 0
+    from bench.train.grpo import Training, train
+
+    seed = arguments.seed if arguments.seed is not None else recipe.sweep.seeds[0]
+    try:
+        folder = train(Training(recipe, reward_called(arguments.reward).name, model, out, seed, arguments.resume))
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(f"the same command with --resume continues from the last step that was saved in {out}") from None
+    console.print(f"checkpoint {folder}  curves {folder / 'curves.png'}  try it: --model hf/{folder}", highlight=False, markup=False)
+    return 0

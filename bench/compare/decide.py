@@ -1,0 +1,321 @@
+"""Has the candidate become worse? A paired non-inferiority comparison of two run directories.
+
+Trials pair up by model, mode, puzzle and replicate, on the cells where both runs have a counted outcome; puzzles are the unit. Each mode is
+tested over all puzzles, and on each family.
+
+- A case is a **regression** where the exact one-sided test says that the candidate is worse at all (`bench.stats.paired.noninferiority`,
+corrected p < alpha) *and* it is not shown to be within the margin. The correction: half of alpha goes to the overall cases and half to the
+family cases, each half by Holm over all modes and models. So two equal models (the same one under other seeds) give a regression anywhere
+in the comparison with chance alpha at most, whatever the number of puzzles. - A case **passes** where the lower bound of the difference, at
+level 1 - alpha, is above -margin. No correction is due: all must pass. - Everything else is **inconclusive**.
+
+The exit code is 1 with any regression; else 3 where runs are incomplete or an overall case is inconclusive; else 0. Families alone never
+make a comparison inconclusive: they are there to raise an alarm that the whole would drown. `blind` is a control (a model that guesses less
+well has not become worse); it is tested and shown and decides only where nothing else was run.
+
+Source of the rule: CONSORT extension for non-inferiority, Piaggio et al. (2012), JAMA 308, 2594-2604, with Holm (1979) for the alarms.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from bench.compare.comparison import Case, Change, Comparison, Verdict
+from bench.errors import UserError
+from bench.gap.frame import load_frame
+from bench.mode import Mode
+from bench.outcome import Outcome
+from bench.stats.exact import holm
+from bench.stats.paired import NonInferiority, effective_pairs, mde_paired, noninferiority, required_pairs
+from bench.store.reader import TRIALS, read_lines, read_run
+
+TOLERANCE = 0.01
+"""Largest share of a mode's trials that may lack their partner; with more, the comparison is incomplete."""
+
+Floats = NDArray[np.float64]
+_CELL = ["puzzle", "replicate"]
+_TEXTS = ["puzzle", "family", "suite", "format", "model", "mode", "captioner"]
+
+
+@dataclass(frozen=True)
+class Arm:
+    """The pairs of one model in one mode.
+
+    Attributes:
+        model, mode: see `Case`.
+        family: (puzzles,) names.
+        old, new: (puzzles,) right replicates of baseline and candidate.
+        counts: (puzzles,) replicates on which both have an outcome.
+        decides: whether the mode counts towards the exit code.
+    """
+
+    model: str
+    mode: str
+    family: NDArray[np.str_]
+    old: Floats
+    new: Floats
+    counts: Floats
+    decides: bool = True
+
+
+@dataclass(frozen=True)
+class _Side:
+    """One of the two runs: its folder, `run.json` and finished trials (None where there is none).
+
+    Columns of `frame`: `_TEXTS`, replicate, and right (1 right, 0 not, NaN without a counted outcome).
+    """
+
+    folder: Path
+    run: Mapping[str, Any]
+    frame: pd.DataFrame | None
+
+    @property
+    def models(self) -> list[str]:
+        return [] if self.frame is None else list(dict.fromkeys(self.frame["model"].astype(str)))
+
+
+def compare(baseline: Path, candidate: Path, *, margin: float = 0.02, alpha: float = 0.05) -> Comparison:
+    """Compare two run directories.
+
+    Args:
+        baseline: the run that is good enough.
+        candidate: the run that is to be no worse.
+        margin: largest tolerable loss of accuracy, a share: 0 <= margin < 1.
+        alpha: chance of a false alarm over the whole comparison, 0 < alpha < 0.5.
+
+    Raises:
+        UserError: `margin` or `alpha` out of range, or a folder that is no run directory.
+    """
+    if not 0 <= margin < 1:
+        raise UserError(f"--margin: expected a share from 0 to 1 (0.02 is two points), found {margin!r}")
+    if not 0 < alpha < 0.5:
+        raise UserError(f"--alpha: expected a chance above 0 and below 0.5, found {alpha!r}")
+    old, new = _side(baseline), _side(candidate)
+    problems = _open_ends(old) + _open_ends(new)
+    suite, different = _suites(old, new)
+    arms: list[Arm] = []
+    changes: list[Change] = []
+    if not different:
+        pairs, missing = _model_pairs(old.models, new.models)
+        problems += missing
+        for one, other in pairs:
+            label = one if one == other else f"{one} -> {other}"
+            for arm, changed, found in _arms(label, _rows(old, one), _rows(new, other)):
+                problems += found
+                arms.append(arm)
+                changes += changed
+    overall, cases = judge(_deciding(arms), margin=margin, alpha=alpha)
+    changes.sort(key=lambda change: change.after - change.before)  # stable: within it, by mode and puzzle
+    return Comparison(
+        baseline=baseline.name,
+        candidate=candidate.name,
+        suite=suite,
+        margin=margin,
+        alpha=alpha,
+        overall=overall,
+        cases=cases,
+        changes=tuple(changes),
+        problems=tuple(dict.fromkeys([*different, *problems])),
+        notes=_notes(old, new),
+    )
+
+
+def judge(arms: Sequence[Arm], *, margin: float, alpha: float) -> tuple[tuple[Case, ...], tuple[Case, ...]]:
+    """The overall cases and the family cases of some arms: the decision rule of this module, on arrays."""
+    overall = [_test(arm, None, margin, alpha) for arm in arms]
+    parts = [_test(arm, family, margin, alpha) for arm in arms for family in sorted(set(arm.family.tolist()))]
+    if len(parts) <= len(overall):  # one family: the cases are the same tests, and must not be paid for twice
+        judged = _judged(overall, 1, margin, alpha)
+        named = {(test.arm.model, test.arm.mode): test.family for test in parts}
+        return judged, tuple(_renamed(case, named.get((case.model, case.mode))) for case in judged if (case.model, case.mode) in named)
+    return _judged(overall, 2, margin, alpha), _judged(parts, 2, margin, alpha)
+
+
+@dataclass(frozen=True)
+class _Test:
+    """One case before the correction for all of them."""
+
+    arm: Arm
+    family: str | None
+    where: NDArray[np.bool_]
+    result: NonInferiority | None
+
+
+def _test(arm: Arm, family: str | None, margin: float, alpha: float) -> _Test:
+    where = np.ones(arm.counts.size, np.bool_) if family is None else arm.family == family
+    result = noninferiority(arm.old[where], arm.new[where], arm.counts[where], margin=margin, alpha=alpha) if where.any() else None
+    return _Test(arm, family, where, result)
+
+
+def _judged(tests: Sequence[_Test], groups: int, margin: float, alpha: float) -> tuple[Case, ...]:
+    """Cases with corrected p-values; alpha is shared equally among `groups` groups of tests, of which these are one."""
+    deciding = [test.result.p_worse if test.result and test.arm.decides else None for test in tests]
+    number = sum(1 for p in deciding if p is not None)
+    corrected = [None if p is None else min(1.0, groups * p) for p in holm(deciding)]
+    level = alpha / (groups * max(1, number))
+    return tuple(_case(test, p, level, margin, alpha) for test, p in zip(tests, corrected, strict=True))
+
+
+def _case(test: _Test, p_corrected: float | None, level: float, margin: float, alpha: float) -> Case:
+    """The case of a test; `level` is the one-sided level at which it raises an alarm when no other case does."""
+    arm, where, result = test.arm, test.where, test.result
+    if result is None:
+        return Case(arm.model, arm.mode, test.family, decides=arm.decides)
+    counts = arm.counts[where]
+    trials, puzzles = float(counts.sum()), int(np.count_nonzero(counts))
+    pairs = effective_pairs(arm.new[where], arm.old[where], counts, alpha=2 * alpha)
+    mde = mde_paired(pairs.n_effective, pairs.discordant_rate, alpha=2 * level)
+    p_worse = result.p_worse if p_corrected is None else p_corrected
+    return Case(
+        arm.model,
+        arm.mode,
+        test.family,
+        decides=arm.decides,
+        puzzles=puzzles,
+        trials=int(trials),
+        baseline=float(arm.old[where].sum()) / trials,
+        candidate=float(arm.new[where].sum()) / trials,
+        delta=result.delta,
+        low=result.lower_bound,
+        high=result.upper_bound,
+        p=result.p,
+        p_worse=p_worse,
+        detectable=None if mde is None else max(mde, margin),
+        enough=_enough(pairs.n_effective / puzzles, pairs.discordant_rate, margin, alpha),
+        verdict=_verdict(result, p_worse, alpha, decides=arm.decides),
+    )
+
+
+def _verdict(result: NonInferiority, p_worse: float, alpha: float, *, decides: bool) -> Verdict:
+    if result.p < alpha:
+        return Verdict.PASS
+    if p_worse >= alpha:
+        return Verdict.INCONCLUSIVE
+    return Verdict.REGRESSION if decides else Verdict.LOWER
+
+
+def _enough(worth: float, discordant_rate: float, margin: float, alpha: float) -> int | None:
+    """Puzzles that show equal models to be within the margin with 80% power; a puzzle is `worth` so many independent pairs."""
+    return math.ceil(required_pairs(margin, discordant_rate, alpha=2 * alpha) / worth) if margin else None
+
+
+def _renamed(case: Case, family: str | None) -> Case:
+    return replace(case, family=family)
+
+
+def _side(folder: Path) -> _Side:
+    run = read_run(folder)
+    path = folder / TRIALS
+    if path.is_file() and next(read_lines(path), None) is None:
+        return _Side(folder, run, None)
+    frame = load_frame([folder])
+    outcome = frame["outcome"].astype(object)
+    counted = ~outcome.isin([Outcome.ERROR.value, Outcome.CAPTION_FAILED.value])
+    right = (outcome == Outcome.CORRECT.value).astype(float).where(counted)
+    clean = frame[_TEXTS].astype(object).assign(replicate=frame["replicate"], right=right)[frame["dose"] == ""]
+    return _Side(folder, run, None if clean.empty else clean)
+
+
+def _open_ends(side: _Side) -> list[str]:
+    if side.frame is None:
+        return [f"{side.folder.name} has no finished trial (degraded images do not count)"]
+    return [] if side.run.get("finished") else [f"{side.folder.name} is not finished"]
+
+
+def _suites(old: _Side, new: _Side) -> tuple[str, list[str]]:
+    """What both runs asked, and why they cannot be compared at all."""
+    different: list[str] = []
+    shown = ""
+    for column, what in (("suite", "suites"), ("format", "answer formats")):
+        values = [sorted(set(side.frame[column].astype(str))) for side in (old, new) if side.frame is not None]
+        if len(values) == 2 and values[0] != values[1]:
+            different.append(f"different {what} ({', '.join(values[0])} and {', '.join(values[1])}): nothing can be paired")
+        shown += f" {', '.join(values[0])}" if values else ""
+    return shown.strip(), different
+
+
+def _model_pairs(old: Sequence[str], new: Sequence[str]) -> tuple[list[tuple[str, str]], list[str]]:
+    """Models that correspond: the only one of each run, else those of one name; and which are missing."""
+    if len(old) == len(new) == 1:
+        return [(old[0], new[0])], []
+    pairs = [(name, name) for name in old if name in new]
+    return pairs, [f"the candidate has no trial of {name}" for name in old if name not in new] if new else []
+
+
+def _rows(side: _Side, model: str) -> pd.DataFrame:
+    assert side.frame is not None  # it has this model
+    return side.frame[side.frame["model"] == model]
+
+
+def _arms(model: str, old: pd.DataFrame, new: pd.DataFrame) -> Iterator[tuple[Arm, list[Change], list[str]]]:
+    """The arm, the changed puzzles and the problems of each mode (and captioner, where there are several)."""
+    asked = {*old["mode"], *new["mode"]}
+    for mode in (mode for mode in Mode if mode.value in asked):
+        sides = [rows[rows["mode"] == mode.value] for rows in (old, new)]
+        for label, left, right in _by_captioner(mode.value, *sides):
+            table = _paired(left, right)
+            missing = _unpaired(f"{model}, {label}", table)
+            both = table.dropna(subset=["old", "new"])
+            puzzles = both.assign(counts=1).groupby("puzzle", sort=True)
+            sums = puzzles[["old", "new", "counts"]].sum().join(puzzles["family"].first())
+            columns = (sums[name].to_numpy(np.float64) for name in ("old", "new", "counts"))
+            arm = Arm(model, label, sums["family"].to_numpy(np.str_), *columns, decides=mode is not Mode.BLIND)
+            yield arm, _changes(model, label, sums), missing
+
+
+def _by_captioner(mode: str, old: pd.DataFrame, new: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame, pd.DataFrame]]:
+    names = [sorted(set(rows["captioner"].astype(str))) for rows in (old, new)]
+    if max(map(len, names)) <= 1:
+        yield mode, old, new
+        return
+    for name in sorted({*names[0], *names[1]}):
+        yield f"{mode} by {name}", old[old["captioner"] == name], new[new["captioner"] == name]
+
+
+def _paired(old: pd.DataFrame, new: pd.DataFrame) -> pd.DataFrame:
+    """One row per cell that either run has: puzzle, replicate, family, old and new (1 right, 0 not, NaN without a counted outcome)."""
+    sides = [rows[[*_CELL, "family", "right"]].rename(columns={"right": name}) for name, rows in (("old", old), ("new", new))]
+    table = sides[0].merge(sides[1], on=_CELL, how="outer", suffixes=("", "_new"))
+    return table.assign(family=table["family"].fillna(table["family_new"]))
+
+
+def _unpaired(what: str, table: pd.DataFrame) -> list[str]:
+    """Why the cells of a mode are incomplete, where more than the tolerance are."""
+    total = len(table)
+    if not (table["old"].notna() & table["new"].notna()).any():
+        return [f"{what}: no puzzle has an outcome in both runs"]
+    lacks = {"baseline": int(table["old"].isna().sum()), "candidate": int(table["new"].isna().sum())}
+    parts = [f"{number} of {total} trials have no outcome in the {side}" for side, number in lacks.items() if number > TOLERANCE * total]
+    return [f"{what}: {part}" for part in parts]
+
+
+def _changes(model: str, mode: str, sums: pd.DataFrame) -> list[Change]:
+    changed = sums[sums["old"] != sums["new"]]
+    rows = zip(changed["family"], changed.index, changed["old"], changed["new"], changed["counts"], strict=True)
+    return [Change(model, mode, str(family), str(puzzle), int(old), int(new), int(n)) for family, puzzle, old, new, n in rows]
+
+
+def _deciding(arms: Sequence[Arm]) -> list[Arm]:
+    """The arms, with the control deciding where there is nothing else."""
+    return list(arms) if any(arm.decides for arm in arms) else [replace(arm, decides=True) for arm in arms]
+
+
+def _notes(old: _Side, new: _Side) -> tuple[str, ...]:
+    notes: list[str] = []
+    hashes = {side.run.get("suite", {}).get("sha256") for side in (old, new)}
+    if len(hashes) > 1:
+        notes.append("the suites differ in content: only the puzzles that both have are compared")
+    extra = [name for name in new.models if name not in old.models]
+    if extra and not len(old.models) == len(new.models) == 1:
+        notes.append(f"only the candidate has {', '.join(extra)}")
+    if any(model.get("simulated") for side in (old, new) for model in side.run.get("models", ())):
+        notes.append("simulated models calibrate the instrument: their rates were chosen, not measured on any real model")
+    return tuple(notes)

@@ -1,0 +1,17 @@
+"""Content hashes: the identity of puzzles, trials, captions and cached replies."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Any
+
+
+def digest(value: Any) -> str:
+    """SHA-256 (hex) of the canonical JSON of `value`: the one identity hash of the project, the same in every process and on every machine.
+
+    Raises:
+        TypeError: `value` holds something that is not plain JSON data.
+    """
+    text = json.dumps(value, sort_keys=True, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    return hashlib.sha256(text.encode()).hexdigest()

@@ -1,0 +1,22 @@
+"""Files that are whole or absent, whatever interrupts their writing."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from bench.errors import UserError
+
+
+def write_atomically(path: Path, text: str) -> None:
+    """Write `text` beside `path` and put it in its place in one step, so that a reader or a crash never sees half of it.
+
+    Raises:
+        UserError: the disk is full or the folder cannot be written; the old file is kept.
+    """
+    part = path.with_name(path.name + ".part")
+    try:
+        part.write_text(text, encoding="utf-8")
+        part.replace(path)
+    except OSError as error:
+        part.unlink(missing_ok=True)
+        raise UserError(f"{path} cannot be written ({error.strerror})") from error

@@ -1,0 +1,259 @@
+"""Caption audit: what captions keep of the picture, which facts they lose, and which of them give the answer away.
+
+Fidelity compares each caption with the puzzle's visible facts (`tasks.fidelity`), by captioner and family. Captions that give the answer
+away (`bench.gap.leaks`) are listed by key, and the caption gap is given with and without the puzzles they serve: a gap that they alone
+make says nothing about seeing. A description may stand for perfect sight only where the exact solver finds the answer from it, which the
+suites prove for every puzzle (`Puzzle.sufficient`); how many do not is counted here.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NotRequired, TypedDict
+
+import numpy as np
+import pandas as pd
+
+from bench.gap.arms import arm, join, models
+from bench.gap.document import Interval
+from bench.gap.leaks import leak
+from bench.mode import Mode
+from bench.puzzle import Puzzle, stored_puzzle
+from bench.stats.paired import paired_difference
+from bench.stats.rates import clustered_rate
+from bench.store.reader import CAPTIONS, PUZZLES, TRIALS, read_lines
+from tasks.fidelity import Fidelity, fidelity
+from tasks.registry import family
+
+MOST = 1000
+"""Captions of one captioner and family that are compared with the facts, at most, the first by key; leaks are looked for in all."""
+_SHOWN = 5
+"""Slots and keys listed at most."""
+
+
+class ShareDoc(TypedDict):
+    """A mean over captions in [0, 1] with its 95% interval over puzzles."""
+
+    estimate: float
+    ci: Interval
+
+
+class SlotDoc(TypedDict):
+    """A kind of fact ("row #, column #"), and the shares of these facts that captions leave out and state wrongly."""
+
+    slot: str
+    lost: float
+    wrong: float
+    facts: int
+
+
+class FidelityDoc(TypedDict):
+    """Captions of one family by one captioner: `captions` in all, `compared` with the facts.
+
+    `precision` is None where no caption states a fact. `slots` are the kinds of facts most often lost or wrong, worst first.
+    """
+
+    captions: int
+    compared: int
+    recall: ShareDoc | None
+    precision: ShareDoc | None
+    f1: ShareDoc | None
+    recovered: ShareDoc | None
+    slots: list[SlotDoc]
+    leaks: int
+
+
+class LeakDoc(TypedDict):
+    """A caption that gives the answer away: "declared" or "concluded" (`bench.gap.leaks`), to the trials of one puzzle."""
+
+    caption_key: str
+    puzzle: str
+    how: str
+
+
+class LeakGapDoc(TypedDict):
+    """The caption - image gap of one model with one captioner, on all puzzles and without those whose caption gives the answer away."""
+
+    model: str
+    captioner: str
+    trials: int
+    flagged: int
+    gap: float | None
+    ci: Interval | None
+    gap_without: float | None
+    ci_without: Interval | None
+
+
+class AuditDoc(TypedDict):
+    """The section `audit` of gap.json. `insufficient` counts, by family, puzzles whose description does not suffice to answer.
+
+    `captioners` maps "model/prompt" to families; `leaks` are at most `_SHOWN` per captioner, `leak_counts` all of them.
+    """
+
+    captioners: dict[str, dict[str, FidelityDoc]]
+    leaks: list[LeakDoc]
+    leak_counts: dict[str, int]
+    gaps: list[LeakGapDoc]
+    insufficient: dict[str, int]
+    note: NotRequired[str]
+
+
+@dataclass
+class _Captions:
+    """The captions of one captioner for one family: (caption key, puzzle, text), and the leaks among them."""
+
+    items: list[tuple[str, Puzzle, str]] = field(default_factory=list[tuple[str, Puzzle, str]])
+    leaks: list[LeakDoc] = field(default_factory=list[LeakDoc])
+
+
+def audit_section(folders: Sequence[Path], frame: pd.DataFrame, *, seed: int) -> AuditDoc | None:
+    """Audit the captions of the runs in `folders`, whose merged table is `frame`; None where they hold no caption.
+
+    Raises:
+        UserError: a stored line that is no JSON.
+    """
+    puzzles = {puzzle.id: puzzle for folder in folders for puzzle in stored_puzzles(folder)}
+    captions = {line["key"]: line for folder in folders for line in _lines(folder / CAPTIONS) if line.get("text") and not line.get("error")}
+    if not captions:
+        return None
+    groups: dict[tuple[str, str], _Captions] = {}
+    flagged: set[str] = set()
+    done: dict[tuple[str, str], LeakDoc | None] = {}
+    for trial, caption_key, puzzle_id in _uses(folders):
+        line, puzzle = captions.get(caption_key), puzzles.get(puzzle_id)
+        if line is None or puzzle is None:
+            continue
+        pair = caption_key, puzzle_id
+        if pair not in done:
+            group = groups.setdefault((_captioner(line), puzzle.family), _Captions())
+            done[pair] = _leak(line["text"], puzzle, caption_key)
+            group.items.append((caption_key, puzzle, line["text"]))
+            group.leaks += [found] if (found := done[pair]) else []
+        if done[pair]:
+            flagged.add(trial)
+    captioners: dict[str, dict[str, FidelityDoc]] = {}
+    for (captioner, name), group in sorted(groups.items(), key=lambda entry: entry[0]):
+        captioners.setdefault(captioner, {})[name] = _family(group)
+    leaks = [one for group in groups.values() for one in group.leaks]
+    short = Counter(puzzle.family for puzzle in puzzles.values() if puzzle.description is not None and not puzzle.sufficient)
+    return {
+        "captioners": captioners,
+        "leaks": leaks[: _SHOWN * max(1, len(captioners))],
+        "leak_counts": dict(Counter(one["how"] for one in leaks)),
+        "gaps": list(_gaps(frame, flagged, seed)),
+        "insufficient": dict(sorted(short.items())),
+    }
+
+
+def stored_puzzles(folder: Path) -> Iterator[Puzzle]:
+    """The puzzles of a run as it stored them, without their pictures."""
+    return map(stored_puzzle, _lines(folder / PUZZLES))
+
+
+def _lines(path: Path) -> Iterator[dict[str, Any]]:
+    return (line for _, line in read_lines(path)) if path.is_file() else iter(())
+
+
+def _uses(folders: Sequence[Path]) -> Iterator[tuple[str, str, str]]:
+    """(trial key, caption key, puzzle id) of every stored trial that was shown a caption of a clear picture."""
+    for folder in folders:
+        for line in _lines(folder / TRIALS):
+            if line.get("caption_key") and not line.get("dose"):
+                yield line["key"], line["caption_key"], line["puzzle"]
+
+
+def _captioner(line: Mapping[str, Any]) -> str:
+    return f"{line.get('model') or line.get('captioner')}/{line.get('prompt') or 'plain'}"
+
+
+def _leak(text: str, puzzle: Puzzle, key: str) -> LeakDoc | None:
+    how = leak(text, puzzle)
+    return {"caption_key": key, "puzzle": puzzle.id, "how": how} if how else None
+
+
+# -- fidelity ----------------------------------------------------------------------------------------------------------------------------
+def _family(group: _Captions) -> FidelityDoc:
+    chosen = sorted(group.items, key=lambda item: item[:1])[:MOST]
+    pairs = [(puzzle, found) for _, puzzle, text in chosen if (found := fidelity(text, puzzle)) is not None]
+    claiming = [(puzzle, found) for puzzle, found in pairs if found.precision is not None]
+    return {
+        "captions": len(group.items),
+        "compared": len(pairs),
+        "recall": _mean([(puzzle, found.recall) for puzzle, found in pairs]),
+        "precision": _mean([(puzzle, found.precision or 0.0) for puzzle, found in claiming]),
+        "f1": _mean([(puzzle, found.f1) for puzzle, found in pairs]),
+        "recovered": _mean([(puzzle, float(found.recovered)) for puzzle, found in pairs]),
+        "slots": _slots(pairs),
+        "leaks": len(group.leaks),
+    }
+
+
+def _mean(values: Sequence[tuple[Puzzle, float]]) -> ShareDoc | None:
+    """Mean with Wilson's interval at the effective number of captions: safe, since a share in [0, 1] varies less than yes and no."""
+    sums: Counter[str] = Counter()
+    counts: Counter[str] = Counter()
+    for puzzle, value in values:
+        sums[puzzle.id] += value  # pyright: ignore[reportArgumentType] - a counter of fractions
+        counts[puzzle.id] += 1
+    names = list(counts)
+    rate = clustered_rate([min(sums[name], counts[name]) for name in names], [counts[name] for name in names])
+    return {"estimate": round(rate.estimate, 6), "ci": [round(rate.low, 6), round(rate.high, 6)]} if rate else None
+
+
+def slot_kind(slot: str) -> str:
+    """The kind of a fact: its slot with every number as #, so that the squares of a grid are one kind."""
+    return re.sub(r"\d+", "#", slot)
+
+
+def _slots(pairs: Sequence[tuple[Puzzle, Fidelity]]) -> list[SlotDoc]:
+    total: Counter[str] = Counter()
+    lost: Counter[str] = Counter()
+    wrong: Counter[str] = Counter()
+    facts = {puzzle.id: _fact_kinds(puzzle) for puzzle, _ in pairs}
+    for puzzle, found in pairs:
+        total.update(facts[puzzle.id])
+        lost.update(map(slot_kind, found.lost))
+        wrong.update(map(slot_kind, found.wrong))
+    rows: list[SlotDoc] = [
+        {"slot": kind, "lost": round(lost[kind] / count, 6), "wrong": round(wrong[kind] / count, 6), "facts": count}
+        for kind, count in total.items()
+        if lost[kind] or wrong[kind]
+    ]
+    return sorted(rows, key=lambda row: (-row["lost"] - row["wrong"], row["slot"]))[:_SHOWN]
+
+
+def _fact_kinds(puzzle: Puzzle) -> Counter[str]:
+    made = family(puzzle.family)
+    assert puzzle.state is not None  # there was a fidelity
+    return Counter(map(slot_kind, made.facts(made.load(puzzle.state))))
+
+
+# -- gaps --------------------------------------------------------------------------------------------------------------------------------
+def _gaps(frame: pd.DataFrame, flagged: set[str], seed: int) -> Iterator[LeakGapDoc]:
+    for model, captioner, rows in models(frame):
+        if captioner is None:
+            continue
+        mine = rows[rows["key"].isin(flagged).to_numpy()]
+        spoiled = mine["puzzle"].cat.codes.unique()
+        kept = rows[~np.isin(rows["puzzle"].cat.codes, spoiled)]
+        every, without = _gap(rows, seed), _gap(kept, seed)
+        yield {
+            "model": model,
+            "captioner": captioner,
+            "trials": int((rows["mode"] == Mode.CAPTION.value).sum()),
+            "flagged": len(mine),
+            "gap": every[0],
+            "ci": every[1],
+            "gap_without": without[0],
+            "ci_without": without[1],
+        }
+
+
+def _gap(rows: pd.DataFrame, seed: int) -> tuple[float | None, Interval | None]:
+    joined = join([arm(rows, Mode.CAPTION), arm(rows, Mode.IMAGE)])
+    found = paired_difference(joined.sums[:, 0], joined.sums[:, 1], joined.counts, seed=seed)
+    return (round(found.delta, 6), [round(found.low, 6), round(found.high, 6)]) if found else (None, None)

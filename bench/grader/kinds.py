@@ -1,0 +1,40 @@
+"""Kinds of answers: numbers, times, days, colours, sizes, shapes, yes/no.
+
+The kind of a question's options (or of its right answer) says what in a text may be an answer to it at all.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from tasks.kit.notation import NUMBER_WORDS, number
+
+_COLOURS = "red|orange|yellow|green|blue|purple|violet|pink|brown|black|white|gr[ae]y|cyan|magenta|teal|indigo|turquoise|maroon|navy|gold"
+_NUMBER = r"(?<![\w.,:/^])[-+]?(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?(?![\w:/^]|[.,]\d)"
+KINDS = {
+    "number": rf"{_NUMBER}|\b(?:{'|'.join(NUMBER_WORDS)})\b",
+    "time": r"(?<![\d:.])\d{1,2}\s?[:.h]\s?\d{2}(?![\d:])(?:\s*[ap]\.?m\b\.?)?|\b\d{1,2} o'clock\b",
+    "day": r"\b(?:mon|tues|wednes|thurs|fri|satur|sun)days?\b",
+    "colour": rf"\b(?:(?:light|dark|pale|deep|bright)[ -]?)?(?:{_COLOURS})\b",
+    "size": r"\b(?:(?:extra|very|x)[ -]?)?(?:small|medium|large|big|tiny|huge)\b",
+    "shape": r"\b(?:circle|triangle|square|rectangle|pentagon|hexagon|heptagon|octagon|star|diamond)s?\b",
+    "yes-no": r"\b(?:yes|no)\b",
+}
+"""Kind -> pattern of one answer inside a text, case aside; a question is of the first kind that fits all its answers."""
+WHOLE = {kind: re.compile(pattern, re.IGNORECASE) for kind, pattern in KINDS.items()}
+"""The same, compiled, for a text that is one answer."""
+
+
+def kind_of(answers: Sequence[str]) -> str | None:
+    """The kind that all of `answers` are of, or None."""
+    plain = [answer.strip().rstrip(".") for answer in answers]
+    return next((kind for kind, pattern in WHOLE.items() if plain and all(pattern.fullmatch(answer) for answer in plain)), None)
+
+
+def standard(text: str) -> str:
+    """Numbers in digits without commas, "4 o'clock" as 4:00; other text as it is."""
+    value = number(text)
+    if value is not None:
+        return f"{value:g}" if abs(value) < 1e6 else text
+    return re.sub(r"^(\d{1,2}) o'clock$", r"\1:00", text, flags=re.IGNORECASE)

@@ -1,0 +1,383 @@
+"""What a short piece of text says about the answer: one option, several, none, something else of the same kind, or nothing readable.
+
+A `Reader` knows one question: the options in the order shown (multiple choice) or only the right answer (open questions), the family's
+`same`, and of what *kind* the answers are (numbers, times, days, colours, sizes, shapes, yes/no). The kind says what may count as an answer
+at all: where the options are 3, 5, 10 and 15, "17" is a clear and wrong answer, "blue" is unreadable.
+
+A letter is an answer only where it is set as one: alone, in brackets, before punctuation, after "option". The article "A" and the pronoun
+"I" never are. What is negated ("not B", "rather than B") is not said.
+"""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from string import ascii_uppercase
+
+from bench.grader.kinds import KINDS, WHOLE, kind_of, standard
+
+Same = Callable[[str, str], bool]
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What a piece of text says.
+
+    Attributes:
+        answer: the option meant, or the answer stated where it is none of the options; None where `why` tells what is wrong.
+        why: "" for an answer, else "several", "conflict", "none-of-these", "no-such-option", "retracted", "refusal" or "unreadable".
+        letter: whether a letter named it.
+    """
+
+    answer: str | None
+    why: str = ""
+    letter: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What was read, and the rule that read it."""
+
+    said: Said
+    how: str
+
+
+UNREADABLE = Said(None, "unreadable")
+SEVERAL = Said(None, "several")
+CONFLICT = Said(None, "conflict")
+NONE_OF_THESE = Said(None, "none-of-these")
+NO_SUCH_OPTION = Said(None, "no-such-option")
+
+# -- pieces of grammar -------------------------------------------------------------------------------------------------------------------
+_LABEL = r"(?:option|choice|letter|answer|alternative|candidate)s?"
+_JOINED = r"(?:or|and|because|since|as|but|not|is|was|which|with|for|rather|instead|over|nor|if|i\.e|that)\b"
+# What may follow a letter for it to be a letter: nearly anything for B, only an end or a joining word for A and I, which are words.
+_AFTER_WORD = rf"(?=\s*(?:$|[,;:!?)\]/\"'&=(]|\.(?![A-Za-z])|{_JOINED}|-\s|[\u3040-\u9fff\uac00-\ud7af]))"
+_AFTER_ANY = r"(?![A-Za-z0-9_'+#^°]|-\w|\.[A-Za-z])"
+_CAPITAL = rf"(?:(?:[AI](?![A-Za-z0-9_'+#^°]|-\w){_AFTER_WORD})|(?:[B-HJ-Z]{_AFTER_ANY}))"
+_SMALL = rf"[a-z](?![\w'+#^°]|-\w){_AFTER_WORD}"
+_PURE = re.compile(rf"(?:{_LABEL}\s*[:#]?\s*)?[(\[<\"']*([A-Za-z])[)\]>\"'.:]*", re.IGNORECASE)
+_LETTER_THEN = re.compile(
+    rf"(?:{_LABEL}\s*[:#]?\s*)?[(\[\"']*([A-Za-z])[)\]\"']*(?:\s*[.:,)=-]+\s*|\s+(?=[(\[\"'])|\s+)"
+    r"(?:(?:which is|i\.e\.,?|that is,?|namely|is)\s+)?(.+)",
+    re.IGNORECASE,
+)
+_TEXT_THEN = re.compile(rf"(.+?)\s*(?:[(\[]\s*(?:{_LABEL}\s*)?([A-Za-z])[)\]]|[,-]\s*{_LABEL}\s+([A-Za-z]))", re.IGNORECASE)
+_HEADED = re.compile(
+    rf"(?:{_LABEL}\s*[:#]?\s*[(\[]?([A-Za-z])[)\]]?(?![\w'])|[(\[]?([A-Z])[)\].:](?![\w.])|[(\[]([a-z])[)\]])\s*(.*)", re.DOTALL
+)
+_LETTERS = re.compile(
+    rf"\b(?i:{_LABEL})\s*[:#]?\s*[(\[\"']?({_CAPITAL}|{_SMALL})|[(\[]([A-Za-z])[)\]]"
+    rf"|(?:^[\s\"']*|\b(?i:or|and|but|not|nor|neither|either|leaving|is|be|than|of|out)\s+"
+    rf"(?i:(?:maybe|perhaps|possibly|probably|even|also)\s+)?|[,/&:]\s*)({_CAPITAL})"
+)
+_POSITION = re.compile(
+    r"\b(?:option|choice|number|no\.|#)\s*#?\s*(\d{1,2})\b|\b(first|second|third|fourth|last)\s+(?:option|choice|one)\b", re.IGNORECASE
+)
+_ORDINALS = ("first", "second", "third", "fourth")
+_FILLER = re.compile(
+    r"(?:(?:therefore|thus|so|hence|clearly|definitely|certainly|probably|likely|most likely|perhaps|maybe|possibly|indeed|simply|just|"
+    r"actually|about|approximately|approx\.?|around|roughly|exactly|still|again|then|now|finally|i (?:think|believe|guess|would say)|"
+    r"i'd say|it(?:'s| is| was| would be| should be| must be)|that(?:'s| is)|is|are|be|would be|should be|must be|the answer is|either)\b"
+    r"[\s,:]*|[=:~≈>]\s*|-{1,2}>?\s+)+",
+    re.IGNORECASE,
+)
+_NEGATION = re.compile(
+    r"(?:\b(?:not|never|(?:anything|everything|all|any|nothing) but|neither|nor|except(?: for)?|excluding|excludes?|without|unlike|"
+    r"rather than|instead of|other than|over|under|between|up to|at (?:least|most)|"
+    r"(?:more|less|fewer|greater|smaller|higher|lower|larger|earlier|later) than|"
+    r"rul(?:e|es|ed|ing) out|eliminat(?:e|es|ed|ing)|discard(?:s|ed|ing)?|reject(?:s|ed|ing)?|no longer)|n't)\s+"
+    rf"(?:(?:be|is|the|a|an|both|simply|just|either|{_LABEL})\s+)*[(\[\"']*$",
+    re.IGNORECASE,
+)
+_CHAIN = re.compile(rf"[\s)\]\"']*,?\s*(?:or|nor|and)\s+(?:{_LABEL}\s+)?[\s(\[\"']*", re.IGNORECASE)
+_CLAUSE_END = re.compile(
+    r"[.!?;](?=[\s\"')\]]|$)|\n|\s-+\s|,?(?:^|\s)\b(?:because|since|given|due to|where|while|whereas|so that|so (?:it|the|we)|if|when|"
+    r"note that|although|though|however|based on|as (?:the|it|we|there|shown|this|that|required|expected))\b",
+    re.IGNORECASE,
+)
+_OTHERWISE = re.compile(r"\b(?:otherwise|or else|else|if not)\b[\s,:]*", re.IGNORECASE)
+_ALTERNATIVE = re.compile(r"\b(?:or|and|maybe|perhaps|possibly|not)\b|[,/&(]|^\s*$", re.IGNORECASE)
+_NO_UNIT = frozenset(
+    {"not", "or", "and", "no", "plus", "minus", "times", "of", "is", "are", "but", "would", "should",
+     "must", "will", "can", "could", "was", "has", "too", "seems", "looks", "fits", "works"}
+)  # fmt: skip
+_SECOND_THOUGHT = re.compile(r"[\s.,]*(?:no(?=\s*[,.:;!-]+\s*\w)|wait|actually|sorry|correction|oops|hmm+|scratch)\b", re.IGNORECASE)
+_OPERATOR = re.compile(r"^\s*(?:[+*/x^%÷·<>]|-(?=\s*\d)|plus\b|minus\b|times\b|divided\b|modulo\b)\s*", re.IGNORECASE)
+_ABSTAINS = re.compile(
+    r"(?:none(?: of (?:the )?(?:above|these|them|options|given options|choices|listed options|provided options))?|neither(?: of .{0,30})?|"
+    r"all of (?:the )?(?:above|these|them)|both(?: of .{0,30})?|unknown|unclear|undetermined|n/?a|not sure|uncertain|undefined|"
+    r"(?:i )?(?:don't|do not|cannot|can't) (?:know|tell|say|determine)\b.{0,80}|i'm not sure\b[^,;]{0,80}|"
+    r"(?:it )?(?:cannot|can't|can not|could not) be (?:determined|known|answered|solved)\b.{0,80}|not (?:possible to )?determin\w+|"
+    r"(?:not )?(?:enough|insufficient) information\b.{0,60}|no (?:answer|solution|option|correct option|correct answer)\b.{0,60})",
+    re.IGNORECASE,
+)
+_TIMES_NUMBER, _NUMBER_TIMES = re.compile(r"\s*x\s*\d"), re.compile(r"\d\s*x\s*$")
+_WORDY = frozenset({"yes", "no", "none", "all", "one", "both", "true", "false"})
+_BEFORE_WORDY = re.compile(
+    r"(?:^|[,.:;!?\"'(\[/-]|\b(?:is|be|was|or|and|say|so|thus|hence|therefore|but|not|than|of|a))\s*$", re.IGNORECASE
+)
+_AFTER_WORDY = re.compile(r"\s*(?:$|[,.:;!?\"'()\[\]/-]|(?:because|since|as|or|and|but|not|rather|it|you|there|we|they)\b)", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class Mention:
+    """A letter or an answer text inside a clause; `answer` is None for a letter beyond the options."""
+
+    start: int
+    end: int
+    answer: str | None
+    letter: bool
+
+
+def clause(text: str) -> str:
+    """`text` up to the end of its first sentence or to the reason that follows ("because", "since", a dash)."""
+    found = _CLAUSE_END.search(text)
+    return text[: found.start()] if found else text
+
+
+def trimmed(text: str) -> str:
+    """`text` in one line without what surrounds an answer: quotes, brackets, final stops, leading "probably" or "it is"."""
+    bare = " ".join(text.split())
+    for _ in range(4):
+        before = bare
+        bare = bare.strip(" \t\"'|,;").rstrip(".!?:").lstrip(".:)]>")
+        if bare[:1] + bare[-1:] in ("()", "[]", "<>"):
+            bare = bare[1:-1]
+        filler = _FILLER.match(bare)
+        if filler and filler.end() < len(bare):
+            bare = bare[filler.end() :]
+        if bare == before:
+            break
+    return bare
+
+
+class Reader:
+    """Reads answers to one question.
+
+    Args:
+        options: in the order shown; empty for an open question.
+        gold: the right answer. Of an open question it says what kind of answer to look for; the comparison with it is the grader's.
+        same: the family's answer equivalence.
+    """
+
+    def __init__(self, options: Sequence[str], gold: str, same: Same) -> None:
+        self.options = tuple(options)
+        self.letters = ascii_uppercase[: len(self.options)]
+        self.gold = gold
+        self.same = same
+        self.kind = kind_of(self.options or (gold,))
+        patterns = [KINDS[self.kind]] if self.kind else []
+        if self.options and self.kind not in ("number", "time", "yes-no"):
+            words = "|".join(
+                re.escape(" ".join(option.split())).replace(r"\ ", r"\s+") for option in sorted(self.options, key=len, reverse=True)
+            )
+            patterns.append(rf"(?<![\w-])(?:{words})(?![\w-])")
+        self._tokens = re.compile("|".join(patterns), re.IGNORECASE) if patterns else None
+
+    # -- one whole answer ----------------------------------------------------------------------------------------------------------------
+    def whole(self, text: str) -> Said | None:
+        """What `text` says if all of it is an answer ("B", "(b)", "B. 4:23", "4:23", "12 minutes"), else None."""
+        if len(text) > 300:
+            return None
+        bare = trimmed(text)
+        if not bare or len(bare) > 120:
+            return None
+        return self._letter(bare) or self._text(bare) or self._position(bare) or self._paired(bare) or self._off(bare)
+
+    def _letter(self, bare: str) -> Said | None:
+        pure = _PURE.fullmatch(bare) if self.letters else None
+        return self._named(pure[1]) if pure else None
+
+    def _named(self, letter: str) -> Said | None:
+        index = self.letters.find(letter.upper())
+        if index >= 0:
+            return Said(self.options[index], letter=True)
+        return None if letter in "Ii" or letter.islower() else NO_SUCH_OPTION
+
+    def _text(self, bare: str) -> Said | None:
+        """`bare` as the text of an answer: an option, or what the gold answer of an open question is; units may follow a number."""
+        for candidate in (bare, self._without_unit(bare)):
+            listed = self._listed(candidate) if candidate else None
+            if listed is not None:
+                return Said(listed)
+        return None
+
+    def _listed(self, text: str) -> str | None:
+        answers = self.options or (self.gold,)
+        spelled = self._spelled(text)
+        exact = next((answer for answer in answers if self._spelled(answer) == spelled), None)
+        singular = text[:-1] if self.kind in ("shape", "day") and spelled.endswith("s") else text
+        return exact if exact is not None else next((answer for answer in answers if self.same(singular, answer)), None)
+
+    def _spelled(self, text: str) -> str:
+        """`text` without what makes no difference of spelling: case, and the gap in "light blue"."""
+        return re.sub(r"[ -]", "", text.casefold()) if self.kind in ("colour", "size") else text.casefold()
+
+    def _without_unit(self, bare: str) -> str | None:
+        """The number of "12 minutes", or the time of "4:23 in the afternoon": at the head, with nothing behind it but a few words."""
+        token = self._tokens.match(bare) if self._tokens is not None and self.kind in ("number", "time") else None
+        if token is None:
+            return None
+        words = bare[token.end() :].lstrip("%° ").split()
+        plain = len(words) <= 5 and all(re.fullmatch(r"[^\W\d]+", word) for word in words) and (not words or bare[token.end()] in " %°")
+        return standard(token[0]) if plain and not _NO_UNIT & {word.lower() for word in words} else None
+
+    def _off(self, bare: str) -> Said | None:
+        """An answer of the right kind that is no option; of an open question any answer of its kind, or a few words where it has none."""
+        if _ABSTAINS.fullmatch(bare):
+            return NONE_OF_THESE
+        if self.kind and self._tokens:
+            stated = self._without_unit(bare) or bare
+            return Said(standard(stated)) if WHOLE[self.kind].fullmatch(stated) else None
+        short = not self.options and len(bare.split()) <= 4 and not re.search(r"\b(?:or|and|not)\b|[/,;:]", bare, re.IGNORECASE)
+        return Said(bare) if short else None
+
+    def _position(self, bare: str) -> Said | None:
+        """Reads "option 2" (the text 2 or the second one?) only where both are the same; "the second option" is plain."""
+        found = _POSITION.fullmatch(bare.removeprefix("the ")) if self.options else None
+        if not found:
+            return None
+        if found[2]:
+            word = found[2].lower()
+            index = len(self.options) - 1 if word == "last" else _ORDINALS.index(word)
+            return Said(self.options[index]) if index < len(self.options) else NO_SUCH_OPTION
+        index, listed = int(found[1]) - 1, self._listed(found[1])
+        at_place = self.options[index] if 0 <= index < len(self.options) else None
+        if listed is None or at_place is None:
+            return Said(listed) if listed else UNREADABLE
+        return Said(listed) if self.same(listed, at_place) else CONFLICT
+
+    def _paired(self, bare: str) -> Said | None:
+        """A letter with the text of an option, in either order."""
+        return (self._letter_and_text(bare) or self._text_and_letter(bare)) if self.letters else None
+
+    def _text_and_letter(self, bare: str) -> Said | None:
+        parts = _TEXT_THEN.fullmatch(bare)
+        named = self._named(parts[2] or parts[3]) if parts else None
+        stated = self._text(trimmed(parts[1])) if parts else None
+        if named is None or named.answer is None or stated is None or stated.answer is None:
+            return None
+        return named if self.same(stated.answer, named.answer) else CONFLICT
+
+    def _letter_and_text(self, bare: str) -> Said | None:
+        parts = _LETTER_THEN.fullmatch(bare)
+        if not parts:
+            return None
+        named, rest = self._named(parts[1]), trimmed(parts[2])
+        if named is None or named.answer is None or _SECOND_THOUGHT.match(parts[2]):
+            return None
+        exact = next((option for option in self.options if option.casefold() == rest.casefold()), None)
+        second = self._letter(rest) if exact is None else None
+        if second is not None:
+            return named if second == named else SEVERAL
+        stated = Said(exact) if exact is not None else self._text(rest) or self._off(rest)
+        if stated is None:
+            return None
+        return named if stated.answer is not None and self.same(stated.answer, named.answer) else CONFLICT
+
+    # -- an answer at the head of a text -------------------------------------------------------------------------------------------------
+    def stated(self, content: str) -> Said:
+        """What the text after a cue ("the answer is ...") says: its first line or clause if that is an answer, else its one mention."""
+        line = next((line for line in content[:2_000].split("\n") if line.strip()), "").strip()[:400]
+        head = clause(line)
+        if (other := _OTHERWISE.search(line)) and (second := self.mentioned(line[other.end() :])).answer is not None:
+            first = self.mentioned(line[: other.start()])
+            if first.answer is not None and not self.same(first.answer, second.answer):
+                return SEVERAL  # "4:23 if the short hand is past 4, otherwise 5:23"
+        for piece in (line, head, *([head.rsplit("=", 1)[1]] if "=" in head else [])):
+            said = self.whole(piece)
+            if said is not None:
+                return said
+        return self.headed(line) or self.mentioned(head)
+
+    def headed(self, line: str) -> Said | None:
+        """A letter set as an answer before an explanation ("B) The hands ...", "Option C, since ..."); None where there is none.
+
+        Where the first clause of the explanation is itself an answer, it has to be the same one.
+        """
+        match = _HEADED.match(line.lstrip(" \"'")) if self.letters else None
+        if not match:
+            return None
+        named = self._named(match[1] or match[2] or match[3])
+        if (
+            named is None
+            or named.answer is None
+            or (match[1] and match[1].upper() in "AI" and not re.match(rf"$|[.,;:)\]-]|{_JOINED}", match[4]))
+        ):
+            return named if named is NO_SUCH_OPTION else None
+        rest = trimmed(clause(match[4]))
+        second = self._letter(rest) if rest else None
+        if second is not None or re.match(r"[,/&]|(?:or|and)\b", match[4]):
+            return named if second == named else None
+        if any(mention.letter and mention.answer != named.answer for mention in self.mentions(rest)):
+            return SEVERAL
+        stated = self._text(rest) or self._off(rest) if rest else None
+        return CONFLICT if stated and stated.answer and not self.same(stated.answer, named.answer) else named
+
+    # -- mentions ------------------------------------------------------------------------------------------------------------------------
+    def mentioned(self, text: str) -> Said:
+        """What the mentions in a clause say together: an answer at the head counts alone unless an alternative is joined to it."""
+        text = text.strip()[:400]
+        mentions = self.mentions(text)
+        if not mentions:
+            return NONE_OF_THESE if _ABSTAINS.fullmatch(trimmed(text)) else UNREADABLE
+        filler = _FILLER.match(text)
+        at_head = mentions[0].start <= (filler.end() if filler else 0) + 4
+        if at_head and not mentions[0].letter and _OPERATOR.match(text[mentions[0].end :]):
+            return UNREADABLE  # the start of a sum, not its result
+        counted = mentions[:1]
+        for before, after in itertools.pairwise(mentions):
+            if at_head and not (before.letter or after.letter or _ALTERNATIVE.search(text[before.end : after.start][:40])):
+                break
+            counted.append(after)
+        return self.together(counted)
+
+    def together(self, mentions: Sequence[Mention]) -> Said:
+        """What several mentions say: one answer, a letter at odds with a text, or several answers."""
+        answers = list(dict.fromkeys(mention.answer for mention in mentions))
+        distinct = [a for i, a in enumerate(answers) if not any(a is not None and b is not None and self.same(a, b) for b in answers[:i])]
+        if len(distinct) == 1:
+            return Said(distinct[0], letter=any(m.letter for m in mentions)) if distinct[0] is not None else NO_SUCH_OPTION
+        letters = {mention.answer for mention in mentions if mention.letter}
+        return CONFLICT if len(distinct) == 2 and len(letters) == 1 and not all(m.letter for m in mentions) else SEVERAL
+
+    def mentions(self, text: str) -> list[Mention]:
+        """The letters and answer texts that `text` mentions and does not negate, in order."""
+        found = sorted((*self._letter_mentions(text), *self._text_mentions(text)), key=lambda mention: mention.start)
+        kept: list[Mention] = []
+        negated, end, last = False, -1, None
+        for mention in found:
+            if mention.start < end:
+                continue
+            gap = text[end : mention.start] if end >= 0 else None
+            repeats = gap is not None and mention.answer == last and not gap.strip(" .,:;()[]\"'=-")  # "(B) 8:09"
+            joined = gap is not None and _CHAIN.fullmatch(gap) is not None
+            negated = bool(_NEGATION.search(text[max(0, mention.start - 40) : mention.start])) or (negated and (repeats or joined))
+            end, last = mention.end, mention.answer
+            if not negated:
+                kept.append(mention)
+        return kept
+
+    def _letter_mentions(self, text: str) -> Iterator[Mention]:
+        if not self.letters:
+            return
+        for match in _LETTERS.finditer(text):
+            group = next(index for index in (1, 2, 3) if match[index])
+            named = self._named(match[group])
+            if named is not None:
+                yield Mention(match.start(group), match.end(), named.answer, letter=True)
+
+    def _text_mentions(self, text: str) -> Iterator[Mention]:
+        if self._tokens is None:
+            return
+        for match in self._tokens.finditer(text):
+            before, after = text[max(0, match.start() - 20) : match.start()], text[match.end() : match.end() + 20]
+            if match[0].lower() in _WORDY and not (_BEFORE_WORDY.search(before) and _AFTER_WORDY.match(after)):
+                continue  # "no" in "there is no way", "one" in "one of them"
+            if self.kind == "number" and (_TIMES_NUMBER.match(after) or _NUMBER_TIMES.search(before)):
+                continue  # the size of a board
+            listed = self._listed(match[0])
+            yield Mention(match.start(), match.end(), listed if listed is not None else standard(match[0]), letter=False)

@@ -1,0 +1,1 @@
+"""Inspect AI: our suites as its tasks, our runs as its logs."""

@@ -1,0 +1,1 @@
+"""Models behind a network: one file per protocol, and what the protocols share."""

@@ -1,0 +1,1 @@
+"""Models in this process: checkpoints by transformers or vLLM."""

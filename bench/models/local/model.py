@@ -1,0 +1,121 @@
+"""A model in this process: a checkpoint behind a `Batcher`, run by transformers (`hf/…`) or by vLLM (`vllm/…`).
+
+Every sampling parameter is explicit: what a checkpoint's `generation_config` would like is never used, but for the tokens that end a reply.
+Where a person asks for no temperature, the model is greedy, since a local model has no provider's default; `top_p`, `top_k` and penalties
+are off. A trial's seed alone decides its random numbers, whatever it is batched with.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from bench.errors import MissingExtraError, UserError
+from bench.image import ImageLimits
+from bench.models.base import Reply, Request, Sampling
+from bench.models.local.checkpoint import Checkpoint
+from bench.models.local.queue import Batcher, Engine
+from bench.models.options import ModelOptions
+
+PACKAGES: Mapping[str, tuple[tuple[str, ...], str]] = {
+    "hf": (("torch", "transformers"), "local"),
+    "vllm": (("vllm",), "vllm"),
+}
+"""By provider: the packages that it imports and the extra that installs them."""
+
+HIGHEST_TEMPERATURE = 2.0
+
+Announce = Callable[[str], None]
+
+
+def say(line: str) -> None:
+    """Tell the person at the terminal, beside the results."""
+    sys.stderr.write(f"{line}\n")
+
+
+def temperature_of(sampling: Sampling) -> float:
+    """The temperature in force: 0 (greedy) where none was asked for."""
+    return sampling.temperature or 0.0
+
+
+class Local:
+    """A checkpoint that is loaded by its first request and freed by `close`. See the module's text.
+
+    Attributes:
+        checkpoint: what is loaded.
+        batcher: the queue in front of the engine.
+    """
+
+    simulated = False
+    limits = ImageLimits(max_bytes=1 << 30)
+
+    def __init__(self, name: str, provider: str, text: str, options: ModelOptions, *, announce: Announce = say) -> None:
+        """Check the name, the files and the options; nothing is imported or loaded.
+
+        Raises:
+            UserError: an unknown option, no such folder, no chat template, no images, or sampling that cannot be done.
+            MissingExtraError: the packages are not installed.
+        """
+        _check_installed(provider)
+        _check_sampling(name, options.sampling())
+        self.name = name
+        self.provider = provider
+        self.checkpoint = Checkpoint.parse(name, provider, text)
+        self.model_id = self.checkpoint.identity
+        self.batcher = Batcher(
+            _engine(name, provider, self.checkpoint, announce),
+            full=options.concurrency,
+            largest=self.checkpoint.extra.get("batch"),
+        )
+
+    def payload(self, request: Request) -> Mapping[str, Any]:
+        """Everything that decides the reply, the image's bytes replaced by the picture's `identity`."""
+        return {
+            "model": self.model_id,
+            "text": request.text,
+            "image": request.picture.identity if request.picture is not None else None,
+            "max_tokens": request.sampling.max_tokens,
+            "temperature": temperature_of(request.sampling),
+            "seed": request.sampling.seed,
+        }
+
+    async def ask(self, request: Request) -> Reply:
+        """Answer `request` with whatever waits beside it.
+
+        Raises:
+            UserError: the checkpoint cannot be loaded or used.
+            Rejected, Unusable: see `bench.errors`.
+        """
+        return await self.batcher.ask(request)
+
+    async def close(self) -> None:
+        """Free the memory; a later request loads the checkpoint again."""
+        await self.batcher.close()
+
+
+def _engine(name: str, provider: str, checkpoint: Checkpoint, announce: Announce) -> Engine:
+    if provider == "hf":
+        from bench.models.local.transformers import Transformers
+
+        return Transformers(name, checkpoint, announce)
+    from bench.models.local.vllm import Replicas, Vllm
+
+    if checkpoint.extra.get("dp", 1) > 1:
+        return Replicas(name, checkpoint, announce)
+    return Vllm(name, checkpoint, announce)
+
+
+def _check_installed(provider: str) -> None:
+    packages, extra = PACKAGES[provider]
+    for package in packages:
+        if importlib.util.find_spec(package) is None:
+            raise MissingExtraError(package, extra)
+
+
+def _check_sampling(name: str, sampling: Sampling) -> None:
+    if sampling.reasoning not in (None, "off"):
+        raise UserError(f"{name}: a local checkpoint has no reasoning to set: leave --reasoning out, found {sampling.reasoning!r}")
+    if not 0.0 <= temperature_of(sampling) <= HIGHEST_TEMPERATURE:
+        raise UserError(f"{name}: expected a temperature between 0 and {HIGHEST_TEMPERATURE:g}, found {sampling.temperature}")

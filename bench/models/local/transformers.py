@@ -1,0 +1,258 @@
+"""`hf/…`: a checkpoint run by transformers, in batches padded on the left.
+
+Sampling at a temperature T is the Gumbel-max trick: the largest of logit/T + Gumbel noise is a draw from softmax(logit/T). The noise of
+each row comes from a generator with that row's own seed, so a trial draws the same numbers in any batch, which `do_sample` cannot promise
+(it draws for the whole batch from one stream). To `generate` everything is then greedy.
+"""
+
+from __future__ import annotations
+
+import gc
+import importlib
+import importlib.util
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, cast
+
+from bench.errors import MissingExtraError, Rejected, Unusable, UserError
+from bench.models.base import Reply, Request, Stop, Usage
+from bench.models.local.checkpoint import Checkpoint
+from bench.models.local.processor import SentSizes, load_errors, load_processor, one_line, pixels, why_unfit
+from bench.models.local.queue import OutOfMemory, Unanswerable
+
+_CPU_MEMORY = ("can't allocate memory", "not enough memory")
+
+
+@dataclass(frozen=True)
+class _Loaded:
+    """A model with all that answering takes. `ends` are the tokens that end a reply, `length` the longest prompt and reply together."""
+
+    torch: Any
+    model: Any
+    processor: Any
+    sizes: SentSizes
+    device: Any
+    ends: tuple[int, ...]
+    pad: int
+    length: int
+    reported: str
+
+
+class Transformers:
+    """The engine behind `hf/…`.
+
+    Args:
+        name: as the person wrote it, for messages.
+        checkpoint: what to load.
+        announce: told once which device and dtype were chosen.
+    """
+
+    def __init__(self, name: str, checkpoint: Checkpoint, announce: Callable[[str], None]) -> None:
+        self._name = name
+        self._checkpoint = checkpoint
+        self._announce = announce
+        self._stopped = threading.Event()
+        self._loaded: _Loaded | None = None
+
+    def load(self) -> None:
+        """Load processor and weights; see `Engine.load`."""
+        checkpoint = self._checkpoint
+        self._stopped.clear()
+        torch: Any = importlib.import_module("torch")
+        transformers: Any = importlib.import_module("transformers")
+        transformers.utils.logging.set_verbosity_error()
+        transformers.utils.logging.disable_progress_bar()
+        options = {"revision": checkpoint.revision, "trust_remote_code": checkpoint.trust_remote_code}
+        try:
+            device, dtype = choose(torch, checkpoint.extra.get("device", "auto"), checkpoint.extra.get("dtype", "auto"))
+            processor = load_processor(checkpoint.where, **options)
+            why = why_unfit(processor)
+            if why is not None:
+                raise UserError(f"{self._name}: {checkpoint.where} {why}")
+            model: Any = transformers.AutoModelForImageTextToText.from_pretrained(checkpoint.where, dtype=dtype, **options)
+            if checkpoint.adapter is not None:
+                model = with_adapter(model, checkpoint.adapter)
+            model = model.to(device).eval()
+        except load_errors() as error:
+            raise UserError(f"{self._name}: cannot be loaded: {one_line(error)}") from error
+        self._loaded = _loaded(torch, transformers, model, processor, device, checkpoint)
+        self._announce(f"{self._name}: transformers on {device}, {str(dtype).removeprefix('torch.')}")
+
+    def answer(self, requests: Sequence[Request]) -> list[Reply | Rejected]:
+        """Answer a batch; see `Engine.answer`."""
+        loaded = self._loaded
+        if loaded is None:
+            raise Unusable(f"{self._name}: asked before it was loaded")
+        started = time.perf_counter()
+        inputs = _prepare(loaded, requests)
+        lengths = [int(length) for length in inputs["attention_mask"].sum(dim=1)]
+        too_long = next((length for length in lengths if length >= loaded.length), None)
+        if too_long is not None:
+            raise Unanswerable(f"{self._name}: the prompt has {too_long} tokens, and the model takes {loaded.length} with the reply")
+        rooms = [min(request.sampling.max_tokens, loaded.length - length) for request, length in zip(requests, lengths, strict=True)]
+        try:
+            rows = self._generate(loaded, inputs, requests, max(rooms))
+        except (loaded.torch.OutOfMemoryError, MemoryError) as error:
+            raise self._out_of_memory(loaded) from error
+        except RuntimeError as error:
+            if any(words in str(error) for words in _CPU_MEMORY):
+                raise self._out_of_memory(loaded) from error
+            raise Unusable(f"{self._name}: {one_line(error)}") from error
+        latency = time.perf_counter() - started
+        return [
+            _reply(loaded, request, row[:room], length, latency)
+            for request, row, room, length in zip(requests, rows, rooms, lengths, strict=True)
+        ]
+
+    def stop(self) -> None:
+        """End the batch at hand after its next token."""
+        self._stopped.set()
+
+    def free(self) -> None:
+        """Drop the weights and give cached device memory back."""
+        loaded, self._loaded = self._loaded, None
+        if loaded is not None:
+            torch = loaded.torch
+            del loaded
+            gc.collect()
+            _empty_cache(torch)
+
+    def _generate(self, loaded: _Loaded, inputs: Any, requests: Sequence[Request], new: int) -> list[list[int]]:
+        """The new tokens of each row, padding and ends included."""
+        transformers: Any = importlib.import_module("transformers")
+        settings = transformers.GenerationConfig(
+            max_new_tokens=new, do_sample=False, num_beams=1, use_cache=True, eos_token_id=list(loaded.ends), pad_token_id=loaded.pad
+        )
+        noise = noise_for(loaded.torch, requests, loaded.device)
+        stopped = self._stopped
+
+        def given_up(input_ids: Any, scores: Any, **_: Any) -> Any:
+            return loaded.torch.full((input_ids.shape[0],), stopped.is_set(), device=input_ids.device, dtype=loaded.torch.bool)
+
+        with loaded.torch.inference_mode():
+            made = loaded.model.generate(
+                **inputs.to(loaded.device, dtype=loaded.model.dtype),
+                generation_config=settings,
+                logits_processor=[noise] if noise is not None else [],
+                stopping_criteria=[given_up],
+            )
+        return made[:, inputs["input_ids"].shape[1] :].tolist()
+
+    def _out_of_memory(self, loaded: _Loaded) -> OutOfMemory:
+        gc.collect()
+        _empty_cache(loaded.torch)
+        return OutOfMemory(self._name)
+
+
+def choose(torch: Any, device: str, dtype: str) -> tuple[Any, Any]:
+    """The device and dtype to use: the accelerator if there is one, bfloat16 on it and float32 on a CPU, unless told otherwise.
+
+    Raises:
+        ValueError: the device is not there.
+    """
+    if device == "auto":
+        device = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
+    if device.startswith("cuda") and not torch.cuda.is_available():
+        raise ValueError(f"device={device}, but torch sees no CUDA device")
+    name = dtype if dtype != "auto" else "bfloat16" if device.startswith("cuda") else "float32"
+    return torch.device(device), getattr(torch, name)
+
+
+def with_adapter(model: Any, adapter: str) -> Any:
+    """The model with the LoRA adapter merged into its weights, so that it runs as fast as without."""
+    if importlib.util.find_spec("peft") is None:
+        raise MissingExtraError("peft", "local")
+    peft: Any = importlib.import_module("peft")
+    return peft.PeftModel.from_pretrained(model, adapter).merge_and_unload()
+
+
+def _loaded(torch: Any, transformers: Any, model: Any, processor: Any, device: Any, checkpoint: Checkpoint) -> _Loaded:
+    tokenizer = processor.tokenizer
+    ends = _ends(model.generation_config.eos_token_id, tokenizer.eos_token_id)
+    pad = tokenizer.pad_token_id
+    # `generate` fills what its own argument leaves open from here: the checkpoint's taste in sampling must not come in by that door.
+    model.generation_config = transformers.GenerationConfig()
+    text = model.config.get_text_config()
+    commit = getattr(model.config, "_commit_hash", None)
+    return _Loaded(
+        torch=torch,
+        model=model,
+        processor=processor,
+        sizes=SentSizes(processor.image_processor),
+        device=device,
+        ends=ends,
+        pad=int(pad) if pad is not None else ends[0] if ends else 0,
+        length=int(getattr(text, "max_position_embeddings", 1 << 20)),
+        reported=checkpoint.identity if commit is None else f"{checkpoint.identity}@{commit}",
+    )
+
+
+def _ends(chosen: Any, fallback: Any) -> tuple[int, ...]:
+    """The tokens that end a reply: the checkpoint's, one or several, else the tokenizer's."""
+    found: Any = fallback if chosen is None else chosen
+    several = cast("list[Any]", found) if isinstance(found, list) else [found]
+    return tuple(int(token) for token in several if token is not None)
+
+
+def _prepare(loaded: _Loaded, requests: Sequence[Request]) -> Any:
+    """The batch as tensors, padded on the left.
+
+    Raises:
+        Unanswerable: the processor refuses at least one request.
+    """
+    chats: list[Any] = []
+    for request in requests:
+        shown = [{"type": "image", "image": pixels(request.picture.data)}] if request.picture is not None else []
+        chats.append([{"role": "user", "content": [*shown, {"type": "text", "text": request.text}]}])
+    try:
+        return loaded.processor.apply_chat_template(
+            chats,
+            add_generation_prompt=True,
+            tokenize=True,
+            return_dict=True,
+            return_tensors="pt",
+            processor_kwargs={"padding": True, "padding_side": "left"},
+        )
+    except (ValueError, TypeError, IndexError) as error:
+        raise Unanswerable(one_line(error)) from error
+
+
+def noise_for(torch: Any, requests: Sequence[Request], device: Any) -> Callable[[Any, Any], Any] | None:
+    """What turns the greedy choice into a draw, for the rows that have a temperature; None where all are greedy."""
+    rows: list[tuple[int, float, Any]] = []
+    for index, request in enumerate(requests):
+        temperature = request.sampling.temperature or 0.0
+        if temperature > 0.0:
+            rows.append((index, temperature, torch.Generator(device=device).manual_seed(request.sampling.seed)))
+    if not rows:
+        return None
+
+    def add(input_ids: Any, scores: Any) -> Any:
+        scores = scores.float().clone()
+        for index, temperature, generator in rows:
+            waits = torch.empty_like(scores[index]).exponential_(generator=generator)
+            scores[index] = scores[index] / temperature - waits.clamp_min(1e-30).log()  # -log of Exp(1) is Gumbel
+        return scores
+
+    return add
+
+
+def _reply(loaded: _Loaded, request: Request, tokens: Sequence[int], prompt: int, latency: float) -> Reply:
+    end = next((index for index, token in enumerate(tokens) if token in loaded.ends), None)
+    kept = tokens if end is None else tokens[: end + 1]
+    picture = request.picture
+    return Reply(
+        text=loaded.processor.tokenizer.decode(kept, skip_special_tokens=True, clean_up_tokenization_spaces=False),
+        stop=Stop.LENGTH if end is None else Stop.END,
+        usage=Usage(prompt, len(kept)),
+        latency_s=latency,
+        model=loaded.reported,
+        sent_px=loaded.sizes.of(picture.width, picture.height) if picture is not None else None,
+    )
+
+
+def _empty_cache(torch: Any) -> None:
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()

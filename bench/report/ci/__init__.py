@@ -1,0 +1,1 @@
+"""What continuous integration reads: JUnit XML and the summary of a pull request."""

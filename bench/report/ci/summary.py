@@ -1,0 +1,126 @@
+"""A comparison as Markdown for a pull-request comment or `$GITHUB_STEP_SUMMARY`: the verdict first, details folded away.
+
+GitHub refuses a comment of more than 65,536 characters, so every part has a budget in bytes and says what it left out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from bench.compare.comparison import NO_REGRESSION, REGRESSION, Case, Change, Comparison, Verdict
+from bench.report import words
+from bench.report.markdown import table, text
+
+LIMIT = 60_000
+"""Most bytes of a summary."""
+_CASES, _FAMILIES, _CHANGES, _LINES = 16_000, 14_000, 20_000, 4_000
+_LONGEST = 120
+_MARKS = {NO_REGRESSION: "✅", REGRESSION: "❌"}
+
+
+def render(comparison: Comparison) -> str:
+    """The whole summary."""
+    several = len({case.model for case in comparison.overall}) > 1
+    head = f"### {_MARKS.get(comparison.exit_code, '⚠️')} {_cell(comparison.sentence, 400)}"
+    about = (
+        f"`compare` {_cell(comparison.baseline)} (baseline) with {_cell(comparison.candidate)} (candidate): suite "
+        f"{_cell(comparison.suite)}, margin {100 * comparison.margin:g} points, alpha {comparison.alpha:g}."
+    )
+    lines = [head, "", about, "", *_bullets((*comparison.problems, *comparison.notes))]
+    lines += _cases(comparison.overall, comparison, several=several, budget=_CASES)
+    lines += _folded("By family", _by_family(comparison, several=several), len(comparison.cases))
+    lines += _folded("Puzzles that changed", _changed(comparison.changes, several=several), len(comparison.changes))
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def _cell(value: str, longest: int = _LONGEST) -> str:
+    """Escaped text of bounded length."""
+    return text(value if len(value) <= longest else f"{value[: longest - 1]}…")
+
+
+def _bullets(lines: Sequence[str]) -> list[str]:
+    kept, left = _fit([[f"- {_cell(line, 400)}"] for line in lines], _LINES)
+    return [*(row[0] for row in kept), *([f"- and {left} more"] if left else []), ""] if lines else []
+
+
+def _cases(cases: Sequence[Case], comparison: Comparison, *, several: bool, budget: int) -> list[str]:
+    """A table of cases, regressions first."""
+    interval = f"{100 * (1 - 2 * comparison.alpha):g}% CI"
+    family = any(case.family for case in cases)
+    header = [
+        "mode",
+        *(["family"] if family else []),
+        "baseline",
+        "candidate",
+        "points",
+        interval,
+        "verdict",
+        "detectable",
+        "puzzles",
+        "enough",
+    ]
+    rows = [_row(case, family=family) for case in sorted(cases, key=lambda case: case.verdict is not Verdict.REGRESSION)]
+    if several:
+        header = ["model", *header]
+        ordered = sorted(cases, key=lambda case: case.verdict is not Verdict.REGRESSION)
+        rows = [[_cell(case.model), *row] for case, row in zip(ordered, rows, strict=True)]
+    kept, left = _fit(rows, budget)
+    return [*table(header, kept), *([f"and {left} more rows", ""] if left else [])] if rows else []
+
+
+def _row(case: Case, *, family: bool) -> list[str]:
+    name = _cell(case.mode if case.decides else f"{case.mode} (control)")
+    verdict = f"**{case.verdict.value}**" if case.verdict is Verdict.REGRESSION else case.verdict.value
+    bounds = "" if case.low is None or case.high is None else words.interval([case.low, case.high], signed=True)
+    return [
+        name,
+        *([_cell(case.family or "all")] if family else []),
+        words.percent(case.baseline),
+        words.percent(case.candidate),
+        words.points(case.delta),
+        bounds,
+        verdict,
+        words.percent(case.detectable),
+        str(case.puzzles),
+        "-" if case.enough is None else f"{case.enough:,}",
+    ]
+
+
+def _by_family(comparison: Comparison, *, several: bool) -> list[str]:
+    return _cases(comparison.cases, comparison, several=several, budget=_FAMILIES)
+
+
+def _changed(changes: Sequence[Change], *, several: bool) -> list[str]:
+    lost = sum(1 for change in changes if change.after < change.before)
+    header = [*(["model"] if several else []), "puzzle", "mode", "family", "right before", "right after"]
+    rows = [
+        [
+            *([_cell(change.model)] if several else []),
+            _cell(change.puzzle),
+            _cell(change.mode),
+            _cell(change.family),
+            f"{change.before}/{change.trials}",
+            f"{change.after}/{change.trials}",
+        ]
+        for change in changes
+    ]
+    kept, left = _fit(rows, _CHANGES)
+    more = [f"and {left} more puzzles", ""] if left else []
+    return [f"{lost} right → wrong, {len(changes) - lost} wrong → right.", "", *table(header, kept), *more] if rows else []
+
+
+def _folded(title: str, lines: Sequence[str], number: int) -> list[str]:
+    return ["<details>", f"<summary>{title} ({number})</summary>", "", *lines, "</details>", ""] if lines else []
+
+
+def _fit(rows: Iterable[Sequence[str]], budget: int) -> tuple[list[Sequence[str]], int]:
+    """The first rows that take at most `budget` bytes as lines of a table, and how many were left out."""
+    kept: list[Sequence[str]] = []
+    left = 0
+    for row in rows:
+        budget -= sum(len(cell.encode("utf-8", "replace")) + 3 for cell in row) + 2
+        if budget < 0 or left:
+            left += 1
+        else:
+            kept.append(row)
+    return kept, left

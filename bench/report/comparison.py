@@ -1,0 +1,60 @@
+"""A comparison of two runs as a table in the terminal."""
+
+from __future__ import annotations
+
+from rich import box
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from bench.compare.comparison import Case, Comparison, Verdict
+from bench.report import words
+
+_SHOWN = 20
+"""Most lines of problems, and most families, that are printed; the files hold all."""
+
+
+def print_comparison(comparison: Comparison, console: Console) -> None:
+    """Print the table of modes, the families that are worse, what is missing, and the verdict."""
+    console.print(
+        f"baseline {comparison.baseline}  candidate {comparison.candidate}  suite {comparison.suite}  "
+        f"margin {100 * comparison.margin:g} points  alpha {comparison.alpha:g}",
+        highlight=False,
+        markup=False,
+    )
+    worse = [case for case in comparison.regressions if case.family]
+    for model in dict.fromkeys(case.model for case in comparison.overall):
+        rows = [case for case in comparison.overall if case.model == model]
+        rows += [case for case in worse[:_SHOWN] if case.model == model]
+        console.print(_table(model, rows, comparison, console))
+    if len(worse) > _SHOWN:
+        console.print(f"and {len(worse) - _SHOWN} more families that are worse", highlight=False)
+    for kind, lines in (("incomplete", comparison.problems), ("note", comparison.notes)):
+        for line in lines[:_SHOWN]:
+            console.print(f"{kind}: {line}", highlight=False, markup=False)
+        if len(lines) > _SHOWN:
+            console.print(f"{kind}: and {len(lines) - _SHOWN} more", highlight=False)
+    console.print(comparison.sentence, style="bold", highlight=False, markup=False)
+
+
+def _table(model: str, cases: list[Case], comparison: Comparison, console: Console) -> Table:
+    line = box.SIMPLE_HEAD if not console.options.ascii_only else box.ASCII
+    table = Table(title=escape(model), title_justify="left", title_style="bold", box=line, padding=(0, 1, 0, 0), pad_edge=False)
+    interval = f"points, {100 * (1 - 2 * comparison.alpha):g}% CI"
+    for column in ("mode", "before", "after", interval, "verdict", "detect.", "puzzles", "enough"):
+        table.add_column(column, justify="left" if column in ("mode", "verdict") else "right", no_wrap=column == interval)
+    for case in cases:
+        name = f"{case.mode}, {case.family}" if case.family else case.mode if case.decides else f"{case.mode} (control)"
+        bounds = "" if case.low is None or case.high is None else words.interval([case.low, case.high], signed=True)
+        table.add_row(
+            escape(name),
+            words.percent(case.baseline),
+            words.percent(case.candidate),
+            f"{words.points(case.delta)} {bounds}".rstrip(),
+            case.verdict.value,
+            words.percent(case.detectable),
+            str(case.puzzles),
+            "-" if case.enough is None else f"{case.enough:,}",
+            style="bold" if case.verdict is Verdict.REGRESSION else None,
+        )
+    return table

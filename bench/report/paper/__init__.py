@@ -1,0 +1,1 @@
+"""What goes into a paper: LaTeX tables, CSV files, figures, and published results beside ours."""

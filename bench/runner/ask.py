@@ -1,0 +1,203 @@
+"""The runner: asks every planned trial once, in one asyncio process with bounded concurrency, and stores each as it finishes.
+
+A trial goes through the same steps in every mode: caption if the mode shows one, picture if it shows one, prompt, ask, grade, store.
+Trouble with one request makes one `error` record; trouble that no later request can escape (`Unusable`, a replay miss, a full disk)
+stops the run, which can be resumed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Coroutine, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from bench.errors import BadDataError, Rejected, SightgapError, Transient
+from bench.grader.grade import grade
+from bench.grader.readback import grade_readback
+from bench.image import fit
+from bench.mode import Mode
+from bench.models.base import Hidden, Purpose, Reply, Request, Sampling
+from bench.models.registry import LOCAL
+from bench.outcome import Format, Outcome, Verdict
+from bench.prompt import prompt_sha, readback_prompt, solve_prompt
+from bench.runner.captioner import Caption, CaptionDesk
+from bench.runner.client import Client
+from bench.runner.progress import Progress
+from bench.store.record import Failure, Record, SentImage
+from bench.store.writer import Store
+from bench.trial import Trial, trial_key, trial_sampling
+from bench.versions import __version__
+
+
+@dataclass(frozen=True, slots=True)
+class Lane:
+    """One model of a run: its client, its captions and its trials."""
+
+    client: Client
+    desk: CaptionDesk
+    trials: Sequence[Trial]
+
+
+@dataclass(frozen=True, slots=True)
+class Asking:
+    """How trials are asked: sampling (its seed is the run's), whether pictures may be resized, how many at once, and the money bound."""
+
+    sampling: Sampling
+    resize: bool
+    concurrency: int
+    max_cost: float | None
+
+
+def in_process(client: Client) -> bool:
+    """Whether the model's weights are held by this process."""
+    return client.model.provider in LOCAL
+
+
+def key_of(trial: Trial, client: Client, desk: CaptionDesk, asking: Asking) -> str:
+    """The trial's key, from what will be asked."""
+    caption_key = desk.key(trial.puzzle, trial.replicate) if trial.mode.shows_caption else None
+    return trial_key(trial, client.model, asking.sampling, base_url=client.base_url, caption_key=caption_key)
+
+
+class Runner:
+    """Runs the lanes of a run one after another, the trials of a lane concurrently."""
+
+    def __init__(self, store: Store, asking: Asking, progress: Progress) -> None:
+        self._store = store
+        self._asking = asking
+        self._progress = progress
+        self.over_budget = False
+
+    async def run(self, lanes: Sequence[Lane]) -> None:
+        """Ask everything. Returns when all is stored, or when the money bound is reached (`over_budget`).
+
+        Raises:
+            Unusable, ReplayMissError, UserError: the run cannot go on; what is finished is stored.
+        """
+        for lane in lanes:
+            try:
+                if lane.desk.client and lane.desk.client is not lane.client and in_process(lane.client) and in_process(lane.desk.client):
+                    await self._caption_lane(lane, lane.desk.client)
+                await self._run_lane(lane)
+            finally:
+                await lane.client.model.close()
+                if lane.desk.client and lane.desk.client is not lane.client:
+                    await lane.desk.client.model.close()
+
+    async def _caption_lane(self, lane: Lane, writer: Client) -> None:
+        """Write all captions and free the writer before the solver is loaded: the two never share the memory of this machine."""
+        pending = (trial for trial in lane.trials if trial.mode.shows_caption)
+        await self._together([self._write(lane, pending) for _ in range(min(self._asking.concurrency, len(lane.trials)))])
+        await writer.model.close()
+
+    async def _write(self, lane: Lane, pending: Iterator[Trial]) -> None:
+        for trial in pending:
+            await asyncio.sleep(0)
+            if key_of(trial, lane.client, lane.desk, self._asking) not in self._store.finished:
+                await lane.desk.get(trial.puzzle, trial.replicate)
+
+    async def _run_lane(self, lane: Lane) -> None:
+        pending = iter(lane.trials)
+        await self._together([self._work(lane, pending) for _ in range(min(self._asking.concurrency, len(lane.trials)))])
+
+    async def _together(self, work: Sequence[Coroutine[Any, Any, None]]) -> None:
+        """Run all of `work`; the first error, or Ctrl-C, ends the others."""
+        workers = [asyncio.ensure_future(part) for part in work]
+        try:
+            await asyncio.gather(*workers)
+        finally:
+            for worker in workers:
+                worker.cancel()
+            for worker in workers:
+                with contextlib.suppress(asyncio.CancelledError, SightgapError):
+                    await worker
+
+    async def _work(self, lane: Lane, pending: Iterator[Trial]) -> None:
+        for trial in pending:
+            if self._out_of_money():
+                return
+            await asyncio.sleep(0)  # a model that answers at once must not keep the others, or Ctrl-C, waiting
+            key = key_of(trial, lane.client, lane.desk, self._asking)
+            if key in self._store.finished:
+                self._progress.tally.kept += 1
+                continue
+            record = await self._one(lane, key, trial)
+            self._store.add(record)
+            self._progress.tally.add(record, _cost(lane.client, record.reply))
+            self._progress.update()
+
+    def _out_of_money(self) -> bool:
+        bound, spent = self._asking.max_cost, self._progress.tally.cost
+        if bound is not None and spent is not None and spent >= bound:
+            self.over_budget = True
+        return self.over_budget
+
+    async def _one(self, lane: Lane, key: str, trial: Trial) -> Record:
+        """Ask one trial; whatever befalls it alone becomes part of the record."""
+        caption = await lane.desk.get(trial.puzzle, trial.replicate) if trial.mode.shows_caption else None
+        if caption is not None and caption.text is None:
+            verdict = Verdict(Outcome.CAPTION_FAILED, None, trial.puzzle.answer, "caption")
+            return self._record(key, trial, caption, caption.image, None, verdict, caption.failure)
+        image = caption.image if caption else None
+        try:
+            request = self._request(lane.client, trial, caption)
+            image = SentImage.of(request.picture) if request.picture else image
+            reply = await lane.client.ask(request, f"{trial.puzzle.id} ({trial.mode})")
+            image = image.as_seen(reply) if image and request.picture else image
+        except (Transient, Rejected) as error:
+            return self._failed(key, trial, caption, image, Failure(type(error).__name__, str(error), error.status))
+        except BadDataError as error:
+            return self._failed(key, trial, caption, image, Failure("BadDataError", str(error)))
+        return self._record(key, trial, caption, image, reply, judge(trial, reply), None)
+
+    def _request(self, client: Client, trial: Trial, caption: Caption | None) -> Request:
+        puzzle, mode = trial.puzzle, trial.mode
+        evidence = caption.text if caption else puzzle.description if mode.shows_oracle else None
+        options = trial.options if trial.fmt is Format.MCQ else ()
+        picture = fit(puzzle.image, client.model.limits, resize=self._asking.resize) if mode.shows_image else None
+        if mode is Mode.READBACK:
+            text, purpose = readback_prompt(puzzle), Purpose.READBACK
+        else:
+            text, purpose = solve_prompt(puzzle.question, options, evidence=evidence, picture=picture is not None), Purpose.SOLVE
+        sampling = trial_sampling(self._asking.sampling, trial)
+        return Request(text, picture, sampling, trial.replicate, Hidden(puzzle, purpose, mode.value, options, evidence))
+
+    def _failed(self, key: str, trial: Trial, caption: Caption | None, image: SentImage | None, failure: Failure) -> Record:
+        verdict = Verdict(Outcome.ERROR, None, trial.puzzle.answer, "error")
+        return self._record(key, trial, caption, image, None, verdict, failure)
+
+    def _record(
+        self,
+        key: str,
+        trial: Trial,
+        caption: Caption | None,
+        image: SentImage | None,
+        reply: Reply | None,
+        verdict: Verdict,
+        error: Failure | None,
+    ) -> Record:
+        template = "readback" if trial.mode is Mode.READBACK else "solve"
+        return Record.of(
+            trial,
+            key=key,
+            caption_key=caption.key if caption else None,
+            prompt_sha=prompt_sha(template),
+            image=image,
+            reply=reply,
+            verdict=verdict,
+            error=error,
+            version=__version__,
+        )
+
+
+def _cost(client: Client, reply: Reply | None) -> float | None:
+    return 0.0 if reply is None or reply.cached else client.cost(reply.usage)
+
+
+def judge(trial: Trial, reply: Reply) -> Verdict:
+    """The verdict on `reply`: graded as an answer, or in `readback` mode read as notation and solved exactly."""
+    if trial.mode is Mode.READBACK:
+        return grade_readback(reply.text, trial.puzzle, stop=reply.stop)
+    return grade(reply.text, trial.puzzle, fmt=trial.fmt, options=trial.options, stop=reply.stop)

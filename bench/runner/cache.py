@@ -1,0 +1,94 @@
+"""The reply cache: content-addressed, in one SQLite file.
+
+The key is a hash of everything sent (the provider's payload with image content, model and replicate), so a hit is the reply to this very
+request. With `replay` the cache is the only source, and a miss is an error: a report can be made again years later without the model.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Mapping
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from bench.digest import digest
+from bench.errors import ReplayMissError, UserError
+from bench.models.base import Model, Reply, Request
+from bench.store.record import plain, reply_from_json
+
+_SCHEMA = "create table if not exists replies (key text primary key, model text not null, request text not null, reply text not null)"
+
+
+def cache_key(model: Model, request: Request, *, base_url: str | None) -> str:
+    """SHA-256 over everything that decides the reply to `request`."""
+    return digest([model.provider, base_url, dict(model.payload(request)), request.replicate])
+
+
+class Cache:
+    """Replies by key. `folder` None switches the cache off; `replay` answers from it alone.
+
+    Raises:
+        UserError: the folder or file cannot be used; or `replay` without a folder.
+    """
+
+    def __init__(self, folder: Path | None, *, replay: bool = False) -> None:
+        if replay and folder is None:
+            raise UserError("--replay answers from the cache alone, and the cache is off: name its folder with --cache DIR")
+        self.replay = replay
+        self.hits = 0
+        self._db = _open(folder, must_exist=replay) if folder else None
+
+    def get(self, key: str, what: str) -> Reply | None:
+        """The stored reply, marked as cached; None on a miss.
+
+        Raises:
+            ReplayMissError: a miss under `replay`; the message names `what` was asked for.
+        """
+        row = self._db.execute("select reply from replies where key = ?", (key,)).fetchone() if self._db else None
+        if row is None:
+            if self.replay:
+                raise ReplayMissError(f"--replay: the cache holds no reply for {what}")
+            return None
+        self.hits += 1
+        return replace(reply_from_json(json.loads(row[0])), cached=True)
+
+    def put(self, key: str, model: str, payload: Mapping[str, Any], reply: Reply) -> None:
+        """Store `reply`; an entry that exists stays.
+
+        Raises:
+            UserError: the disk is full or the file cannot be written.
+        """
+        if self._db is None or self.replay:
+            return
+        values = (key, model, json.dumps(payload), json.dumps(plain(reply)))
+        try:
+            self._db.execute("insert or ignore into replies values (?, ?, ?, ?)", values)
+        except sqlite3.Error as error:
+            raise UserError(f"the reply cache cannot be written ({error}): free some space, or switch it off with --cache off") from error
+
+    def close(self) -> None:
+        """Close the file; what was put is durable."""
+        if self._db:
+            self._db.close()
+            self._db = None
+
+
+def _open(folder: Path, *, must_exist: bool) -> sqlite3.Connection:
+    path = folder / "replies.sqlite"
+    if must_exist and not path.is_file():
+        raise UserError(f"--replay: there is no reply cache at {path}")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        db = sqlite3.connect(path, isolation_level=None, timeout=30)
+        with closing(db.cursor()) as cursor:
+            cursor.execute("pragma journal_mode = wal")
+            cursor.execute("pragma synchronous = normal")
+            cursor.execute(_SCHEMA)
+    except (OSError, sqlite3.Error) as error:
+        raise UserError(
+            f"the reply cache at {path} cannot be opened ({error}): name another folder with --cache DIR, or --cache off"
+        ) from error
+    return db

@@ -1,0 +1,146 @@
+"""Captions: one per (image, captioner, prompt, replicate), written once and shared by every trial that needs it.
+
+A guided caption sees the question, so its identity includes it; a plain one belongs to the image alone. A caption that cannot be had (an
+error, a refusal, an empty or cut-off text) fails the trials that need it with `caption_failed`; it never makes an answer wrong.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from bench.digest import digest
+from bench.errors import BadDataError, Rejected, Transient
+from bench.image import fit
+from bench.models.base import Hidden, Purpose, Reply, Request, Sampling, Stop
+from bench.prompt import caption_prompt, prompt_sha
+from bench.puzzle import Puzzle
+from bench.runner.client import Client
+from bench.store.record import Failure, SentImage, plain
+from bench.store.writer import Store
+from bench.trial import Captioner, request_seed
+from bench.versions import SCHEMA
+
+
+@dataclass(frozen=True, slots=True)
+class Caption:
+    """A captioner's text for one image; `text` is None where it failed, and `failure` says why. `image` is what the captioner was sent."""
+
+    key: str
+    text: str | None
+    image: SentImage | None
+    failure: Failure | None = None
+
+
+class CaptionDesk:
+    """Hands out the captions of one run, asking for each at most once.
+
+    Args:
+        captioner: who writes and with which prompt.
+        client: the captioning model; None for `dataset` captions.
+        store: where captions are kept.
+        sampling: of the captioner; its seed is the run's.
+        resize: whether pictures may be made smaller to fit.
+    """
+
+    def __init__(self, captioner: Captioner, client: Client | None, store: Store, sampling: Sampling, *, resize: bool) -> None:
+        self.captioner = captioner
+        self.client = client
+        self._store = store
+        self._sampling = sampling
+        self._resize = resize
+        self._tasks: dict[str, asyncio.Task[Caption]] = {}
+
+    def key(self, puzzle: Puzzle, replicate: int) -> str:
+        """The identity of a caption: a hash of everything that the captioner is asked."""
+        if self.client is None:
+            return digest({"captioner": "dataset", "image": puzzle.image.info.identity, "text": puzzle.description})
+        model = self.client.model
+        return digest(
+            {
+                "v": SCHEMA,
+                "image": puzzle.image.info.identity,
+                "model": [model.provider, model.model_id],
+                "prompt": caption_prompt(self.captioner.prompt, puzzle),
+                "sampling": plain(self._sampling),
+                "replicate": replicate,
+            }
+        )
+
+    async def get(self, puzzle: Puzzle, replicate: int) -> Caption:
+        """The caption of the puzzle's image; failures come as a value.
+
+        Raises:
+            Unusable, ReplayMissError: nothing more can be captioned; the run stops.
+        """
+        key = self.key(puzzle, replicate)
+        if key not in self._tasks:
+            self._tasks[key] = asyncio.ensure_future(self._make(key, puzzle, replicate))
+        return await asyncio.shield(self._tasks[key])
+
+    async def _make(self, key: str, puzzle: Puzzle, replicate: int) -> Caption:
+        stored = self._store.captions.get(key)
+        if stored is not None:
+            image = stored.get("image")
+            return Caption(key, stored["text"], SentImage(image["sha256"], tuple(image["sent_px"]), image["resized"]) if image else None)
+        if self.client is None:
+            caption, reply = _from_dataset(key, puzzle), None
+        else:
+            caption, reply = await self._ask(self.client, key, puzzle, replicate)
+        self._store.add_caption(self._line(caption, puzzle, replicate, reply))
+        return caption
+
+    async def _ask(self, client: Client, key: str, puzzle: Puzzle, replicate: int) -> tuple[Caption, Reply | None]:
+        try:
+            picture = fit(puzzle.image, client.model.limits, resize=self._resize)
+        except BadDataError as error:
+            return Caption(key, None, None, Failure("BadDataError", str(error))), None
+        image = SentImage.of(picture)
+        seed = request_seed([self._sampling.seed, puzzle.image.info.identity, replicate])
+        request = Request(
+            caption_prompt(self.captioner.prompt, puzzle),
+            picture,
+            Sampling(self._sampling.max_tokens, self._sampling.temperature, self._sampling.reasoning, seed),
+            replicate,
+            Hidden(puzzle, Purpose.CAPTION, "caption", (), None),
+        )
+        try:
+            reply = await client.ask(request, f"the caption of {puzzle.id}")
+        except (Transient, Rejected) as error:
+            return Caption(key, None, image, Failure(type(error).__name__, str(error), error.status)), None
+        failure = _failure(reply)
+        return Caption(key, None if failure else reply.text, image.as_seen(reply), failure), reply
+
+    def _line(self, caption: Caption, puzzle: Puzzle, replicate: int, reply: Reply | None) -> Mapping[str, Any]:
+        return {
+            "v": SCHEMA,
+            "key": caption.key,
+            "puzzle": puzzle.id,
+            "image": plain(caption.image),
+            "captioner": self.captioner.name,
+            "model": self.client.model.name if self.client else None,
+            "prompt": self.captioner.prompt,
+            "prompt_sha": prompt_sha(f"caption_{self.captioner.prompt}") if self.client else None,
+            "replicate": replicate,
+            "text": caption.text,
+            "reply": plain(reply),
+            "error": plain(caption.failure),
+        }
+
+
+def _from_dataset(key: str, puzzle: Puzzle) -> Caption:
+    if puzzle.description:
+        return Caption(key, puzzle.description, None)
+    return Caption(key, None, None, Failure("MissingCaption", "the set carries no caption for this puzzle"))
+
+
+def _failure(reply: Reply) -> Failure | None:
+    if reply.stop is Stop.REFUSAL:
+        return Failure("Refused", "the captioner refused")
+    if reply.stop is Stop.LENGTH:
+        return Failure("Truncated", "the caption was cut off by max_tokens")
+    if not reply.text.strip():
+        return Failure("Empty", "the captioner wrote nothing")
+    return None

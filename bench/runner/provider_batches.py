@@ -1,0 +1,245 @@
+"""Asking in batches: a model whose requests are gathered and handed to its provider's batch service, at half the price (`--batch`).
+
+`Batched` stands where a model stands, so that cache, retries, captions and grading know nothing of it. What waits when nothing new arrives
+any more goes out as one batch, or several where it is too much for one; then the service is asked how far it is, and each result answers
+the requests that wait for it. Captions therefore go out first, and what shows them in a batch of its own once they are there.
+
+A batch outlives the process that handed it in. Its id and the keys of its requests are kept in `batches.jsonl` in the run directory: when
+the same command is run again, a request that is in such a batch is waited for and not paid twice. What a batch leaves without a result, or
+answers with trouble worth another try, is `Transient`: the retries above send it out again, in the next batch.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from bench.digest import digest
+from bench.errors import ModelError, Transient, UserError
+from bench.models.api.batch_service import BatchService
+from bench.models.base import Model, Reply, Request
+
+LEDGER = "batches.jsonl"
+GONE = 404
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """Seconds: how long nothing may arrive before a batch is closed, and the waits between two questions about a batch, growing."""
+
+    quiet: float = 0.5
+    first_poll: float = 5.0
+    longest_poll: float = 60.0
+
+
+PACE = Pace()
+
+
+class Ledger:
+    """The batches that a run has handed in: which request is in which batch. The last word on a request counts."""
+
+    def __init__(self, folder: Path, model: Model) -> None:
+        """Read what is there.
+
+        Raises:
+            UserError: the file cannot be read.
+        """
+        self._path = folder / LEDGER
+        self._who = {"provider": model.provider, "model": model.model_id}
+        self.batch_of: dict[str, str] = {}
+        try:
+            text = self._path.read_text(encoding="utf-8") if self._path.exists() else ""
+        except (OSError, ValueError) as error:
+            raise UserError(f"{self._path}: expected a list of batches, found {error}") from None
+        self._torn = text != "" and not text.endswith("\n")
+        for entry in _entries(text.splitlines()):
+            if {name: entry.get(name) for name in self._who} == self._who:
+                self.batch_of |= dict.fromkeys(entry.get("keys", ()), entry.get("batch", ""))
+
+    def add(self, batch: str, keys: Sequence[str]) -> None:
+        """Keep that `keys` are in `batch`.
+
+        Raises:
+            UserError: it cannot be written.
+        """
+        self.batch_of |= dict.fromkeys(keys, batch)
+        try:
+            with self._path.open("a", encoding="utf-8") as file:
+                file.write("\n" * self._torn + json.dumps({"v": 1, **self._who, "batch": batch, "keys": list(keys)}) + "\n")
+        except OSError as error:
+            raise UserError(f"{self._path}: batch {batch} was handed in but cannot be noted ({error})") from error
+        self._torn = False
+
+    def forget(self, batch: str) -> None:
+        """`batch` has said all that it will."""
+        self.batch_of = {key: other for key, other in self.batch_of.items() if other != batch}
+
+
+def _entries(lines: Sequence[str]) -> Iterator[Mapping[str, Any]]:
+    """The entries of a ledger; a last line that was torn by a kill is passed over."""
+    for line in lines:
+        try:
+            yield json.loads(line)
+        except ValueError:
+            continue
+
+
+class Batched:
+    """`model`, asked through `service`. See the module's text.
+
+    Args:
+        model: what is asked; names, limits and payloads are its own.
+        service: its provider's batch service.
+        folder: the run directory, where the ledger lies.
+        announce: told, in a line, of every batch and how far it is.
+        sleep: how to wait between two questions about a batch (tests replace it).
+        pace: how long to wait for what.
+    """
+
+    def __init__(
+        self,
+        model: Model,
+        service: BatchService,
+        folder: Path,
+        *,
+        announce: Callable[[str], None],
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        pace: Pace | None = None,
+    ) -> None:
+        self.name, self.provider, self.model_id = model.name, model.provider, model.model_id
+        self.simulated, self.limits = model.simulated, model.limits
+        self._model, self._service, self._announce, self._sleep = model, service, announce, sleep
+        self._pace = pace or PACE
+        self._ledger = Ledger(folder, model)
+        self._waiting: dict[str, list[asyncio.Future[Reply]]] = {}
+        self._fresh: dict[str, bytes] = {}
+        self._ready: dict[str, Reply] = {}
+        self._done: dict[str, int] = {}
+        self._task: asyncio.Task[None] | None = None
+
+    def payload(self, request: Request) -> Mapping[str, Any]:
+        """As the model's own."""
+        return self._model.payload(request)
+
+    async def ask(self, request: Request) -> Reply:
+        """The reply to `request`, once its batch has ended.
+
+        Raises:
+            Transient: the batch left it without an answer.
+            Rejected, Unusable: as the provider says.
+        """
+        key = digest([dict(self.payload(request)), request.replicate])
+        if key in self._ready:
+            return self._ready[key]
+        answer: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
+        self._waiting.setdefault(key, []).append(answer)
+        if key not in self._ledger.batch_of and key not in self._fresh:
+            self._fresh[key] = self._service.line(key, request)
+        if self._task is None or self._task.done():
+            self._task = asyncio.ensure_future(self._work())
+            self._task.add_done_callback(self._ended)
+        return await answer
+
+    async def close(self) -> None:
+        """Stop waiting; batches go on at the provider's, and the same command finds them again."""
+        if self._task is not None and not self._task.done():
+            self._task.cancel()
+            await asyncio.wait([self._task])
+        await self._model.close()
+
+    async def _work(self) -> None:
+        poll = self._pace.first_poll
+        while self._waiting:
+            if self._fresh:
+                await self._gather()
+                await self._submit()
+                poll = self._pace.first_poll
+            if await self._collect():
+                await asyncio.sleep(0)  # whoever was answered may ask again
+            else:
+                await self._sleep(poll)
+                poll = min(self._pace.longest_poll, poll * 1.5)
+
+    async def _gather(self) -> None:
+        """Wait until nothing new arrives."""
+        before = -1
+        while before < len(self._fresh):
+            before = len(self._fresh)
+            await asyncio.sleep(self._pace.quiet)
+
+    async def _submit(self) -> None:
+        for keys in _portions(self._fresh, self._service.max_requests, self._service.max_bytes):
+            batch = await self._service.submit([self._fresh[key] for key in keys])
+            self._ledger.add(batch, keys)
+            for key in keys:
+                del self._fresh[key]
+            self._announce(
+                f"{self.name}: batch {batch} handed in, {len(keys)} requests; it may be left and found again by the same command"
+            )
+
+    async def _collect(self) -> bool:
+        """Ask about every batch that is waited for, and hand out what has ended; whether anything had."""
+        open_batches = dict.fromkeys(self._ledger.batch_of[key] for key in self._waiting if key in self._ledger.batch_of)
+        return any([await self._collect_one(batch) for batch in open_batches])
+
+    async def _collect_one(self, batch: str) -> bool:
+        try:
+            state = await self._service.state(batch)
+            if state.done != self._done.get(batch):
+                self._done[batch] = state.done
+                self._announce(f"{self.name}: batch {batch}: {state.done} of {state.total} requests are done")
+            if not state.ended:
+                return False
+            async for key, result in self._service.results(batch):
+                self._hand_out(key, result)
+        except Transient:
+            return False  # asked again at the next turn
+        except ModelError as error:
+            if error.status != GONE:
+                raise
+            state = None
+        missing = (state.why if state else None) or Transient(f"{self.name}: batch {batch} ended without a result for this request")
+        for key in [key for key, other in self._ledger.batch_of.items() if other == batch and key in self._waiting]:
+            self._hand_out(key, missing)
+        self._ledger.forget(batch)
+        return True
+
+    def _hand_out(self, key: str, result: Reply | ModelError) -> None:
+        if isinstance(result, Reply):
+            self._ready[key] = result
+        else:
+            self._ledger.batch_of.pop(key, None)  # so that another try goes into another batch
+        for answer in self._waiting.pop(key, ()):
+            if answer.done():
+                continue
+            if isinstance(result, Reply):
+                answer.set_result(result)
+            else:
+                answer.set_exception(result)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        """Trouble that ended the work ends every request that waits for it; requests not handed in are dropped, to be asked again."""
+        error = asyncio.CancelledError() if task.cancelled() else task.exception()
+        if error is None:
+            return
+        waiting, self._waiting, self._fresh = self._waiting, {}, {}
+        for answer in (answer for answers in waiting.values() for answer in answers if not answer.done()):
+            answer.set_exception(error)
+
+
+def _portions(lines: Mapping[str, bytes], most: int, most_bytes: int) -> Iterator[list[str]]:
+    """The keys of `lines` in portions that a service takes."""
+    portion: list[str] = []
+    size = 0
+    for key, line in list(lines.items()):
+        if portion and (len(portion) == most or size + len(line) + 2 > most_bytes):
+            yield portion
+            portion, size = [], 0
+        portion.append(key)
+        size += len(line) + 2
+    if portion:
+        yield portion

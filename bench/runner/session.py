@@ -1,0 +1,145 @@
+"""A session: one sitting of a run, from a plan to stored records."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime
+import platform
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from bench.models.registry import batch_service
+from bench.prompt import prompt_sha
+from bench.puzzle import puzzle_line
+from bench.runner.ask import Asking, Lane, Runner
+from bench.runner.cache import Cache
+from bench.runner.captioner import CaptionDesk
+from bench.runner.client import Client, RetryPolicy, Sleep
+from bench.runner.plan import ModelPlan, Plan
+from bench.runner.progress import Progress, Tally
+from bench.runner.provider_batches import Batched
+from bench.store.writer import Store
+from bench.versions import PACKAGES, SCHEMA, __version__, commit, package_version
+
+BATCH_WIDTH = 10_000
+"""Most requests that wait for batches at once: each holds its picture in memory. --concurrency is for requests that are sent one by one."""
+
+_TEMPLATES = ("solve", "caption_plain", "caption_guided", "readback")
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What a session did: where the run lies, trials finished and missing in all, asked now, and whether money ran out."""
+
+    folder: Path
+    finished: int
+    missing: int
+    asked: int
+    over_budget: bool
+
+
+def run_session(plan: Plan, console: Console, *, sleep: Sleep = asyncio.sleep) -> Result:
+    """Ask everything in `plan` that the run directory does not hold yet.
+
+    Raises:
+        UserError, Unusable, ReplayMissError: the run cannot go on; what is finished is stored and the same command continues it.
+        KeyboardInterrupt: Ctrl-C, after everything finished was stored.
+    """
+    config = plan.config
+    folder = config.execution.out or config.default_out()
+    store = Store(folder, _run_json(plan), _identity(plan), must_exist=config.execution.resume)
+    try:
+        store.save_puzzles(puzzle_line(puzzle) for puzzle in plan.suite.puzzles)
+        cache = Cache(config.execution.cache, replay=config.execution.replay)
+        try:
+            return _ask_all(plan, store, cache, console, sleep)
+        finally:
+            cache.close()
+    finally:
+        store.close()
+
+
+def _ask_all(plan: Plan, store: Store, cache: Cache, console: Console, sleep: Sleep) -> Result:
+    config = plan.config
+    asking = Asking(
+        config.question.sampling,
+        config.question.resize,
+        BATCH_WIDTH if config.execution.batch else config.execution.concurrency,
+        config.execution.max_cost,
+    )
+    tally = Tally(total=plan.total)
+    with Progress(tally, console) as progress:
+        runner = Runner(store, asking, progress)
+        try:
+            say = partial(console.print, highlight=False, markup=False, soft_wrap=True)
+            asyncio.run(runner.run([_lane(_batched(part, plan, say, sleep), plan, store, cache, sleep) for part in plan.models]))
+        finally:
+            store.save_run(finished=tally.missing == 0, totals=_totals(tally))
+    return Result(store.folder, plan.total - tally.missing, tally.missing, tally.done, runner.over_budget)
+
+
+def _batched(part: ModelPlan, plan: Plan, say: Callable[[str], None], sleep: Sleep) -> ModelPlan:
+    """`part` with its models behind their batch services, where the run is to be asked in batches and not from the cache alone."""
+    execution = plan.config.execution
+    if not execution.batch or execution.replay:
+        return part
+    folder = execution.out or plan.config.default_out()
+    model = Batched(part.model, batch_service(part.model), folder, announce=say, sleep=sleep)
+    if part.captioner is None or part.captioner is part.model:
+        return replace(part, model=model, captioner=part.captioner and model)
+    return replace(part, model=model, captioner=Batched(part.captioner, batch_service(part.captioner), folder, announce=say, sleep=sleep))
+
+
+def _lane(part: ModelPlan, plan: Plan, store: Store, cache: Cache, sleep: Sleep) -> Lane:
+    question, execution = plan.config.question, plan.config.execution
+    policy = RetryPolicy(attempts=execution.attempts)
+    client = Client(part.model, cache, options=plan.options, policy=policy, sleep=sleep)
+    writer = client
+    if part.captioner is not part.model and part.captioner is not None:
+        writer = Client(part.captioner, cache, options=plan.options, policy=policy, sleep=sleep)
+    desk = CaptionDesk(question.captioner, writer if part.captioner else None, store, question.sampling, resize=question.resize)
+    return Lane(client, desk, part.trials)
+
+
+def _identity(plan: Plan) -> dict[str, Any]:
+    templates = {name: prompt_sha(name) for name in _TEMPLATES}
+    ids = {m.name: m.model_id for part in plan.models for m in (part.model, part.captioner) if m is not None}
+    return {**plan.config.identity(), "model_ids": ids, "suite_sha256": plan.suite.sha256, "prompts": templates}
+
+
+def _run_json(plan: Plan) -> dict[str, Any]:
+    captioners = [part.captioner for part in plan.models if part.captioner is not None and part.captioner is not part.model]
+    models = {m.name: m for m in (*(part.model for part in plan.models), *captioners)}
+    return {
+        "v": SCHEMA,
+        "version": __version__,
+        "started": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        "identity": _identity(plan),
+        "suite": {"name": plan.suite.name, "sha256": plan.suite.sha256, "n": len(plan.suite.puzzles)},
+        "skipped": [asdict(problem) for problem in plan.suite.problems],
+        "models": [{"name": m.name, "provider": m.provider, "id": m.model_id, "simulated": m.simulated} for m in models.values()],
+        "planned": plan.total,
+        "python": platform.python_version(),
+        "packages": {name: version for name in PACKAGES if (version := package_version(name))},
+        "commit": commit(),
+        "finished": False,
+        "totals": None,
+    }
+
+
+def _totals(tally: Tally) -> dict[str, Any]:
+    return {
+        "planned": tally.total,
+        "finished": tally.total - tally.missing,
+        "missing": tally.missing,
+        "asked_last": tally.done,
+        "tokens_in_last": tally.tokens_in,
+        "tokens_out_last": tally.tokens_out,
+        "cost_usd_last": tally.cost,
+        "models_reported": sorted(tally.reported),
+    }

@@ -1,0 +1,1 @@
+"""A run directory: written safely, read once, typed."""

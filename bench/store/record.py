@@ -1,0 +1,180 @@
+"""A record: a trial, the reply and the verdict; one line of `trials.jsonl`.
+
+The raw text of a reply is never altered; the verdict can be derived again from the record alone (`regrade`), which is why it carries the
+question's options in the order shown. Keys that a newer version wrote are kept out of the way when an older one reads.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from bench.degrade import Degradation
+from bench.errors import Transient
+from bench.image import Picture
+from bench.models.base import Reply, Stop, Usage
+from bench.outcome import Outcome, Verdict
+from bench.trial import Trial
+from bench.versions import SCHEMA
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why a trial has no reply: the class of the error, its message (never with a key in it) and the HTTP status, if any."""
+
+    kind: str
+    message: str
+    status: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SentImage:
+    """The image of a request: hash of the encoded bytes sent, size in px as sent, and whether it was resized."""
+
+    sha256: str
+    sent_px: tuple[int, int]
+    resized: bool
+
+    @classmethod
+    def of(cls, picture: Picture) -> SentImage:
+        """What is recorded of `picture`."""
+        return cls(picture.sha256, (picture.width, picture.height), picture.resized)
+
+    def as_seen(self, reply: Reply) -> SentImage:
+        """The same after the model's own resize, where `reply` tells of it."""
+        if reply.sent_px is None or reply.sent_px == self.sent_px:
+            return self
+        return SentImage(self.sha256, reply.sent_px, resized=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One finished trial. The fields are those of `trials.jsonl` (DESIGN.md, Files)."""
+
+    key: str
+    puzzle: str
+    family: str
+    suite: str
+    model: str
+    mode: str
+    captioner: str | None
+    caption_prompt: str | None
+    caption_key: str | None
+    format: str
+    replicate: int
+    prompt_sha: str
+    options: tuple[str, ...]
+    level: int | None
+    split: str
+    sufficient: bool
+    image: SentImage | None
+    reply: Reply | None
+    verdict: Verdict
+    error: Failure | None
+    version: str
+    v: int = SCHEMA
+    dose: Degradation | None = None
+    extra: Mapping[str, Any] = field(default_factory=dict[str, Any], compare=False)
+
+    @classmethod
+    def of(
+        cls,
+        trial: Trial,
+        *,
+        key: str,
+        caption_key: str | None,
+        prompt_sha: str,
+        image: SentImage | None,
+        reply: Reply | None,
+        verdict: Verdict,
+        error: Failure | None,
+        version: str,
+    ) -> Record:
+        """The record of `trial`."""
+        puzzle, captioner = trial.puzzle, trial.captioner
+        return cls(
+            key=key,
+            puzzle=puzzle.id,
+            family=puzzle.family,
+            suite=puzzle.suite,
+            model=trial.model,
+            mode=trial.mode.value,
+            captioner=captioner.name if captioner else None,
+            caption_prompt=captioner.prompt if captioner else None,
+            caption_key=caption_key,
+            format=trial.fmt.value,
+            replicate=trial.replicate,
+            prompt_sha=prompt_sha,
+            options=trial.options,
+            level=puzzle.level,
+            split=puzzle.split,
+            sufficient=puzzle.sufficient,
+            image=image,
+            reply=reply,
+            verdict=verdict,
+            error=error,
+            version=version,
+            dose=trial.dose,
+        )
+
+    @property
+    def final(self) -> bool:
+        """Whether the trial need not be asked again: it has a verdict, or its caption failed for a reason that will not pass."""
+        if self.verdict.outcome is Outcome.CAPTION_FAILED:
+            return self.error is None or self.error.kind != Transient.__name__
+        return self.verdict.outcome is not Outcome.ERROR
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON data, `v` first."""
+        data = {"v": self.v, **plain(self)}
+        del data["extra"]
+        return {**data, **self.extra}
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Record:
+        """Read a line; unknown keys go to `extra`.
+
+        Raises:
+            KeyError, TypeError, ValueError: the line is no record.
+        """
+        known = {name: data[name] for name in cls.__dataclass_fields__ if name in data and name != "extra"}
+        known["options"] = tuple(data.get("options", ()))
+        known["image"] = _image(data.get("image"))
+        known["dose"] = Degradation.from_json(data["dose"]) if data.get("dose") else None
+        known["reply"] = reply_from_json(data["reply"]) if data.get("reply") else None
+        verdict = data["verdict"]
+        known["verdict"] = Verdict(Outcome(verdict["outcome"]), verdict["answer"], verdict["gold"], verdict["how"])
+        error = data.get("error")
+        known["error"] = Failure(error["kind"], error["message"], error.get("status")) if error else None
+        defaults: dict[str, Any] = {"level": None, "split": "eval", "sufficient": True, "caption_prompt": None, "version": "unknown"}
+        extra = {name: value for name, value in data.items() if name not in cls.__dataclass_fields__}
+        return cls(**{**defaults, **known}, extra=extra)
+
+
+def plain(value: Any) -> Any:
+    """A dataclass as nested dictionaries; like `dataclasses.asdict`, without its deep copies."""
+    names = getattr(value, "__dataclass_fields__", None)
+    return value if names is None else {name: plain(getattr(value, name)) for name in names}
+
+
+def reply_from_json(data: Mapping[str, Any]) -> Reply:
+    """The inverse of `plain` on a `Reply`, for records and the cache."""
+    usage = data["usage"]
+    return Reply(
+        text=data["text"],
+        stop=Stop(data["stop"]),
+        usage=Usage(usage["input"], usage["output"], usage.get("reasoning", 0)),
+        latency_s=data["latency_s"],
+        request_id=data.get("request_id"),
+        model=data.get("model"),
+        cached=bool(data.get("cached", False)),
+        sent_px=(data["sent_px"][0], data["sent_px"][1]) if data.get("sent_px") else None,
+    )
+
+
+def _image(data: Mapping[str, Any] | None) -> SentImage | None:
+    if not data:
+        return None
+    width, height = data["sent_px"]
+    return SentImage(data["sha256"], (width, height), data["resized"])

@@ -1,0 +1,190 @@
+"""A run directory: `run.json`, `trials.jsonl`, `captions.jsonl` and `puzzles.jsonl`, safe against every kind of ending.
+
+Each record is one line, written whole and flushed before it counts as finished, so a killed process loses at most the line it was writing;
+that torn line is cut off when the directory is opened again. A write that fails half-way (a full disk) is taken back at once. One process
+at a time may write: the lock is the kernel's, so it ends with the process. A trial asked again after an error is a later line; the last
+line of a key is the one that counts.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import IO, Any
+
+from bench.errors import SightgapError, UserError
+from bench.files import write_atomically
+from bench.store.reader import CAPTIONS, PUZZLES, RUN, TRIALS, latest, read_lines, read_records, read_run
+from bench.store.record import Record
+
+
+class Log:
+    """An append-only JSON-lines file, repaired when it is opened."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._file = path.open("ab", buffering=0)
+        self._repair()
+
+    def append(self, data: Mapping[str, Any]) -> None:
+        """Write one line, straight to the operating system.
+
+        Raises:
+            UserError: the line could not be written whole (a full disk); the part that was is taken back.
+        """
+        line = _encode(data)
+        start = self._file.seek(0, os.SEEK_END)
+        try:
+            while line:
+                line = line[self._file.write(line) :]
+        except OSError as error:
+            self._file.truncate(start)
+            raise UserError(
+                f"{self.path} cannot be written ({error.strerror}): all that was stored is kept; make room and run the same command again"
+            ) from error
+
+    def close(self) -> None:
+        """Flush to the disk and close."""
+        if not self._file.closed:
+            os.fsync(self._file.fileno())
+            self._file.close()
+
+    def _repair(self) -> None:
+        """Cut off a torn last line, or complete it with its line break where only that is missing."""
+        size = self._file.seek(0, os.SEEK_END)
+        if size == 0:
+            return
+        with self.path.open("rb") as reader:
+            tail_start, tail = _last_line(reader, size)
+        if tail.endswith(b"\n"):
+            return
+        try:
+            json.loads(tail)
+        except ValueError:
+            self._file.truncate(tail_start)
+            self._file.seek(0, os.SEEK_END)
+        else:
+            self._file.write(b"\n")
+
+
+def _encode(data: Mapping[str, Any]) -> bytes:
+    try:
+        text = json.dumps(data, ensure_ascii=False)
+        return text.encode() + b"\n"
+    except UnicodeEncodeError:  # a model may write half a surrogate pair; JSON can spell it, UTF-8 cannot
+        return json.dumps(data).encode() + b"\n"
+
+
+def _last_line(reader: IO[bytes], size: int) -> tuple[int, bytes]:
+    """Start and bytes of the last line of a file of `size` bytes, its line break included; reads backwards in blocks."""
+    block, start = 1 << 16, size
+    data = b""
+    while start > 0:
+        step = min(block, start)
+        start -= step
+        reader.seek(start)
+        data = reader.read(step) + data
+        cut = data.rfind(b"\n", 0, len(data) - 1)
+        if cut >= 0:
+            return start + cut + 1, data[cut + 1 :]
+    return 0, data
+
+
+def run_lock(folder: Path) -> IO[str]:
+    """Take the lock of a run directory; closing the file, or the end of the process, gives it back.
+
+    Raises:
+        UserError: another process holds it, or the folder cannot be written.
+    """
+    try:
+        lock = (folder / ".lock").open("w")
+    except OSError as error:
+        raise UserError(f"{folder} cannot be written ({error.strerror})") from error
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        lock.close()
+        raise UserError(f"{folder} is being written by another process: wait for it, or choose another --out") from None
+    return lock
+
+
+class Store:
+    """A run directory opened for writing.
+
+    Attributes:
+        finished: keys of trials that need not be asked again (`Record.final`).
+        captions: caption key -> line of `captions.jsonl`, failed ones left out.
+    """
+
+    def __init__(self, folder: Path, run: Mapping[str, Any], identity: Mapping[str, Any], *, must_exist: bool = False) -> None:
+        """Create `folder` or continue it.
+
+        `run` is what `run.json` is to hold; `identity` is the part of the configuration that must agree with an earlier run there.
+
+        Raises:
+            UserError: it `must_exist` and does not, another process writes there, the folder belongs to another configuration (the keys
+                that differ are named), or it cannot be written.
+        """
+        self.folder = folder
+        if must_exist and not (folder / RUN).is_file():
+            raise UserError(f"--resume: there is no run at {folder}")
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise UserError(f"{folder} cannot be used as run directory ({error.strerror})") from error
+        self._lock = run_lock(folder)
+        try:
+            self._run = self._continue(run, identity)
+            self.save_run()
+            self._trials, self._captions = Log(folder / TRIALS), Log(folder / CAPTIONS)
+            self.finished = {r.key for r in latest(read_records(folder)).values() if r.final}
+            self.captions = {line["key"]: line for _, line in read_lines(folder / CAPTIONS) if not line.get("error")}
+        except SightgapError:
+            self._lock.close()
+            raise
+
+    def _continue(self, run: Mapping[str, Any], identity: Mapping[str, Any]) -> dict[str, Any]:
+        path = self.folder / RUN
+        if not path.exists():
+            if any(entry.name != ".lock" for entry in self.folder.iterdir()):
+                raise UserError(f"{self.folder} exists and is not a run directory: choose another --out")
+            return dict(run)
+        old = read_run(self.folder)
+        before = old.get("identity", {})
+        differing = sorted(key for key in {*before, *identity} if before.get(key) != identity.get(key))
+        if differing:
+            pairs = ", ".join(f"{key} ({before.get(key)!r} there, {identity.get(key)!r} now)" for key in differing)
+            raise UserError(f"{self.folder} holds a run of another configuration: {pairs}. Choose another --out")
+        return {**run, "started": old.get("started"), "totals": old.get("totals")}
+
+    def add(self, record: Record) -> None:
+        """Append a finished trial (raises `UserError` on a full disk)."""
+        self._trials.append(record.to_json())
+        if record.final:
+            self.finished.add(record.key)
+
+    def add_caption(self, line: Mapping[str, Any]) -> None:
+        """Append a caption; a failed one is kept for the record and will be asked for again."""
+        self._captions.append(line)
+        if not line.get("error"):
+            self.captions[line["key"]] = dict(line)
+
+    def save_puzzles(self, rows: Iterable[Mapping[str, Any]]) -> None:
+        """Write `puzzles.jsonl`, what was asked about, once: reports and `regrade` need neither the suite nor its images."""
+        path = self.folder / PUZZLES
+        if not path.exists():
+            write_atomically(path, "".join(json.dumps(row) + "\n" for row in rows))
+
+    def save_run(self, **more: Any) -> None:
+        """Write `run.json`, with `more` entries added or replaced."""
+        self._run.update(more)
+        write_atomically(self.folder / RUN, json.dumps(self._run, indent=1, ensure_ascii=False) + "\n")
+
+    def close(self) -> None:
+        """Flush everything to the disk and release the lock."""
+        self._trials.close()
+        self._captions.close()
+        self._lock.close()

@@ -1,0 +1,298 @@
+"""The tables of a sweep: the seeds of a reward are replicates of one model, and every reward is compared with the base puzzle by puzzle.
+
+The base is one checkpoint; it stands beside every seed, so that each difference is paired within its puzzle and intervals are over puzzles
+(resampled whole, with all seeds on them). They hold for these seeds: how far single seeds lie apart is printed beside them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NotRequired, TypedDict
+
+import numpy as np
+import pandas as pd
+
+from bench.gap.cells import Cells
+from bench.gap.contrast import accuracy_change, compare
+from bench.gap.document import ChangeDoc, ComparisonDoc, FamilyDoc, Interval
+from bench.gap.frame import load_runs
+from bench.gap.parts import part, rounded
+from bench.gap.perception import Seen, read_facts
+from bench.mode import Mode
+from bench.report import words
+from bench.report.markdown import table
+from bench.report.paper import tex
+from bench.report.paper.rows import published
+from bench.stats.paired import bootstrap_sums, percentile_interval
+from bench.train.recipe import Recipe
+
+BASE = "base"
+SEED = 20260101
+DOMAINS = ("all", "in-domain", "out-of-domain")
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """One checkpoint and its run at a temperature: `reward` "base" for the start, `stopped` why the watch ended the training, if it did."""
+
+    reward: str
+    seed: int | None
+    model: str
+    run: Path
+    temperature: float = 0.0
+    stopped: str | None = None
+
+
+class FactsDoc(TypedDict):
+    """The share of visible facts that replies state rightly, and its change against the base."""
+
+    share: float | None
+    change: NotRequired[ChangeDoc]
+
+
+FACTS = {"stated": Mode.IMAGE, "read back": Mode.READBACK}
+"""What is written of a picture: unasked, before a puzzle is answered, and when asked for it."""
+
+
+class DomainDoc(TypedDict):
+    """One reward on the families of one domain; `facts` by the names of `FACTS`, `change` against the base."""
+
+    whole: FamilyDoc
+    facts: dict[str, FactsDoc]
+    readback_change: NotRequired[ChangeDoc]
+    change: NotRequired[ComparisonDoc]
+
+
+class RewardDoc(TypedDict):
+    """One reward: its seeds, image accuracy seed by seed, runs that were stopped, and the numbers by domain."""
+
+    reward: str
+    seeds: list[int]
+    image_by_seed: list[float]
+    stopped: list[str]
+    domains: dict[str, DomainDoc]
+
+
+class SweepDoc(TypedDict):
+    """One of the evaluations that `sweep.json` holds."""
+
+    temperature: float
+    recipe: str
+    recipe_sha256: str
+    suite: dict[str, Any]
+    steps: int
+    in_domain: list[str]
+    out_of_domain: list[str]
+    rewards: list[RewardDoc]
+
+
+def sweep_document(checkpoints: Sequence[Checkpoint], recipe: Recipe) -> SweepDoc:
+    """The numbers of a sweep from its runs alone, all of them at one temperature.
+
+    Raises:
+        UserError: a run is missing or cannot be paired with the others.
+    """
+    folders = [checkpoint.run for checkpoint in checkpoints]
+    loaded = load_runs(folders)
+    frame = loaded.frame
+    facts = {what: _facts(read_facts(folders, frame, mode)) for what, mode in FACTS.items()}
+    rewards = list(dict.fromkeys(checkpoint.reward for checkpoint in checkpoints))
+    tables = {reward: _table(frame, [c for c in checkpoints if c.reward == reward]) for reward in rewards}
+    seeds = max(1, *(sum(c.reward == reward for c in checkpoints) for reward in tables))
+    base = pd.concat([tables[BASE].assign(replicate=replicate) for replicate in range(seeds)], ignore_index=True)
+    name, sha256 = loaded.suite
+    return {
+        "temperature": checkpoints[0].temperature,
+        "recipe": recipe.name,
+        "recipe_sha256": recipe.sha256,
+        "suite": {"name": recipe.sweep.evaluate.words, "sha256": sha256, "n": int(frame["puzzle"].nunique()), "of": name},
+        "steps": int(recipe.grpo["max_steps"]),
+        "in_domain": list(recipe.data.in_domain),
+        "out_of_domain": list(recipe.data.out_of_domain),
+        "rewards": [_reward(tables[reward], base, facts, [c for c in checkpoints if c.reward == reward], recipe) for reward in rewards],
+    }
+
+
+def _table(frame: pd.DataFrame, checkpoints: Sequence[Checkpoint]) -> pd.DataFrame:
+    """The rows of one reward, its seeds numbered as replicates."""
+    rows = [frame[frame["model"] == checkpoint.model].assign(replicate=number) for number, checkpoint in enumerate(checkpoints)]
+    return pd.concat(rows, ignore_index=True)
+
+
+def _reward(rows: pd.DataFrame, base: pd.DataFrame, facts: _Facts, checkpoints: Sequence[Checkpoint], recipe: Recipe) -> RewardDoc:
+    reward = checkpoints[0].reward
+    images = [Cells.of(rows[rows["replicate"] == number]).right[Mode.IMAGE] for number in range(len(checkpoints))]
+    domains: dict[str, DomainDoc] = {}
+    for domain, families in zip(DOMAINS, (None, recipe.data.in_domain, recipe.data.out_of_domain), strict=True):
+        mine, theirs = (_of_families(table, families) for table in (rows, base))
+        if not len(mine):
+            continue
+        codes = np.unique(mine["puzzle"].cat.codes)
+        start = None if reward == BASE else str(base["model"].iloc[0])
+        found = {what: _facts_doc(by_model, [c.model for c in checkpoints], start, codes) for what, by_model in facts.items()}
+        doc: DomainDoc = {"whole": part(Cells.of(mine), SEED), "facts": found}
+        if reward != BASE:
+            old, new = Cells.of(theirs), Cells.of(mine)
+            doc["change"] = compare(old, new, BASE, reward, SEED)
+            doc["readback_change"] = accuracy_change(old, new, (Mode.READBACK,), SEED)
+        domains[domain] = doc
+    return {
+        "reward": reward,
+        "seeds": [c.seed for c in checkpoints if c.seed is not None],
+        "image_by_seed": [rounded(float(np.nanmean(values))) for values in images],
+        "stopped": [f"seed {c.seed}: {c.stopped}" for c in checkpoints if c.stopped],
+        "domains": domains,
+    }
+
+
+def _of_families(table: pd.DataFrame, families: Sequence[str] | None) -> pd.DataFrame:
+    return table if families is None else table[table["family"].isin(families)]
+
+
+_Facts = Mapping[str, Mapping[str, "pd.Series[float]"]]
+
+
+def _facts(seen: Mapping[str, Sequence[Seen]]) -> dict[str, pd.Series[float]]:
+    """Model -> share of visible facts stated rightly, by code of the puzzle."""
+    return {model: pd.Series({one.puzzle: one.recall for one in replies}, dtype=float) for model, replies in seen.items()}
+
+
+def _facts_doc(by_model: Mapping[str, pd.Series[float]], models: Sequence[str], start: str | None, codes: np.ndarray[Any, Any]) -> FactsDoc:
+    """The facts of the checkpoints `models` on the puzzles with `codes`, and their change against the checkpoint `start`."""
+    seen = [by_model[model].reindex(codes) for model in models if model in by_model]
+    doc: FactsDoc = {"share": rounded(float(pd.concat(seen).mean())) if seen else None}
+    if start is not None:
+        doc["change"] = _facts_change(by_model[start].reindex(codes) if start in by_model else None, seen)
+    return doc
+
+
+def _facts_change(old: pd.Series[float] | None, new: Sequence[pd.Series[float]]) -> ChangeDoc:
+    """The mean change of the share of facts, with a bootstrap interval over puzzles."""
+    if old is None or not new:
+        return {"delta": None, "ci": None, "why": "not asked"}
+    change = (pd.concat(list(new), axis=1).mean(axis=1) - old).dropna().to_numpy(np.float64)
+    draws = bootstrap_sums(change[:, None], seed=SEED)[:, 0] / len(change)
+    found = percentile_interval(draws)
+    ci: Interval | None = [rounded(found[0]), rounded(found[1])] if found else None
+    return {"delta": rounded(float(change.mean())), "ci": ci}
+
+
+# -- rendering ---------------------------------------------------------------------------------------------------------------------------
+ACCURACY_HEADER = ("reward", "image", "95% CI", "change", "seeds", "in-domain", "change", "out-of-domain", "change", "published (7B)")
+DIAGNOSIS_HEADER = ("reward", "oracle", "gap", "seeing", "change", "thinking", "change", "improved")
+FACTS_HEADER = ("reward", *(name for domain in ("all", "in-domain") for what in FACTS for name in (f"{what}, {domain}", "change")))
+
+
+def accuracy_rows(document: SweepDoc) -> list[list[str]]:
+    """Accuracy on images with its change against the base: over all families, in-domain and out-of-domain."""
+    rows: list[list[str]] = []
+    for reward in document["rewards"]:
+        domains = reward["domains"]
+        image = domains["all"]["whole"]["modes"]["image"]
+        row = [reward["reward"], words.percent(image["accuracy"]), words.interval(image["ci"]), _change(domains["all"], "image")]
+        row.append(" ".join(words.percent(value) for value in reward["image_by_seed"]) if reward["seeds"] else "")
+        for domain in DOMAINS[1:]:
+            doc = domains.get(domain)
+            row += [words.percent(doc["whole"]["modes"]["image"]["accuracy"]) if doc else "", _change(doc, "image") if doc else ""]
+        rows.append([*row, _published(reward["reward"])])
+    return rows
+
+
+def diagnosis_rows(document: SweepDoc) -> list[list[str]]:
+    """Over all families: accuracy with the description, the gap, seeing and thinking with their changes."""
+    rows: list[list[str]] = []
+    for reward in document["rewards"]:
+        doc = reward["domains"]["all"]
+        whole, change = doc["whole"], doc.get("change")
+        rows.append(
+            [
+                reward["reward"],
+                words.percent(whole["modes"]["oracle"]["accuracy"]),
+                words.points(whole["gaps"]["oracle-image"]["delta"]),
+                words.estimate(whole["diagnosis"]["perception"]),
+                _change(doc, "perception"),
+                words.estimate(whole["diagnosis"]["reasoning"]),
+                _change(doc, "reasoning"),
+                words.improved(change) if change else "",
+            ]
+        )
+    return rows
+
+
+def facts_rows(document: SweepDoc) -> list[list[str]]:
+    """Shares of the visible facts that are stated before answering and read back when asked, with changes: all families, in-domain."""
+    rows: list[list[str]] = []
+    for reward in document["rewards"]:
+        row = [reward["reward"]]
+        for domain in ("all", "in-domain"):
+            for facts in reward["domains"][domain]["facts"].values():
+                row += [words.percent(facts["share"]), words.change(facts["change"]) if "change" in facts else ""]
+        rows.append(row)
+    return rows
+
+
+def _change(doc: DomainDoc, what: str) -> str:
+    change: Any = doc.get("change")
+    return words.change(change[what]) if change else ""
+
+
+def _published(reward: str) -> str:
+    """The mean of the paper's nine families that was published for a reward, as percent (third-party notes)."""
+    wanted = f"Qwen2.5-VL-7B, {reward}"
+    return next((f"{row['mean']:.1f}" for row in published()["reward"] if row["model"] == wanted and "mean" in row), "")
+
+
+def _remarks(document: SweepDoc) -> list[str]:
+    trained = [reward for reward in document["rewards"] if reward["reward"] != BASE]
+    remarks = [
+        f"Every reward was trained for {document['steps']} steps from one base checkpoint with each of {_seeds(trained)}, by recipe "
+        f"{document['recipe']} ({document['recipe_sha256'][:12]}); all checkpoints were asked the same {document['suite']['n']} fresh "
+        f"puzzles ({document['suite']['name']}), which share no state with any training set.",
+        f"In-domain (trained on): {', '.join(document['in_domain'])}. Out-of-domain: {', '.join(document['out_of_domain']) or 'none'}.",
+        "Changes are against the base on the same puzzles, in points, with 95% intervals over puzzles for these seeds; *seeing* and "
+        "*thinking* are the rates of the independence model and their changes are differences of differences.",
+        "*Facts* are shares of what a picture shows that replies state rightly: *stated* unasked, before a puzzle is answered; *read back* "
+        "when asked for the notation.",
+        "*Published* is the mean of nine families for Qwen2.5-VL-7B trained on Diverse-8k, from third-party reading notes: other puzzles, "
+        "another model, one seed. " + published()["noise"],
+    ]
+    remarks += [f"{reward['reward']}, {stopped}" for reward in trained for stopped in reward["stopped"]]
+    return remarks
+
+
+def _seeds(rewards: Sequence[RewardDoc]) -> str:
+    seeds = sorted({seed for reward in rewards for seed in reward["seeds"]})
+    return f"{len(seeds)} seeds" if len(seeds) != 1 else f"one seed ({seeds[0]})"
+
+
+def markdown(documents: Sequence[SweepDoc]) -> str:
+    """The tables of a sweep as Markdown, one evaluation after another."""
+    lines = ["# Rewards from one start", "", *(f"- {remark}" for remark in _remarks(documents[0])), ""]
+    for document in documents:
+        how = decoding(document)
+        lines += [f"## Accuracy on images, {how}", "", *table(ACCURACY_HEADER, accuracy_rows(document))]
+        lines += [f"## Seeing or thinking, {how}", "", *table(DIAGNOSIS_HEADER, diagnosis_rows(document))]
+        lines += [f"## Facts, {how}", "", *table(FACTS_HEADER, facts_rows(document))]
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def decoding(document: SweepDoc) -> str:
+    """How replies were drawn, in words."""
+    return f"replies drawn at temperature {document['temperature']:g}" if document["temperature"] else "greedy decoding"
+
+
+def latex(document: SweepDoc) -> str:
+    """The tables of one evaluation as LaTeX (booktabs), remarks as comments above."""
+    lines = [f"% {remark}" for remark in (*_remarks(document), f"Here: {decoding(document)}.")]
+    for header, rows, label in (
+        (ACCURACY_HEADER, accuracy_rows(document), "accuracy"),
+        (DIAGNOSIS_HEADER, diagnosis_rows(document), "diagnosis"),
+        (FACTS_HEADER, facts_rows(document), "facts"),
+    ):
+        lines += [f"% {label}", f"\\begin{{tabular}}{{l{'r' * (len(header) - 1)}}}", "\\toprule"]
+        lines += [" & ".join(map(tex.escape, header)) + r" \\", "\\midrule"]
+        lines += [" & ".join(map(tex.escape, row)) + r" \\" for row in rows]
+        lines += ["\\bottomrule", "\\end{tabular}", ""]
+    return "\n".join(lines)

@@ -1,0 +1,1 @@
+"""What families are drawn and written with: shapes, notation, tilings, walled grids."""

@@ -1,0 +1,1 @@
+"""The public sets, AlgoPuzzleVQA and PuzzleVQA, from the authors' files or the hub."""

@@ -1,0 +1,298 @@
+"""The public sets, AlgoPuzzleVQA and PuzzleVQA, as puzzles.
+
+Every row becomes a `Puzzle` or a `Problem`, whatever its source (`tasks.public.rows`). Question, options and answer are kept as they are
+written, integers turned to text; an image is known by its bytes. The ground truth comes along: AlgoPuzzleVQA carries the latent state,
+which the family turns into a description, PuzzleVQA carries a caption. A description is *sufficient* where an exact solver that sees
+nothing else finds the label; elsewhere no gap may be claimed from it.
+
+Problems stop the load, all of them named, unless bad rows are to be skipped: a run must not start on less than what was asked for.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import warnings
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any, cast
+
+from bench.errors import BadDataError, UserError
+from bench.image import ImageRef
+from bench.puzzle import Puzzle, puzzle_id
+from tasks.family import ReadError
+from tasks.public import puzzlevqa
+from tasks.public.rows import Problem, PublicSet, Row, Source, open_source
+from tasks.registry import FAMILIES, family, same_for
+
+__all__ = ["PUBLIC_SUITES", "Loaded", "Problem", "load_public", "resolve"]
+
+_SETS: Mapping[str, PublicSet] = {
+    "algopuzzlevqa": PublicSet("algopuzzlevqa", "AlgoPuzzleVQA", "declare-lab/AlgoPuzzleVQA", "data", FAMILIES, "solution"),
+    "puzzlevqa": PublicSet("puzzlevqa", "PuzzleVQA", "declare-lab/PuzzleVQA", "train", puzzlevqa.FAMILIES, "caption"),
+}
+
+PUBLIC_SUITES: tuple[str, ...] = tuple(_SETS)
+"""Names of the public sets."""
+
+_MAX_OPTIONS = 26
+_SHOWN = 3
+_CHUNK = 64
+_THREADS = min(8, os.cpu_count() or 1)
+"""Images decoded at once: the largest takes a quarter of a gigabyte."""
+_MALFORMED = (LookupError, TypeError, ValueError, AttributeError, ArithmeticError)
+"""What Python raises when code written for one shape of data meets another; here the row is at fault."""
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A public set in memory.
+
+    Attributes:
+        puzzles: in the order of families, then of rows.
+        problems: rows that were left out.
+        captions: whether the set carries captions (the captioner `dataset`).
+        rows: for each puzzle the number of its row from 1: the line of its family's file, or the row of the table.
+    """
+
+    puzzles: tuple[Puzzle, ...]
+    problems: tuple[Problem, ...] = ()
+    captions: bool = False
+    rows: tuple[int, ...] = ()
+
+
+class _BadRowError(BadDataError):
+    """A row that cannot be used; `code` as in `Problem`."""
+
+    def __init__(self, message: str, code: str = "row") -> None:
+        super().__init__(" ".join(message.split()))
+        self.code = code
+
+
+def load_public(
+    name: str,
+    *,
+    data_dir: Path | None,
+    families: Sequence[str] | None = None,
+    limit: int | None = None,
+    skip_bad: bool = False,
+    check_images: bool = True,
+) -> Loaded:
+    """The puzzles of public set `name`, at most `limit` per family.
+
+    Args:
+        name: "algopuzzlevqa" or "puzzlevqa".
+        data_dir: a local copy (see `tasks.public.rows.open_source`); None loads from the hub.
+        families: which families, default all that the source holds.
+        limit: most puzzles per family; rows after them are not looked at.
+        skip_bad: leave out rows that cannot be used and list them in `problems`.
+        check_images: decode every image, so that a broken one is found now. Otherwise its bytes are only hashed.
+
+    Raises:
+        UserError: an unknown set or family, or nothing of the set is there.
+        BadDataError: a row cannot be used and `skip_bad` is false; names the first few with file and line, and their number.
+    """
+    if name not in _SETS:
+        raise UserError(f"unknown public set {name!r}: expected one of {', '.join(_SETS)}")
+    if limit is not None and limit < 1:
+        raise UserError(f"limit: expected at least 1 puzzle per family, found {limit}")
+    public = _SETS[name]
+    unknown = [item for item in families or () if item not in public.families]
+    if unknown:
+        raise UserError(f"{name} has no family {unknown[0]!r}: expected some of {', '.join(public.families)}")
+    source = open_source(public, data_dir)
+    absent = [item for item in families or () if item not in source.rows]
+    if absent:
+        there = ", ".join(source.rows) or "no family"
+        raise UserError(f"{name}: family {absent[0]!r} is not in the data: expected {absent[0]}.json, found {there}")
+    maker = _Maker(public, source, check_images)
+    puzzles: list[Puzzle] = []
+    numbers: list[int] = []
+    problems = list(source.problems)
+    for item in public.families:
+        if item in source.rows and (not families or item in families):
+            for number, made in maker.family_rows(item, limit):
+                if isinstance(made, Problem):
+                    problems.append(made)
+                else:
+                    puzzles.append(made)
+                    numbers.append(number)
+    if problems and not skip_bad:
+        raise BadDataError(_summary(name, problems, len(puzzles)))
+    captions = any(puzzle.description is not None for puzzle in puzzles) and public.evidence == "caption"
+    return Loaded(tuple(puzzles), tuple(problems), captions, tuple(numbers))
+
+
+def _summary(name: str, problems: Sequence[Problem], good: int) -> str:
+    shown = "; ".join(map(str, problems[:_SHOWN]))
+    more = f"; and {len(problems) - _SHOWN} more" if len(problems) > _SHOWN else ""
+    bad = f"{len(problems)} row{'s' if len(problems) > 1 else ''} of {len(problems) + good}"
+    return f"{name}: {bad} cannot be used: {shown}{more}. Repair the data, or leave such rows out with --skip-bad"
+
+
+class _Maker:
+    """Makes puzzles of the rows of one source, and keeps count of ids so that identical rows get distinct ones."""
+
+    def __init__(self, public: PublicSet, source: Source, check_images: bool) -> None:
+        self._public = public
+        self._source = source
+        self._check_images = check_images
+        self._bare = source.columns is not None and public.evidence not in source.columns
+        self._ids: Counter[str] = Counter()
+
+    def family_rows(self, name: str, limit: int | None) -> list[tuple[int, Puzzle | Problem]]:
+        """Row number and puzzle or problem, up to the row that makes `limit` puzzles."""
+        made: list[tuple[int, Puzzle | Problem]] = []
+        good = 0
+        rows = iter(self._source.rows[name]())
+        while chunk := list(islice(rows, _CHUNK if limit is None else min(_CHUNK, limit - good))):
+            self._decode(chunk)
+            for row in chunk:
+                number, result = (0, row) if isinstance(row, Problem) else (row.number, self._result(row))
+                made.append((number, result))
+                good += isinstance(result, Puzzle)
+        return made
+
+    def _decode(self, rows: Sequence[Row | Problem]) -> None:
+        """Look at the images of `rows` side by side; what is found is kept by each reference, trouble is met again by `_identity`."""
+        if self._check_images:
+            with ThreadPoolExecutor(_THREADS) as pool:
+                list(pool.map(_look, (row.image for row in rows if isinstance(row, Row))))
+
+    def _result(self, row: Row) -> Puzzle | Problem:
+        try:
+            return self._puzzle(row)
+        except _BadRowError as error:
+            return Problem(row.where, str(error), error.code, row.family)
+
+    def _puzzle(self, row: Row) -> Puzzle:
+        question = _text(row.fields, "question")
+        options = _options(row.fields)
+        answer = _answer(row, options)
+        identity = self._identity(row.image)
+        state, description, sufficient = (None, None, False) if self._bare else self._evidence(row, options, answer)
+        content = {"image": identity, "question": question, "options": list(options), "answer": answer}
+        content_id = puzzle_id(self._public.name, row.family, content)
+        self._ids[content_id] += 1
+        copy = self._ids[content_id]
+        return Puzzle(
+            id=content_id if copy == 1 else f"{content_id}-{copy}",
+            suite=self._public.name,
+            family=row.family,
+            question=question,
+            options=options,
+            answer=answer,
+            image=row.image,
+            state=state,
+            description=description,
+            level=None,
+            seed=None,
+            split="eval",
+            sufficient=sufficient,
+        )
+
+    def _identity(self, image: ImageRef) -> str:
+        try:
+            return image.info.identity if self._check_images else hashlib.sha256(image.data()).hexdigest()
+        except BadDataError as error:
+            raise _BadRowError(f"image: {error}", "image") from error
+
+    def _evidence(self, row: Row, options: Sequence[str], answer: str) -> tuple[Mapping[str, Any] | None, str, bool]:
+        """Latent state, description and whether the description suffices."""
+        if self._public.evidence == "caption":
+            return None, _text(row.fields, "caption"), puzzlevqa.sufficiency(row.family) is None
+        state = _state(row, options, answer)
+        made = family(row.family)
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", UserWarning)  # pydantic's on a value of a wrong type, which `load` refuses
+                data = made.dump(state)
+            made.load(data)
+            description = made.describe(state)
+        except _MALFORMED as error:
+            raise _BadRowError(f"solution: {error}") from error
+        solved = resolve(row.family, state)
+        return data, description, isinstance(solved, str) and made.same(solved, answer)
+
+
+def _look(image: ImageRef) -> None:
+    with suppress(BadDataError):
+        image.info  # noqa: B018 - decodes
+
+
+def resolve(name: str, state: Any) -> str | ReadError:
+    """The answer that family `name` finds exactly from the description of `state` and the question alone, or why it finds none."""
+    made = family(name)
+    try:
+        seen = made.read(made.describe(state))
+        return seen if isinstance(seen, ReadError) else made.solve(made.asking(seen, state.query))
+    except _MALFORMED as error:
+        return ReadError("state", str(error))
+
+
+def _state(row: Row, options: Sequence[str], answer: str) -> Any:
+    solution: Any = row.fields.get("solution")
+    if not isinstance(solution, dict):
+        found = "none" if solution is None else type(solution).__name__
+        raise _BadRowError(f"solution: expected an object with the latent state, found {found}")
+    try:
+        return family(row.family).from_public({**row.fields, "options": list(options), "answer": answer})
+    except KeyError as error:
+        raise _BadRowError(f"solution: lacks the field {error.args[0]!r}") from error
+    except _MALFORMED as error:
+        raise _BadRowError(f"solution: {error}") from error
+
+
+def _text(fields: Mapping[str, Any], name: str) -> str:
+    value = fields.get(name)
+    if not isinstance(value, str) or not value.strip():
+        raise _BadRowError(f"{name}: expected text, found {_shown(value)}")
+    return _encodable(name, value)
+
+
+def _options(fields: Mapping[str, Any]) -> tuple[str, ...]:
+    value = fields.get("options")
+    if not isinstance(value, list):
+        raise _BadRowError(f"options: expected a list, found {_shown(value)}")
+    items = cast(list[Any], value)
+    if not 2 <= len(items) <= _MAX_OPTIONS:
+        raise _BadRowError(f"options: expected 2 to {_MAX_OPTIONS}, found {len(items)}")
+    return tuple(_scalar("options", item) for item in items)
+
+
+def _answer(row: Row, options: Sequence[str]) -> str:
+    """The right option, as it is spelled among `options`."""
+    answer = _scalar("answer", row.fields.get("answer"))
+    if answer in options:
+        return answer
+    same = same_for(row.family)
+    alike = {option for option in options if same(option, answer)}
+    if len(alike) == 1:
+        return alike.pop()
+    raise _BadRowError(f"answer: {answer[:80]!r} is not among the options {', '.join(map(repr, options))[:200]}", "answer")
+
+
+def _scalar(name: str, value: Any) -> str:
+    if isinstance(value, bool) or not isinstance(value, str | int | float):
+        raise _BadRowError(f"{name}: expected text or a number, found {_shown(value)}")
+    text = str(value)
+    if not text.strip():
+        raise _BadRowError(f"{name}: expected text or a number, found {_shown(value)}")
+    return _encodable(name, text)
+
+
+def _encodable(name: str, text: str) -> str:
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise _BadRowError(f"{name}: holds half a character (a lone surrogate at {error.start})") from error
+    return text
+
+
+def _shown(value: Any) -> str:
+    return "none" if value is None else repr(value)[:60]

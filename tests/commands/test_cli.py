@@ -1,0 +1,238 @@
+"""The command line as a person meets it: help, mistakes in one line, and the whole way from a command to a report."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from bench.cli import main
+from tests.conftest import ROOT
+
+SIM = "sim/p=0.6,r=0.9,c=0.8"
+
+
+@pytest.fixture(autouse=True)
+def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:  # pyright: ignore[reportUnusedFunction]
+    """Every command runs in an empty folder, with no key in sight and a cache of its own."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("SIGHTGAP_CACHE", str(tmp_path / "cache"))
+    for name in ("ANTHROPIC_API_KEY", "OPENAI_API_KEY", "ANTHROPIC_AUTH_TOKEN"):
+        monkeypatch.delenv(name, raising=False)
+
+
+def mistake(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
+    """The one line that a mistake prints; asserts exit code 2 and nothing else."""
+    assert main(arguments) == 2
+    errors = capsys.readouterr().err.strip().splitlines()
+    assert len(errors) == 1, errors
+    return errors[0]
+
+
+@pytest.mark.parametrize(("said", "expected"), [((), "the same command continues"), (("go on with --resume",), "go on with --resume")])
+def test_an_interruption_says_how_to_go_on(
+    said: tuple[str, ...], expected: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupt(_: object) -> int:
+        raise KeyboardInterrupt(*said)
+
+    monkeypatch.setattr("bench.commands.models.models_list", interrupt)
+    assert main(["models", "list"]) == 130
+    assert capsys.readouterr().err.strip().endswith(expected)
+
+
+def test_help_answers_at_once_and_imports_nothing_heavy() -> None:
+    code = (
+        "import sys; from bench.cli import main\n"
+        "try: main(['--help'])\n"
+        "except SystemExit: pass\n"
+        "print(sorted(sys.modules), file=sys.stderr)"
+    )
+    started = time.perf_counter()
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=True)
+    assert time.perf_counter() - started < 5, "an order of magnitude above what it takes"
+    loaded = done.stderr
+    for heavy in ("'pandas'", "'numpy'", "'PIL'", "'anthropic'", "'openai'", "'datasets'", "'matplotlib'", "'scipy'", "'jinja2'"):
+        assert heavy not in loaded
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["--model", "claude-99"], "unknown model 'claude-99'"),
+        (["--model", "nobody/x"], "unknown provider 'nobody'"),
+        (["--model", "sim/p=2,r=1"], "p must be between 0 and 1"),
+        (["--mode", "telepathy"], "expected some of image, caption"),
+        (["--suite", "sudoku"], "unknown suite 'sudoku'"),
+        (["--suite", "algo:n=zero"], "expected a whole number"),
+        (["--suite", "algo:level=9"], "level: expected 1 to 5"),
+        (["--suite", "puzzlevqa:n=3"], "takes no parameters"),
+        (["--families", "chess"], "has no family 'chess'"),
+        (["--limit", "0"], "--limit: expected at least 1"),
+        (["--replicates", "0"], "--replicates: expected at least 1"),
+        (["--concurrency", "0"], "--concurrency: expected at least 1"),
+        (["--shard", "3/2"], "--shard: expected i/n"),
+        (["--reasoning", "much"], "--reasoning: expected off"),
+        (["--captioner", "dataset"], "carries no captions"),
+        (["--caption-prompt", "poem"], "expected plain or guided"),
+        (["--format", "essay"], "invalid choice: 'essay'"),
+        (["--replay", "--cache", "off"], "the cache is off"),
+        (["--resume"], "--resume: there is no run"),
+        (["--model", SIM, "--model", SIM], "named twice"),
+        (["--frobnicate"], "unrecognized arguments"),
+        (["--suite", "algopuzzlevqa", "--data-dir", "nowhere"], "nowhere"),
+    ],
+)
+def test_a_mistake_is_one_line_and_exit_code_2(capsys: pytest.CaptureFixture[str], arguments: list[str], expected: str) -> None:
+    assert expected in mistake(capsys, "run", *arguments)
+
+
+@pytest.mark.parametrize("arguments", [["report", "nowhere"], ["regrade", "nowhere"]])
+def test_a_missing_run_directory_is_named(capsys: pytest.CaptureFixture[str], arguments: list[str]) -> None:
+    assert "nowhere is not a run directory" in mistake(capsys, *arguments)
+
+
+def test_a_retired_model_without_a_key_is_one_line_that_says_which_variable(capsys: pytest.CaptureFixture[str]) -> None:
+    line = mistake(capsys, "--model", "claude-3-7", "--mode", "caption", "--suite", "mini", "--families", "clock")
+    assert "ANTHROPIC_API_KEY" in line
+
+
+def test_a_retired_model_warns_before_spending(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ANTHROPIC_API_KEY", "sk-ant-test-0123456789")
+    assert main(["--model", "claude-3-7", "--mode", "caption", "--suite", "mini:n=2", "--families", "clock", "--dry-run"]) == 0
+    said = capsys.readouterr()
+    warning = " ".join(said.err.split())
+    for part in ("retired", "2026-02-19", "claude-sonnet-4-6", "bedrock/"):
+        assert part in warning
+    assert "captions for claude-3-7" in said.out
+    assert "sk-ant" not in said.out + said.err
+
+
+def test_a_dry_run_asks_and_writes_nothing(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    assert main(["--model", SIM, "--suite", "mini:n=2", "--families", "clock,n_queens", "--dry-run"]) == 0
+    assert "16 trials on 4 puzzles" in capsys.readouterr().out
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_from_command_to_report_and_back(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    call = ["--model", SIM, "--suite", "mini:n=5", "--families", "clock", "--out", "r"]
+    assert main(call) == 0
+    printed = capsys.readouterr().out
+    assert "(simulated)" in printed
+    assert "oracle-image" in printed
+    assert max(map(len, printed.splitlines())) <= 100
+    gap = json.loads((tmp_path / "reports/r/gap.json").read_text())
+    assert gap["v"] == 1
+    assert gap["models"][0]["modes"]["image"]["n"] == 5
+    assert "# Image versus description" in (tmp_path / "reports/r/report.md").read_text()
+    assert main(call) == 0
+    assert "already stored" in capsys.readouterr().out
+    assert main(["report", "r", "--out", "again"]) == 0
+    assert json.loads((tmp_path / "again/gap.json").read_text()) == gap
+    assert "not empty" in mistake_after(capsys, "report", "r", "--out", "again")
+    assert main(["report", "r", "--out", "again", "--force"]) == 0
+    before = (tmp_path / "r/trials.jsonl").read_text()
+    assert main(["regrade", "r"]) == 0
+    assert "0 of 20 verdicts changed" in capsys.readouterr().out
+    assert (tmp_path / "r/trials.jsonl").read_text() == before
+
+
+def mistake_after(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
+    capsys.readouterr()
+    return mistake(capsys, *arguments)
+
+
+def test_regrade_derives_verdicts_from_the_stored_text(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    main(["--model", SIM, "--suite", "mini:n=4", "--families", "clock", "--mode", "blind,readback", "--out", "r"])
+    path = tmp_path / "r/trials.jsonl"
+    good = path.read_text()
+    bad = [
+        {**json.loads(line), "verdict": {"outcome": "unparsed", "answer": None, "gold": "x", "how": "old"}} for line in good.splitlines()
+    ]
+    for line, original in zip(bad, good.splitlines(), strict=True):
+        line["verdict"]["gold"] = json.loads(original)["verdict"]["gold"]
+    path.write_text("".join(json.dumps(line) + "\n" for line in bad))
+    assert main(["regrade", "r"]) == 0
+    again = [json.loads(line) for line in path.read_text().splitlines()]
+    assert [line["verdict"] for line in again] == [json.loads(line)["verdict"] for line in good.splitlines()]
+    assert [line["reply"] for line in again] == [json.loads(line)["reply"] for line in good.splitlines()]
+
+
+def test_shards_make_up_the_whole(tmp_path: Path) -> None:
+    common = ["--model", SIM, "--suite", "mini:n=30", "--families", "clock", "--mode", "image,oracle"]
+    main([*common, "--out", "whole"])
+    for part in ("1/3", "2/3", "3/3"):
+        main([*common, "--shard", part, "--out", f"part{part[0]}"])
+    main(["report", "part1", "part2", "part3", "--out", "merged", "--formats", "md"])
+    whole = json.loads((tmp_path / "reports/whole/gap.json").read_text())
+    merged = json.loads((tmp_path / "merged/gap.json").read_text())
+    assert whole["models"] == merged["models"]
+
+
+def test_a_bad_image_stops_the_run_before_the_first_request_unless_skipped(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, shared_data: Path
+) -> None:
+    data = tmp_path / "AlgoPuzzleVQA" / "data"
+    (data / "images" / "clock").mkdir(parents=True)
+    rows = [json.loads(line) for line in (shared_data / "AlgoPuzzleVQA/data/clock.json").read_text().splitlines()[:3]]
+    (data / "clock.json").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    for index, row in enumerate(rows):
+        target = data / row["image"]
+        if index == 1:
+            target.write_bytes(b"\x89PNG\r\n\x1a\n broken")
+        else:
+            Image.new("RGB", (40, 40), (index, 0, 0)).save(target, format="PNG")
+    call = ["--model", SIM, "--suite", "algopuzzlevqa", "--data-dir", str(tmp_path / "AlgoPuzzleVQA"), "--out", "r"]
+    line = mistake(capsys, *call)
+    assert "clock.json" in line
+    assert "2" in line
+    assert "--skip-bad" in line
+    assert not (tmp_path / "r").exists()
+    assert main([*call, "--skip-bad"]) == 0
+    assert json.loads((tmp_path / "r/run.json").read_text())["skipped"][0]["where"].startswith("clock.json")
+
+
+def test_no_key_ever_reaches_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setenv("ANTHROPIC_API_KEY", "sk-ant-secret-0123456789")
+    url = "http://127.0.0.1:9"  # the discard port: every connection is refused
+    call = [
+        "--model",
+        "anthropic/claude-x",
+        "--base-url",
+        url,
+        "--suite",
+        "mini:n=1",
+        "--families",
+        "clock",
+        "--mode",
+        "image",
+        "--out",
+        "r",
+    ]
+    assert main([*call, "--attempts", "1"]) == 3
+    said = capsys.readouterr()
+    written = "".join(path.read_text(errors="replace") for path in tmp_path.rglob("*") if path.is_file())
+    assert "sk-ant-secret" not in said.out + said.err + written
+    record = json.loads((tmp_path / "r/trials.jsonl").read_text().splitlines()[0])
+    assert record["verdict"]["outcome"] == "error"
+    assert record["error"]["kind"] == "Transient"
+
+
+def test_tables_and_lists_print(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["models", "list"]) == 0
+    assert "claude-3-7" in capsys.readouterr().out
+    assert main(["models", "show", "claude-3-7"]) == 0
+    assert json.loads(capsys.readouterr().out)["replacement"] == "claude-sonnet-4-6"
+
+
+def test_the_command_runs_as_a_script(tmp_path: Path) -> None:
+    call = [sys.executable, str(ROOT / "run_bench.py"), "--model", SIM, "--suite", "mini:n=1", "--families", "clock", "--out", "r"]
+    done = subprocess.run(call, capture_output=True, text=True, cwd=tmp_path, env={**os.environ, "NO_COLOR": "1"}, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "gaps in points" in done.stdout

@@ -1,0 +1,347 @@
+"""The HTML report without a browser: what is in the file, what it counts, how large it gets."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import io
+import json
+import os
+import random
+import re
+import zlib
+from functools import cache
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from bench.gap.document import Document
+from bench.gap.make import gap_document
+from bench.report import pictures as gallery
+from bench.report.html import drilldown
+from bench.report.html.drilldown import CaptionFacts, Sources
+from bench.report.html.grids import grids
+from bench.report.html.material import read_material
+from bench.report.html.page import render, write_html
+from bench.report.html.thumbs import MAX_BYTES, SIDE, thumbnail
+from tasks.suites import SuiteSpec, load_suite
+from tests.report.pages import MODES, puzzle_line, write_story
+
+NASTY = "\"><img src=x onerror=alert(1)></script><script>alert(2)</script></script x<!--<script>{{ 7*7 }}{% raw %}\u202eevil\ud800'&lt;"
+
+
+class Page(HTMLParser):
+    """Elements of a page: (tag, attributes) in order, and the text of each script by id."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.elements: list[tuple[str, dict[str, str | None]]] = []
+        self.scripts: dict[str | None, str] = {}
+        self.styles: list[str] = []
+        self._inside: tuple[str, str | None] | None = None
+        self.feed(text)
+        self.close()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elements.append((tag, dict(attrs)))
+        self._inside = (tag, dict(attrs).get("id")) if tag in ("script", "style") else self._inside
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag in ("script", "style"):
+            self._inside = None
+
+    def handle_data(self, data: str) -> None:
+        if self._inside and self._inside[0] == "script":
+            self.scripts[self._inside[1]] = self.scripts.get(self._inside[1], "") + data
+        elif self._inside:
+            self.styles.append(data)
+
+    @property
+    def index(self) -> Any:
+        return json.loads(self.scripts["index"])
+
+    @property
+    def puzzles(self) -> list[Any]:
+        """The unpacked puzzles, with their rows."""
+        chunks = [text for name, text in self.scripts.items() if name and name.startswith("chunk-")]
+        return [puzzle for text in chunks for puzzle in json.loads(zlib.decompress(base64.b64decode(text)))]
+
+
+def pattern(model: str, number: int, mode: str) -> str:
+    """An outcome for every cell, spread over the kinds."""
+    return random.Random(f"{model} {number} {mode}").choices(["correct", "wrong", "unparsed", "error", "caption_failed"], [5, 4, 1, 1, 1])[
+        0
+    ]
+
+
+def story(tmp_path: Path, n: int = 12, **more: Any) -> tuple[Document, list[Path]]:
+    folders = [write_story(tmp_path / "run", [puzzle_line(number) for number in range(n)], **more)]
+    return gap_document(folders), folders
+
+
+def test_the_page_is_the_same_every_time_and_needs_nothing_else(tmp_path: Path) -> None:
+    document, folders = story(tmp_path, outcome=pattern)
+    page = render(document, folders, gallery.sources(folders))
+    assert page == render(document, folders, gallery.sources(folders))
+    for tag, attributes in Page(page).elements:
+        assert tag not in ("iframe", "object", "embed", "base", "form" if "action" in attributes else "iframe")
+        for name in ("src", "href"):
+            value = attributes.get(name)
+            assert value is None or value.startswith(("#", "data:,")), (tag, value)
+        assert not any(name.startswith("on") or name == "style" for name in attributes), (tag, attributes)
+
+
+def test_the_policy_names_the_very_script_and_style_of_the_page(tmp_path: Path) -> None:
+    document, folders = story(tmp_path)
+    page = Page(render(document, folders))
+    policy = next(a["content"] for tag, a in page.elements if tag == "meta" and a.get("http-equiv") == "Content-Security-Policy")
+    assert policy is not None
+    assert policy.startswith("default-src 'none'")
+    assert "unsafe" not in policy
+    for text, kind in ((page.scripts[None], "script"), ("".join(page.styles), "style")):
+        digest = base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+        assert f"{kind}-src 'sha256-{digest}'" in policy
+
+
+@pytest.fixture(scope="session")
+def one_puzzle(tmp_path_factory: pytest.TempPathFactory) -> Document:
+    return gap_document([write_story(tmp_path_factory.mktemp("one") / "run", [puzzle_line(1)])])
+
+
+@settings(max_examples=60, deadline=None)
+@given(text=st.text(st.characters(), max_size=200) | st.just(NASTY))
+def test_any_text_comes_back_as_it_was_and_adds_no_element(
+    tmp_path_factory: pytest.TempPathFactory, one_puzzle: Document, text: str
+) -> None:
+    folder = tmp_path_factory.mktemp("any") / "run"
+    line = {**puzzle_line(1), "question": text, "description": text}
+    write_story(folder, [line], text=lambda model, number, mode: text, caption=lambda model, number, mode: text or "-")
+    page = Page(render(one_puzzle, [folder]))
+    assert [tag for tag, _ in page.elements].count("script") == 4
+    assert "img" not in [tag for tag, _ in page.elements]
+    (puzzle,) = page.puzzles
+    (row,) = puzzle["rows"]
+    assert [puzzle["q"], puzzle["d"]] == [text, text]
+    assert [trial.get("x") for trial in row["t"].values()] == [text] * len(MODES)
+
+
+def test_names_with_markup_are_text(tmp_path: Path) -> None:
+    name = NASTY.replace("\ud800", "")
+    line = {**puzzle_line(1), "family": name, "suite": name, "answer": name, "options": [name, "b"]}
+    folder = write_story(tmp_path / "run", [line], models=[name, "other"])
+    text = render(gap_document([folder]), [folder], gallery.sources([folder]))
+    page = Page(text)
+    tags = [tag for tag, _ in page.elements]
+    assert (tags.count("script"), tags.count("img")) == (4, 0)
+    assert not any("<" in text for name, text in page.scripts.items() if name)
+    assert "49" not in page.scripts["index"]
+    assert page.index["models"] == [name, "other"]
+
+
+def test_half_a_surrogate_pair_in_a_name_can_be_written(tmp_path: Path) -> None:
+    document, folders = story(tmp_path, 1)
+    document["models"][0]["name"] = "half \ud800"
+    assert "half ?" in render(document, folders)
+
+
+def test_rows_are_the_cells_that_the_document_counts(tmp_path: Path) -> None:
+    document, folders = story(tmp_path, 60, models=["m", "n"], outcome=pattern, replicates=2)
+    rows = Page(render(document, folders)).index["rows"]
+    for place, model in enumerate(document["models"]):
+        codes = [code for code, owner in zip(rows["a"], rows["m"], strict=True) if owner == place]
+        found = {kind: codes.count(code) for kind, code in zip(("both_right", "seeing", "thinking", "lucky"), "bstl", strict=True)}
+        assert found == model["attribution"]
+        for position, mode in enumerate(MODES):
+            outcomes = "".join(o[position] for o, owner in zip(rows["o"], rows["m"], strict=True) if owner == place)
+            assert outcomes.count("c") == model["modes"][mode]["correct"]
+            assert outcomes.count("e") == model["modes"][mode]["error"]
+
+
+def test_a_model_with_two_captioners_is_two_models_with_shared_replies(tmp_path: Path) -> None:
+    lines = [puzzle_line(number) for number in range(3)]
+    folders = [write_story(tmp_path / "x", lines, captioner="x"), write_story(tmp_path / "y", lines, captioner="y", modes=["caption"])]
+    page = Page(render(gap_document(folders), folders))
+    assert page.index["models"] == ["m (captions: x/plain)", "m (captions: y/plain)"]
+    assert page.index["rows"]["o"] == ["cccc"] * 6
+    assert [len(row["c"]) for puzzle in page.puzzles for row in puzzle["rows"]] == [1] * 6
+
+
+def test_lost_and_wrong_facts_of_a_caption_are_marked(tmp_path: Path) -> None:
+    line = puzzle_line(3)
+    hour = int(line["state"]["hour"])
+    other = hour % 12 + 1
+    facts = gallery.caption_facts(line, f"Current time: {other}:{int(line['state']['minute']):02d}")
+    assert facts == CaptionFacts(right=1, wrong=(("hour", str(hour), str(other)),), lost=(), recovered=False)
+    nothing = gallery.caption_facts(line, "a nice clock")
+    assert nothing is not None
+    assert (nothing.right, [slot for slot, _ in nothing.lost]) == (0, ["hour", "minute"])
+    whole = gallery.caption_facts(line, line["description"])
+    assert whole == CaptionFacts(2, (), (), recovered=True)
+    assert gallery.caption_facts({**line, "state": None}, "x") is None
+    folder = write_story(tmp_path / "run", [line], caption=lambda model, number, mode: "a nice clock")
+    page = render(gap_document([folder]), [folder], gallery.sources([folder]))
+    (caption,) = Page(page).puzzles[0]["rows"][0]["c"]
+    assert caption["f"] == [0, [], [list(pair) for pair in nothing.lost], False]
+
+
+def test_generated_pictures_are_drawn_again_exactly(tmp_path: Path) -> None:
+    suite = load_suite(SuiteSpec("mini", n=1))
+    lines = [
+        {
+            **{name: getattr(p, name) for name in p.__dataclass_fields__ if name != "image"},
+            "image": {"source": p.image.source, "drawn": True},
+        }
+        for p in suite.puzzles
+    ]
+    folder = write_story(tmp_path / "run", lines)
+    found = gallery.sources([folder])
+    for puzzle in suite.puzzles:
+        assert found.picture(puzzle.id) == puzzle.image.data(), puzzle.family
+    assert found.picture("no/such/puzzle") is None
+
+
+def test_pictures_of_public_sets_come_from_the_clone(tmp_path: Path, shared_data: Path) -> None:
+    suite = load_suite(SuiteSpec("algopuzzlevqa"), data_dir=shared_data / "AlgoPuzzleVQA", families=["clock"], limit=1)
+    (puzzle,) = suite.puzzles
+    line = {**puzzle_line(1), "id": puzzle.id, "suite": "algopuzzlevqa", "image": {"source": puzzle.image.source, "drawn": False}}
+    folder = write_story(tmp_path / "run", [line])
+    assert gallery.sources([folder]).picture(puzzle.id) is None
+    assert gallery.sources([folder], data_dir=shared_data / "AlgoPuzzleVQA").picture(puzzle.id) == puzzle.image.data()
+
+
+@pytest.mark.parametrize(("mode", "size"), [("RGB", (1200, 700)), ("RGBA", (300, 900)), ("L", (40, 40)), ("P", (84, 84))])
+def test_thumbnails_are_small_whatever_the_picture(mode: str, size: tuple[int, int]) -> None:
+    noise = Image.frombytes("RGB", size, random.Random(1).randbytes(3 * size[0] * size[1])).convert(mode)
+    out = io.BytesIO()
+    noise.save(out, format="PNG")
+    made = thumbnail(out.getvalue())
+    assert made is not None
+    data = base64.b64decode(made)
+    assert len(data) <= MAX_BYTES
+    with Image.open(io.BytesIO(data)) as small:
+        assert small.format == "WEBP"
+        assert max(small.size) <= SIDE
+        assert abs(small.width / small.height - size[0] / size[1]) < 0.1
+
+
+def test_no_thumbnail_of_what_is_no_picture() -> None:
+    assert thumbnail(b"<svg onload=alert(1)>") is None
+
+
+def heavy(model: str, number: int, mode: str) -> str:
+    return _heavy(f"{number % 40} {mode}")
+
+
+@cache
+def _heavy(seed: str) -> str:
+    return " ".join(random.Random(seed).choices(WORDS, k=1000))
+
+
+WORDS = ["".join(random.Random(i).choices("etaoinshrdlu", k=1 + i % 9)) for i in range(3000)]
+
+
+def test_1800_puzzles_in_four_modes_stay_under_30_mb(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # the worst case: thumbnails as large as allowed, replies of about 6,000 characters that hardly compress
+    def largest(_: bytes, bound: int) -> str:
+        return base64.b64encode(os.urandom(min(bound, MAX_BYTES))).decode()
+
+    monkeypatch.setattr(drilldown, "thumbnail", largest)
+    document, folders = story(tmp_path, 1800, text=heavy)
+    size = write_html(document, folders, tmp_path / "report.html", Sources(picture=lambda _: b"x"))
+    print(f"\n1,800 x 4, long replies: {size / 1e6:.1f} MB")
+    assert size == (tmp_path / "report.html").stat().st_size < 30_000_000
+    page = Page((tmp_path / "report.html").read_text())
+    assert len(page.index["rows"]["p"]) == 1800
+    assert "texts are cut after" in (tmp_path / "report.html").read_text()
+    assert "[cut here: " in page.puzzles[0]["rows"][0]["t"]["0"]["x"]
+
+
+def long(model: str, number: int, mode: str) -> str:
+    return "long " * 100_000
+
+
+def test_replies_that_fit_are_never_cut(tmp_path: Path) -> None:
+    document, folders = story(tmp_path, 2, text=long)
+    page = Page(render(document, folders))
+    assert all(trial["x"] == long("", 0, "") for puzzle in page.puzzles for row in puzzle["rows"] for trial in row["t"].values())
+
+
+def test_200_models_render_and_say_what_is_left_out(tmp_path: Path) -> None:
+    document, folders = story(tmp_path, 4, models=[f"model {i}" for i in range(200)], outcome=pattern)
+    page = render(document, folders)
+    assert "188 more models" in page
+    assert all(f">model {i}</th>" in page for i in range(200))
+    assert len(page.encode()) < 30_000_000
+
+
+def test_an_even_share_of_the_families_is_kept(tmp_path: Path) -> None:
+    lines = [puzzle_line(number, name=name) for name in ("clock", "maze", "n_queens") for number in range(10)]
+    folder = write_story(tmp_path / "run", lines)
+    material = read_material([folder], max_trials=4 * 6)
+    assert [line["family"] for line in material.puzzles.values()] == ["clock"] * 2 + ["maze"] * 2 + ["n_queens"] * 2
+    assert (material.total, sum(entry.replies for entry in material.spending)) == (30, 120)
+    assert len(read_material([folder], max_trials=1).puzzles) == 1
+
+
+def failed(model: str, number: int, mode: str) -> str:
+    return "error"
+
+
+def test_what_is_lacking_is_said(tmp_path: Path) -> None:
+    document, folders = story(tmp_path, 1, modes=["image"], outcome=failed)
+    (folders[0] / "puzzles.jsonl").unlink()
+    (folders[0] / "captions.jsonl").unlink()
+    page = render(document, folders)
+    assert "no verdict" in page
+    assert "1 puzzle," in page
+    assert Page(page).index["rows"]["o"] == ["e"]
+    empty: Document = {**document, "models": []}
+    assert "No model has a finished trial." in render(empty, folders)
+
+
+def test_sections_that_the_document_gains_are_shown(tmp_path: Path) -> None:
+    document, folders = story(tmp_path, 2)
+    more: Any = {
+        **document,
+        "audit": {"n": 3, "share": 0.25, "by mode": {"image": {"n": 1}, "oracle": {"n": 2}}},
+        "new_thing": [{"a": NASTY}],
+    }
+    more["models"] = [{**model, "readback": {"n": 7}} for model in more["models"]]
+    page = render(more, folders)
+    assert "<summary>Audit</summary>" in page
+    assert "<summary>New thing</summary>" in page
+    assert "m: further measures" in page
+    assert "<img" not in page
+
+
+def test_grids_word_the_shapes_of_the_document() -> None:
+    gap = {"n": 4, "delta": 0.25, "ci": [0.1, 0.4], "p": 0.01, "mde": None}
+    mode = {"accuracy": 0.5, "ci": [0.4, 0.6], "n": 9}
+    (grid,) = grids("x", {"a": {"gap": gap, "mode": mode}, "b": {"gap": {**gap, "delta": None, "ci": None, "why": "no pairs"}}})
+    assert list(grid.header) == ["", "gap", "mode"]
+    assert [list(row) for row in grid.rows] == [["a", "+25.0 [+10.0, +40.0]", "50.0 [40.0, 60.0]"], ["b", "no pairs", "-"]]
+
+
+json_data = st.recursive(
+    st.none() | st.booleans() | st.floats(allow_nan=False) | st.integers() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=5), inner, max_size=4),
+    max_leaves=20,
+)
+
+
+@given(json_data)
+def test_any_section_makes_regular_tables(value: Any) -> None:
+    for grid in grids("", value):
+        assert all(len(row) == len(grid.header) for row in grid.rows)
+
+
+def test_no_date_and_no_path_is_in_the_page(tmp_path: Path) -> None:
+    document, folders = story(tmp_path, 1)
+    page = render(document, folders)
+    assert str(tmp_path) not in page
+    assert not re.search(r"20\d\d-\d\d-\d\d", page)
