@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from rich.console import Console
+
 from bench.commands.console import open_console
 from bench.compare.decide import compare as compare_runs
 from bench.errors import UserError
@@ -15,18 +17,36 @@ from bench.report.comparison import print_comparison
 
 
 def compare(arguments: argparse.Namespace) -> int:
-    """`compare`: prints the result, writes the files asked for, and returns 0 no regression, 1 regression, 3 incomplete or underpowered.
+    """`compare`: 0 no regression, 1 regression, 3 incomplete or underpowered."""
+    return compare_command(
+        Path(arguments.baseline),
+        Path(arguments.candidate),
+        margin=arguments.margin,
+        alpha=arguments.alpha,
+        junit=Path(arguments.junit) if arguments.junit else None,
+        summary=Path(arguments.summary) if arguments.summary else None,
+        console=open_console(),
+    )
 
-    An existing `--summary` is appended to, which is what `$GITHUB_STEP_SUMMARY` expects; an existing `--junit` is replaced.
+
+def compare_command(
+    baseline: Path, candidate: Path, *, margin: float, alpha: float, junit: Path | None, summary: Path | None, console: Console
+) -> int:
+    """Compare two run directories, print the result, write the files asked for, and return the exit code.
+
+    An existing `summary` is appended to, which is what `$GITHUB_STEP_SUMMARY` expects; an existing `junit` is replaced.
+
+    Raises:
+        UserError: no run directory, a margin or alpha out of range, or a file that cannot be written.
     """
-    comparison = compare_runs(Path(arguments.baseline), Path(arguments.candidate), margin=arguments.margin, alpha=arguments.alpha)
-    print_comparison(comparison, open_console())
-    if arguments.junit:
-        _make_room(Path(arguments.junit))
-        write_atomically(Path(arguments.junit), junit_report.render_comparison(comparison))
-    if arguments.summary:
-        _make_room(Path(arguments.summary))
-        _append(Path(arguments.summary), summary_report.render(comparison))
+    comparison = compare_runs(baseline, candidate, margin=margin, alpha=alpha)
+    print_comparison(comparison, console)
+    if junit is not None:
+        _make_room(junit)
+        write_atomically(junit, junit_report.render_comparison(comparison))
+    if summary is not None:
+        _make_room(summary)
+        _append(summary, summary_report.render(comparison))
     return comparison.exit_code
 
 

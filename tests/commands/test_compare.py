@@ -13,7 +13,7 @@ import pytest
 import yaml
 from rich.console import Console
 
-from bench.commands.compare import compare
+from bench.commands.compare import compare_command
 from bench.errors import UserError
 from bench.report.ci import summary
 from tests.conftest import ROOT

@@ -26,9 +26,10 @@ from bench.report.markdown import render
 from bench.report.terminal import print_report
 from bench.stats.rates import pass_at_k
 from tasks.suites import SuiteSpec, load_suite
+from tests.conftest import ROOT
 from tests.gap.test_gap import c, cross, simulate, write_run
 
-GOLDEN: list[dict[str, Any]] = json.loads((Path(__file__).parent / "golden_grader.json").read_text(encoding="utf-8"))
+GOLDEN: list[dict[str, Any]] = json.loads((ROOT / "tests" / "grader" / "golden_grader.json").read_text(encoding="utf-8"))
 OPTIONS = ["a", "b", "c", "d"]
 
 

@@ -26,7 +26,7 @@ STATE: dict[str, Any] = {
     "minute": 23,
     "query": {"name": "Emily", "direction": "after", "hours": 1, "minutes": 0},
 }
-GOLDEN: list[dict[str, Any]] = json.loads((ROOT / "tests" / "bench" / "golden_grader.json").read_text(encoding="utf-8"))
+GOLDEN: list[dict[str, Any]] = json.loads((ROOT / "tests" / "grader" / "golden_grader.json").read_text(encoding="utf-8"))
 FULL = (
     "<image description>Current time: 3:23</image description>\n<think>It shows 3:23. <visual>The thin hand is at 23.</visual> One hour "
     "goes by.</think>\n<rethink>3:23 and an hour. It is right. It is right.</rethink>\n<answer>4:23</answer>"
