@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -49,7 +49,7 @@ class Subject:
         spec = SuiteSpec.parse(self.suite)
         if self.level is None:
             return spec
-        return SuiteSpec(spec.name, spec.seed, self.level, spec.n, spec.split)
+        return replace(spec, level=self.level)
 
 
 @dataclass(frozen=True, slots=True)
