@@ -12,7 +12,7 @@ import json
 import types
 import typing
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, fields
+from dataclasses import asdict, fields, replace
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple, TypeVar
 from urllib.parse import urlsplit, urlunsplit
@@ -96,7 +96,7 @@ class Subject:
         spec = SuiteSpec.parse(self.suite)
         if self.level is None:
             return spec
-        return SuiteSpec(spec.name, spec.seed, self.level, spec.n, spec.split)
+        return replace(spec, level=self.level)
 
 
 @dataclass(config=_CONFIG, frozen=True)
