@@ -13,8 +13,7 @@ from typing import Any
 
 from bench.errors import BadDataError, UserError
 from bench.image import ImageRef
-from bench.models.base import Usage
-from bench.models.options import ModelOptions
+from bench.models.base import ModelOptions, Usage
 from bench.models.registry import cost
 from bench.puzzle import stored_puzzle
 from bench.report.html.drilldown import CaptionFacts, Sources

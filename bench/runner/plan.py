@@ -16,8 +16,7 @@ from bench.digest import digest
 from bench.errors import UserError
 from bench.image import PATCH
 from bench.mode import Mode
-from bench.models.base import Model, Usage
-from bench.models.options import ModelOptions
+from bench.models.base import Model, ModelOptions, Usage
 from bench.models.registry import batch_service, cost, resolve, warnings
 from bench.prompt import caption_prompt
 from bench.puzzle import Puzzle

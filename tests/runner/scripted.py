@@ -10,8 +10,7 @@ from typing import Any
 from bench.config import Conditions, Execution, RunConfig, Subject
 from bench.image import ImageLimits
 from bench.mode import Mode
-from bench.models.base import Reply, Request, Stop, Usage
-from bench.models.options import ModelOptions
+from bench.models.base import ModelOptions, Reply, Request, Stop, Usage
 from bench.outcome import Format
 from bench.runner.plan import ModelPlan, Plan
 from bench.trial import Captioner, plan_trials

@@ -16,8 +16,7 @@ from rich.console import Console
 from bench.config import RunConfig
 from bench.errors import Transient, Unusable, UserError
 from bench.models.api.batch_service import BatchService
-from bench.models.base import Reply, Request, Sampling, Usage
-from bench.models.options import ModelOptions
+from bench.models.base import ModelOptions, Reply, Request, Sampling, Usage
 from bench.models.registry import batch_service, cost, resolve
 from bench.outcome import Outcome
 from bench.runner.plan import make_plan
