@@ -11,11 +11,22 @@ from typing import TYPE_CHECKING, Any
 from bench.versions import __version__
 
 if TYPE_CHECKING:
-    from bench.api import arun, compare, grade, load, run
+    from bench.api import arun, compare, grade, load, register_family, register_model, run
     from bench.mode import Mode
     from bench.outcome import Outcome
 
-__all__ = ["Mode", "Outcome", "__version__", "arun", "compare", "grade", "load", "run"]
+__all__ = [
+    "Mode",
+    "Outcome",
+    "__version__",
+    "arun",
+    "compare",
+    "grade",
+    "load",
+    "register_family",
+    "register_model",
+    "run",
+]
 
 logging.getLogger("sightgap").addHandler(logging.NullHandler())  # silent unless a program listens
 

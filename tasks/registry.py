@@ -12,6 +12,7 @@ from functools import cache
 from importlib import import_module
 from typing import Any
 
+from bench import plugins
 from bench.errors import UserError
 from tasks.family import Family
 from tasks.kit.notation import same_answer
@@ -42,6 +43,9 @@ FAMILIES: tuple[str, ...] = tuple(_CLASSES)
 
 SUITE_NAMES: tuple[str, ...] = ("algo", "mini", "algopuzzlevqa", "puzzlevqa")
 """Names that no family may take: those of the suites."""
+
+GROUP = "sightgap.families"
+"""Entry-point group of the families that installed packages offer: the entry's name is the family's, its object the family or its class."""
 
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,63}")
 _REGISTERED: dict[str, Family[Any]] = {}
@@ -77,8 +81,20 @@ def names() -> tuple[str, ...]:
 
 
 def known(name: str) -> bool:
-    """Whether there is a family called `name`, generated here or registered."""
-    return name in _REGISTERED or name in _CLASSES
+    """Whether there is a family called `name`: generated here, registered, or offered by an installed package, which then is imported.
+
+    Raises:
+        UserError: the package cannot be imported, or what it offers is no family of this name.
+    """
+    if name in _REGISTERED or name in _CLASSES:
+        return True
+    offered = _NAME.fullmatch(name) and plugins.load(GROUP, name)
+    if not offered:
+        return False
+    register(offered)
+    if name not in _REGISTERED:
+        raise UserError(f"plug-in {name!r} ({GROUP}) offers a family of another name")
+    return True
 
 
 def family(name: str) -> Family[Any]:
@@ -89,9 +105,11 @@ def family(name: str) -> Family[Any]:
     """
     if name in _REGISTERED:
         return _REGISTERED[name]
-    if name not in _CLASSES:
+    if name in _CLASSES:
+        return _own(name)
+    if not known(name):
         raise UserError(f"unknown family {name!r}: expected one of {', '.join(names())}")
-    return _own(name)
+    return _REGISTERED[name]
 
 
 @cache
