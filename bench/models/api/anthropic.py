@@ -49,7 +49,7 @@ BUDGETS = {"low": 1024, "medium": 4096, "high": 16384}
 
 MIN_BUDGET = 1024
 MAX_BASE64 = {"anthropic": 10_000_000, "vertex": 5_000_000, "bedrock": 5_000_000}
-"""Bytes of one image after base64 (REFERENCE.md, Providers; for Vertex AI, whose bound is not stated there, the lower one)."""
+"""Bytes of one image after base64, as Anthropic documents them; for Vertex AI, whose bound is not stated, the lower one."""
 
 _SAMPLING_VERSION = {"anthropic": "2023-06-01", "bedrock": "bedrock-2023-05-31", "vertex": "vertex-2023-10-16"}
 """Versions of the protocol that take a temperature. The SDK's own, 2026-10-21, refuses one for every model, even at its default value."""

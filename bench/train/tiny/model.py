@@ -6,7 +6,7 @@ vision block sees the whole picture.
 
 The tokenizer spells any text in bytes. What the prompts repeat word for word is one token per passage, digits up to 99 are one token per
 number, and two cells of a grid are one token, so that a puzzle costs tens of tokens rather than hundreds and a description is cells, not
-letters. Tags are ordinary added tokens: special ones would vanish when completions are decoded (TRIED.md).
+letters. Tags are ordinary added tokens: special ones would vanish when completions are decoded with `skip_special_tokens`, as TRL does.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """A supervised warm start from scratch: the small model learns to see, to describe, to reason and to answer in tags, on the `mini` suite.
 
 One stage follows another, each a mixture of the kinds of `bench.train.tiny.lessons` with its own number of steps. Seeing comes first, since
-nothing else can be learned from a picture that is not understood; then everything is mixed, text-only examples included, which teach
-reasoning several times faster than pictures do (TRIED.md). It is meant to stop while there is headroom: GRPO sharpens partial skill only.
+nothing else can be learned from a picture that is not understood; then everything is mixed, text-only examples included, which taught it to
+look a cell up three times faster than pictures alone did. It is meant to stop while there is headroom: GRPO sharpens partial skill only.
 
 The loss is the cross-entropy of the reply's tokens, AdamW with a linear warm-up and a cosine decay over all stages. Batches are small, and
 made of examples of like length, since padding is what costs on a CPU. Several workers (one process and one thread each) draw batches

@@ -35,7 +35,8 @@ class Lamps(Family[State]):
     state_type = State
 
     def sample(self, rng: random.Random, level: int) -> State:
-        return State(tuple(rng.choice(_NAMES) for _ in range(4 + level)), rng.choice(_NAMES[:3]))
+        lamps: list[Lamp] = [rng.choice(_NAMES) for _ in range(4 + level)]
+        return State(tuple(lamps), rng.choice(_NAMES[:3]))
 
     def check(self, state: State) -> None:
         if not 1 <= len(state.lamps) <= _MOST:
@@ -63,7 +64,7 @@ class Lamps(Family[State]):
         return f"Lamps: {', '.join(state.lamps)}"
 
     def parse(self, text: str) -> State:
-        lamps = [name for word in re.findall(r"[a-z]+", text.lower()) for name in _NAMES if word == name]
+        lamps: list[Lamp] = [name for word in re.findall(r"[a-z]+", text.lower()) for name in _NAMES if word == name]
         if not lamps:
             raise Unreadable("lamps", "no colour of a lamp is named")
         return State(tuple(lamps))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from bench.image import ImageLimits
@@ -19,7 +19,7 @@ class Constant:
     options: ModelOptions
     provider: str = "constant"
     simulated: bool = False
-    limits: ImageLimits = ImageLimits()
+    limits: ImageLimits = field(default_factory=ImageLimits)
 
     def payload(self, request: Request) -> Mapping[str, Any]:
         """What the answer depends on, beside the model."""
