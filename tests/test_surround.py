@@ -101,9 +101,9 @@ def test_nothing_cites_a_file_that_is_not_there() -> None:
 
 
 def test_an_audit_of_nothing_is_no_clean_bill() -> None:
-    unknown = {"name": "a", "skip_reason": "not found"}
-    sound = {"name": "b", "version": "1", "vulns": []}
-    flawed = {"name": "c", "version": "1", "vulns": [{"id": "CVE-1", "fix_versions": ["2"]}]}
+    unknown: dict[str, Any] = {"name": "a", "skip_reason": "not found"}
+    sound: dict[str, Any] = {"name": "b", "version": "1", "vulns": []}
+    flawed: dict[str, Any] = {"name": "c", "version": "1", "vulns": [{"id": "CVE-1", "fix_versions": ["2"]}]}
     expected: list[tuple[list[dict[str, Any]], int, str]] = [
         ([unknown], 3, "none of 1 packages could be audited: the vulnerability service is not reachable from here"),
         ([unknown, sound], 0, "1 of 2 packages audited, 0 known vulnerabilities"),
