@@ -20,7 +20,7 @@ GROUND = tuple(
     f"bench.{name}"
     for name in (
         *("errors", "env", "extras", "plugins", "digest", "files", "versions", "suggest", "outcome", "mode", "image", "degrade", "puzzle"),
-        *("trial", "prompt"),
+        *("trial", "prompt", "question"),
     )
 )
 """The ground floor: words that every room uses."""
@@ -283,7 +283,7 @@ RULES: Mapping[Rule, tuple[str, str]] = {
     report_reads_only_the_document_and_the_run: ("bench/report/words.py", 'LATE = "bench.models.api.openai:Chat"'),
     gap_never_reaches_the_runner: ("bench/gap/notes.py", 'def late(optional):\n    return optional("bench.runner.plan", "x")'),
     grader_never_reaches_the_store: ("bench/grader/cues.py", "if 1:\n    import bench.store.reader"),
-    nobody_reaches_train_commands_or_cli: ("bench/compare/comparison.py", 'def late(name):\n    return f"bench.commands.{name}"'),
+    nobody_reaches_train_commands_or_cli: ("bench/comparison/result.py", 'def late(name):\n    return f"bench.commands.{name}"'),
     nobody_inside_uses_the_public_face: ("bench/runner/progress.py", "from bench import Runs"),
     one_module_reads_the_environment: ("bench/mode.py", "import os\nHOME = os.environ"),
     only_the_store_knows_the_files_of_a_run: ("bench/gap/cells.py", 'NAME = "trials.jsonl"'),

@@ -115,7 +115,7 @@ def copy(tmp_path: Path) -> Path:
 
 
 def test_the_steps_of_a_reward(copy: Path, tmp_path: Path) -> None:
-    line = block("python").strip()
+    line = block("text").strip()
     assert line in TEXT
     rewards = copy / "bench" / "train" / "rewards.py"
     before = rewards.read_text(encoding="utf-8")
