@@ -14,6 +14,9 @@ from typing import Any
 
 from bench.errors import MissingExtraError
 
+_INSTALLED_AS = {"inspect_ai": "inspect-ai", "google": "google-auth", "botocore": "boto3", "yaml": "pyyaml"}
+"""Module -> package, where their names differ."""
+
 
 def optional(module: str, extra: str) -> Any:
     """The module `module`, which comes with the extra `extra` of this project.
@@ -27,9 +30,9 @@ def optional(module: str, extra: str) -> Any:
         return importlib.import_module(module)
     except ModuleNotFoundError as error:
         package = module.partition(".")[0]
-        if error.name is None or error.name.partition(".")[0] != package:
+        if error.name is None or (module != error.name and not module.startswith(f"{error.name}.")):
             raise
-        raise MissingExtraError(package, extra) from error
+        raise MissingExtraError(_INSTALLED_AS.get(package, package), extra) from error
 
 
 def missing(packages: Sequence[str]) -> str | None:

@@ -9,11 +9,11 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from functools import cache
-from importlib import import_module
-from typing import Any
+from typing import Any, cast
 
 from bench import plugins
 from bench.errors import UserError
+from bench.extras import own
 from tasks.family import Family
 from tasks.kit.notation import same_answer
 
@@ -70,9 +70,10 @@ def register(made: Family[Any] | type[Family[Any]], *, override: bool = False) -
 
 def _member(made: Any) -> Family[Any]:
     """A family from outside, called into being where it is a class, with a name that can be used."""
-    member = made() if isinstance(made, type) else made
-    if not isinstance(member, Family):  # pyright: ignore[reportUnnecessaryIsInstance]
+    found: object = made() if isinstance(made, type) else made
+    if not isinstance(found, Family):
         raise UserError(f"a family is expected to be a subclass of tasks.family.Family, found {made!r}")
+    member = cast(Family[Any], found)
     name = getattr(member, "name", None)
     if not isinstance(name, str) or not _NAME.fullmatch(name):
         raise UserError(f"family name: expected lower-case letters, digits and underscores, found {name!r} in {type(member).__name__}")
@@ -132,8 +133,7 @@ def _from_outside(name: str) -> Family[Any] | None:
 def _own(name: str) -> Family[Any]:
     if name in _offered():
         plugins.refuse(GROUP, name)
-    module, _, cls = _CLASSES[name].partition(":")
-    return getattr(import_module(module), cls)()
+    return own(_CLASSES[name])()
 
 
 def same_for(name: str) -> Callable[[str, str], bool]:

@@ -23,7 +23,6 @@ NOT_YET: dict[Rule, str] = {
     rules.only_counted_decides_who_counts: "four places still name the excluded outcomes",
     rules.each_default_once: "the typed configuration is being written",
     rules.public_class_names_are_unique: "renames are pending",
-    rules.late_imports_go_through_extras: "import_module gives way to extras.optional",
 }
 """Rules that the tree does not satisfy yet, and what will be done. A rule that holds again must leave the list."""
 

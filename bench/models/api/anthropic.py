@@ -33,6 +33,7 @@ from anthropic import (
 
 from bench import env
 from bench.errors import MissingExtraError, Transient, UserError
+from bench.extras import optional
 from bench.image import ImageLimits
 from bench.models.aliases import Generation, generation_of
 from bench.models.api import wishes as asking
@@ -219,7 +220,7 @@ def _bedrock(options: ModelOptions) -> AsyncAnthropicBedrock:
         raise MissingExtraError("boto3", "bedrock")
     from anthropic.lib.bedrock import AsyncAnthropicBedrock
 
-    session: Any = importlib.import_module("boto3").Session()
+    session: Any = optional("boto3", "bedrock").Session()
     region = env.read(*env.AWS_REGIONS) or session.region_name
     if not region:
         raise UserError(f"no AWS region for Bedrock: set {env.AWS_REGIONS[0]}")
@@ -241,7 +242,7 @@ def _vertex(options: ModelOptions) -> AsyncAnthropicVertex:
     region = env.read(env.VERTEX_REGION)
     if region is None:
         raise UserError(f"no region for Vertex AI: set {env.VERTEX_REGION} (for example global)")
-    google: Any = importlib.import_module("google.auth")
+    google: Any = optional("google.auth", "vertex")
     try:
         credentials, found = google.default(scopes=["https://www.googleapis.com/auth/cloud-platform"])
     except google.exceptions.DefaultCredentialsError:
@@ -262,9 +263,9 @@ def _vertex(options: ModelOptions) -> AsyncAnthropicVertex:
 
 def _credential_errors(provider: str) -> tuple[type[Exception], ...]:
     if provider == "bedrock":
-        return (importlib.import_module("botocore.exceptions").BotoCoreError,)
+        return (optional("botocore.exceptions", "bedrock").BotoCoreError,)
     if provider == "vertex":
-        return (importlib.import_module("google.auth.exceptions").GoogleAuthError,)
+        return (optional("google.auth.exceptions", "vertex").GoogleAuthError,)
     return ()
 
 
