@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -20,7 +21,7 @@ def test_what_is_there_is_imported() -> None:
     ("module", "package"), [("sightgap_nowhere", "sightgap_nowhere"), ("sightgap_nowhere.deep.down", "sightgap_nowhere")]
 )
 def test_a_missing_package_names_its_extra(module: str, package: str) -> None:
-    with pytest.raises(MissingExtraError, match=rf"^{package} is not installed: run  pip install '\.\[train\]'$"):
+    with pytest.raises(MissingExtraError, match=r"^sightgap_nowhere is not installed: run  pip install '\.\[train\]'$"):
         optional(module, "train")
 
 
@@ -34,7 +35,7 @@ def test_a_package_that_breaks_inside_is_not_called_missing(tmp_path: Path, monk
     """It is there; what it lacks is another package, or its own code is wrong."""
     (tmp_path / "sightgap_broken.py").write_text("import sightgap_nowhere\n")
     (tmp_path / "sightgap_wrong.py").write_text("raise ImportError('built for another machine')\n")
-    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
     with pytest.raises(ModuleNotFoundError, match="sightgap_nowhere"):
         optional("sightgap_broken", "train")
     with pytest.raises(ImportError, match="another machine"):
