@@ -36,6 +36,6 @@ _HOMES = {"Mode": "bench.mode", "Outcome": "bench.outcome"}
 def __getattr__(name: str) -> Any:
     if name not in __all__:
         raise AttributeError(f"module 'bench' has no attribute {name!r}")
-    from importlib import import_module
+    from bench.extras import own
 
-    return getattr(import_module(_HOMES.get(name, "bench.api")), name)
+    return own(f"{_HOMES.get(name, 'bench.api')}:{name}")
