@@ -35,7 +35,7 @@ from bench.grader.rules import read, strict, tagged
 from bench.grader.text import reply_text
 from bench.models.base import Stop
 from bench.outcome import Format, Outcome, Reading, Verdict
-from tasks.registry import same_for
+from tasks.registry import FAMILIES, names_for, same_for
 
 
 class Gradable(Protocol):
@@ -106,7 +106,7 @@ def grade_open(completion: str, family: str, answer: str, *, stop: Stop = Stop.E
 
 @lru_cache(maxsize=4096)
 def _reader(family: str, shown: tuple[str, ...], gold: str) -> Reader:
-    return Reader(shown, gold, same_for(family))
+    return Reader(shown, gold, same_for(family), names=names_for(family), inferred=family in FAMILIES)
 
 
 def _verdict(reader: Reader, found: Found) -> Verdict:
