@@ -14,8 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bench.errors import BadDataError, Rejected, SightgapError, Transient
-from bench.grader.grade import grade
-from bench.grader.readback import grade_readback
+from bench.grader.judge import judge
 from bench.image import fit
 from bench.mode import Mode
 from bench.models.base import Hidden, Reply, Request, Sampling
@@ -151,7 +150,7 @@ class Runner:
             return self._failed(key, trial, caption, image, Failure(type(error).__name__, str(error), error.status))
         except BadDataError as error:
             return self._failed(key, trial, caption, image, Failure("BadDataError", str(error)))
-        return self._record(key, trial, caption, image, reply, judge(trial, reply), None)
+        return self._record(key, trial, caption, image, reply, judge(trial, reply.text, stop=reply.stop), None)
 
     def _request(self, client: Client, trial: Trial, caption: Caption | None) -> Request:
         puzzle = trial.puzzle
@@ -190,10 +189,3 @@ class Runner:
 
 def _cost(client: Client, reply: Reply | None) -> float | None:
     return 0.0 if reply is None or reply.cached else client.cost(reply.usage)
-
-
-def judge(trial: Trial, reply: Reply) -> Verdict:
-    """The verdict on `reply`: graded as an answer, or in `readback` mode read as notation and solved exactly."""
-    if trial.mode is Mode.READBACK:
-        return grade_readback(reply.text, trial.puzzle, stop=reply.stop)
-    return grade(reply.text, trial.puzzle, fmt=trial.fmt, options=trial.options, stop=reply.stop)

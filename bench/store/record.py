@@ -159,8 +159,14 @@ def plain(value: Any) -> Any:
 
 
 def reply_from_json(data: Mapping[str, Any]) -> Reply:
-    """The inverse of `plain` on a `Reply`, for records and the cache."""
+    """The inverse of `plain` on a `Reply`, for records and the cache.
+
+    Raises:
+        KeyError, TypeError, ValueError: this is no reply.
+    """
     usage = data["usage"]
+    if not isinstance(data["text"], str):
+        raise TypeError(f"reply.text: expected a string, found {data['text']!r}")
     return Reply(
         text=data["text"],
         stop=Stop(data["stop"]),
