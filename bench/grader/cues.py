@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from bench.grader.reading import clause
+from bench.grader.grammar import clause
 from bench.grader.structured import json_statements
 from bench.grader.text import ReplyText
 

@@ -1,4 +1,4 @@
-"""From a trial and what the model wrote to a verdict: the one place that the runner, `regrade` and the report's other readings go through."""
+"""From a trial and what the model wrote to a verdict: the one place for the runner, `regrade` and the report's other readings."""
 
 from __future__ import annotations
 

@@ -62,7 +62,7 @@ _NO_STATEMENT = re.compile(
 
 
 def possibility(statement: str) -> str | None:
-    """ "No" for "it is not possible", "Yes" for "the board can be covered"; None for what says neither, or asks, supposes or abstains."""
+    """Yes or no in other words: "it is not possible", "the board can be covered"; None for what asks, supposes or abstains."""
     if _NO_STATEMENT.search(statement):
         return None
     return "No" if _IMPOSSIBLE.search(statement) else "Yes" if _POSSIBLE.search(statement) else None

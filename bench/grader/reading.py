@@ -16,8 +16,39 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from string import ascii_uppercase
 
+from bench.grader.grammar import (
+    ABSTAINS,
+    AFTER_TERM,
+    AFTER_WORDY,
+    ALTERNATIVE,
+    BEFORE_TERM,
+    BEFORE_WORDY,
+    CHAIN,
+    CHAINED,
+    FILLER,
+    HEADED,
+    JOINED,
+    JOINS,
+    LETTER_THEN,
+    LETTERS,
+    NEGATION,
+    NO_UNIT,
+    NUMBERED,
+    OPERATOR,
+    ORDINALS,
+    OTHERWISE,
+    POSITION,
+    PREPOSITIONS,
+    PURE,
+    SECOND_THOUGHT,
+    TAIL_END,
+    TEXT_THEN,
+    WORDY,
+    clause,
+    result_of,
+    trimmed,
+)
 from bench.grader.kinds import KINDS, WHOLE, kind_of, possibility, standard
-from bench.grader.structured import UNDECIDED
 
 Same = Callable[[str, str], bool]
 
@@ -51,101 +82,6 @@ CONFLICT = Said(None, "conflict")
 NONE_OF_THESE = Said(None, "none-of-these")
 NO_SUCH_OPTION = Said(None, "no-such-option")
 
-# -- pieces of grammar -------------------------------------------------------------------------------------------------------------------
-_LABEL = r"(?:option|choice|letter|answer|alternative|candidate|opción|opcion|lettre|letra|respuesta|réponse)s?"
-_JOINED = r"(?:or|and|because|since|as|but|not|is|was|which|with|for|rather|instead|over|nor|if|i\.e|that)\b"
-# What may follow a letter for it to be a letter: nearly anything for B, only an end or a joining word for A and I, which are words.
-_AFTER_WORD = rf"(?=\s*(?:$|[,;:!?)\]/\"'&=(]|\.(?![A-Za-z])|{_JOINED}|-\s|[\u3040-\u9fff\uac00-\ud7af]))"
-_AFTER_ANY = r"(?![A-Za-z0-9_'+#^°]|-\w|\.[A-Za-z])"
-_CAPITAL = rf"(?:(?:[AI](?![A-Za-z0-9_'+#^°]|-\w){_AFTER_WORD})|(?:[B-HJ-Z]{_AFTER_ANY}))"
-_SMALL = rf"[a-z](?![\w'+#^°]|-\w){_AFTER_WORD}"
-_PURE = re.compile(rf"(?:{_LABEL}\s*[:#]?\s*)?[(\[<\"']*([A-Za-z])[)\]>\"'.:]*", re.IGNORECASE)
-_LETTER_THEN = re.compile(
-    rf"(?:{_LABEL}\s*[:#]?\s*)?[(\[\"']*([A-Za-z])[)\]\"']*(?:\s*[.:,)=-]+\s*|\s+(?=[(\[\"'])|\s+)"
-    r"(?:(?:which is|i\.e\.,?|that is,?|namely|is)\s+)?(.+)",
-    re.IGNORECASE,
-)
-_TEXT_THEN = re.compile(rf"(.+?)\s*(?:[(\[]\s*(?:{_LABEL}\s*)?([A-Za-z])[)\]]|[,-]\s*{_LABEL}\s+([A-Za-z]))", re.IGNORECASE)
-_HEADED = re.compile(
-    rf"(?:{_LABEL}\s*[:#]?\s*[(\[]?([A-Za-z])[)\]]?(?![\w'])|[(\[]?([A-Z])[)\].:](?![\w.])|[(\[]([a-z])[)\]])\s*(.*)", re.DOTALL
-)
-_LETTERS = re.compile(
-    rf"\b(?i:{_LABEL})\s*[:#]?\s*[(\[\"']?({_CAPITAL}|{_SMALL})|[(\[]([A-Za-z])[)\]]"
-    rf"|(?:^[\s\"']*|\b(?i:or|and|but|not|nor|neither|either|leaving|is|be|than|of|out)\s+"
-    rf"(?i:(?:maybe|perhaps|possibly|probably|even|also)\s+)?|[,/&:]\s*)({_CAPITAL})"
-)
-# "A or C", "A/C", "A, C": letters joined name several, whatever stands before the first.
-_CHAINED = re.compile(
-    r"(?<![\w'])[(\[\"']*([A-Z])[)\]\"']*\.?(?:\s*(?:,(?!\s*[(\[\"']*[A-Z][)\]\"']*\s+(?:is|was|would|will|can|cannot|has|does|shows)\b)\s*(?i:or\b|and\b)?|[/&|]|或|和|还是)|\s+(?i:or|and|oder|ou|und|et|y|vs)\b\.?)\s*"
-    r"(?:(?i:maybe|perhaps|possibly|even|option|also)\s+)*(?=[(\[\"']*([A-Z])(?![\w']))"
-)
-_POSITION = re.compile(
-    r"\b(?:option|choice|number|no\.|#)\s*#?\s*(\d{1,2})\b|\b(first|second|third|fourth|last)\s+(?:option|choice|one)\b", re.IGNORECASE
-)
-_ORDINALS = ("first", "second", "third", "fourth")
-_FILLER = re.compile(
-    r"(?:(?:therefore|thus|so|hence|clearly|definitely|certainly|probably|likely|most likely|perhaps|maybe|possibly|indeed|simply|just|"
-    r"actually|about|approximately|approx\.?|around|roughly|exactly|still|again|then|now|finally|i (?:think|believe|guess|would say)|"
-    r"(?:la|le|el|die|der)(?=\s+(?:opción|opcion|option|lettre|letra|réponse|respuesta|antwort|[A-Z](?![\w'])))|that|"
-    r"i'd say|it(?:'s| is| was| would be| should be| must be)|that(?:'s| is)|is|are|be|would be|should be|must be|the answer is|either)\b"
-    r"[\s,:]*|[=:~≈>]\s*|-{1,2}>?\s+)+",
-    re.IGNORECASE,
-)
-_NEGATION = re.compile(
-    r"(?:\b(?:not|never|(?:anything|everything|all|any|nothing) but|neither|nor|except(?: for)?|excluding|excludes?|without|unlike|"
-    r"rather than|instead of|other than|over|under|between|up to|at (?:least|most)|"
-    r"(?:more|less|fewer|greater|smaller|higher|lower|larger|earlier|later) than|"
-    r"rul(?:e|es|ed|ing) out|eliminat(?:e|es|ed|ing)|discard(?:s|ed|ing)?|reject(?:s|ed|ing)?|no longer)|n't)\s+"
-    rf"(?:(?:be|is|the|a|an|both|simply|just|either|{_LABEL})\s+)*[(\[\"']*$",
-    re.IGNORECASE,
-)
-_CHAIN = re.compile(rf"[\s)\]\"']*,?\s*(?:or|nor|and)\s+(?:{_LABEL}\s+)?[\s(\[\"']*", re.IGNORECASE)
-_CLAUSE_END = re.compile(
-    r",\s+as\b|[.!?;](?=[\s\"')\]]|$)|\n|(?<!\d)\s-+\s|\s-+\s(?!\d)|,?(?:^|\s)\b(?:because|since|given|due to|where|while|whereas|so that|so (?:it|the|we)|if|when|"
-    r"note that|although|though|however|based on|as (?:the|it|we|there|shown|this|that|required|expected))\b",
-    re.IGNORECASE,
-)
-_JOINS = re.compile(r"[,/&]|(?:or|and|maybe|perhaps|possibly)\b", re.IGNORECASE)
-_OTHERWISE = re.compile(r"\b(?:otherwise|or else|else|if not)\b[\s,:]*", re.IGNORECASE)
-_ALTERNATIVE = re.compile(r"\b(?:or|and|maybe|perhaps|possibly|not)\b|[,/&(]|^\s*$", re.IGNORECASE)
-_NO_UNIT = frozenset(
-    {"not", "or", "and", "no", "plus", "minus", "times", "of", "is", "are", "but", "would", "should",
-     "must", "will", "can", "could", "was", "has", "too", "seems", "looks", "fits", "works"}
-)  # fmt: skip
-_SECOND_THOUGHT = re.compile(r"[\s.,]*(?:no(?=\s*[,.:;!-]+\s*\w)|wait|actually|sorry|correction|oops|hmm+|scratch)\b", re.IGNORECASE)
-_TAIL_END = re.compile(r"\b(?:in total|in all|at least|altogether)$", re.IGNORECASE)
-_PREPOSITIONS = frozenset(
-    {"on", "in", "of", "from", "for", "with", "by", "at", "to", "between", "into", "per", "through", "that", "who", "which", "where", "have",
-     "can", "be", "as", "more", "look", "so", "under", "over", "after", "before", "each"}
-)  # fmt: skip
-_NUMBERED = re.compile(
-    r"\b(?:rows?|columns?|cols?|steps?|rods?|pegs?|poles?|towers?|tiles?|cells?|positions?|figures?|images?|queens?|jugs?|disks?|discs?|"
-    r"levels?|parts?|cases?|days?|questions?|puzzles?|examples?|blocks?|regions?|lines?|rule|move|push)\s+#?$",
-    re.IGNORECASE,
-)
-_SUM = re.compile(r"\d\s*(?:[+*/x%÷·]|-(?=\s*\d)|plus\b|minus\b|times\b|divided by\b|multiplied by\b)\s*\d", re.IGNORECASE)
-_RESULT = re.compile(
-    r"=|->|\b(?:which|that|this)\s+(?:is|equals|gives|makes|comes to)\b|\b(?:equals|giving|making|gives|makes)\b", re.IGNORECASE
-)
-_OPERATOR = re.compile(r"^\s*(?:[+*/x^%÷·<>]|-(?=\s*\d)|plus\b|minus\b|times\b|divided\b|modulo\b)\s*", re.IGNORECASE)
-_ABSTAINS = re.compile(
-    r"(?:none(?: of (?:the )?(?:above|these|them|options|given options|choices|listed options|provided options))?|neither(?: of .{0,30})?|"
-    rf"all of (?:the )?(?:above|these|them)|both(?: of .{{0,30}})?|{UNDECIDED}|unknown|unclear|undetermined|n/?a|not sure|uncertain|undefined|"
-    r"(?:i )?(?:don't|do not|cannot|can't|can not|am unable to|am not able to|unable to) (?:know|tell|say|determine)\b.{0,80}|"
-    r"i'm (?:unable|not able) to (?:know|tell|say|determine)\b.{0,80}|i'm not sure\b[^,;]{0,80}|"
-    r"(?:it is |it's )?(?:impossible|not possible) to (?:know|tell|say|determine|answer)\b.{0,80}|"
-    r"(?:it )?(?:cannot|can't|can not|could not) be (?:determined|known|answered|solved)\b.{0,80}|not (?:possible to )?determin\w+|"
-    r"(?:not )?(?:enough|insufficient) information\b.{0,60}|no (?:answer|solution|option|correct option|correct answer)\b.{0,60})",
-    re.IGNORECASE,
-)
-_BEFORE_TERM = re.compile(r"(?:[+*/÷^]|[\d\w)]\s+-|\d\s*x|\b(?:plus|minus|times|by))\s*$", re.IGNORECASE)
-_AFTER_TERM = re.compile(r"\s*(?:[+*/÷^]\s*[\w(]|x\s*\d|-\s+[\w(]*\d|(?:plus|minus|times|divided by|multiplied by)\b)", re.IGNORECASE)
-_WORDY = frozenset({"yes", "no", "none", "all", "one", "both", "true", "false"})
-_BEFORE_WORDY = re.compile(
-    r"(?:^|[,.:;!?\"'(\[/-]|\b(?:is|be|was|or|and|say|so|thus|hence|therefore|but|not|than|of|a))\s*$", re.IGNORECASE
-)
-_AFTER_WORDY = re.compile(r"\s*(?:$|[,.:;!?\"'()\[\]/-]|(?:because|since|as|or|and|but|not|rather|it|you|there|we|they)\b)", re.IGNORECASE)
-
 
 @dataclass(frozen=True, slots=True)
 class Mention:
@@ -155,40 +91,6 @@ class Mention:
     end: int
     answer: str | None
     letter: bool
-
-
-def clause(text: str) -> str:
-    """`text` up to the end of its first sentence or to the reason that follows ("because", "since", a dash)."""
-    found = _CLAUSE_END.search(text)
-    return text[: found.start()] if found else text
-
-
-def result_of(text: str) -> list[str]:
-    """What follows the last "=" of a sum, or "which is"; nothing where there is no sum."""
-    found = list(_RESULT.finditer(text)) if "=" in text or _SUM.search(text) else []
-    return [text[found[-1].end() :]] if found else []
-
-
-def unfinished(text: str) -> bool:
-    """Whether `text` is a sum that states no result."""
-    rest = result_of(text)
-    return bool(_SUM.search(rest[0] if rest else text))
-
-
-def trimmed(text: str) -> str:
-    """`text` in one line without what surrounds an answer: quotes, brackets, final stops, leading "probably" or "it is"."""
-    bare = " ".join(text.split())
-    for _ in range(4):
-        before = bare
-        bare = bare.strip(" \t\"'|,;").rstrip(".!?:").lstrip(".:)]>")
-        if bare[:1] + bare[-1:] in ("()", "[]", "<>"):
-            bare = bare[1:-1]
-        filler = _FILLER.match(bare)
-        if filler and filler.end() < len(bare):
-            bare = bare[filler.end() :]
-        if bare == before:
-            break
-    return bare
 
 
 class Reader:
@@ -228,7 +130,7 @@ class Reader:
         return self._letter(bare) or self._text(bare) or self._position(bare) or self._glued(bare) or self._paired(bare) or self._off(bare)
 
     def _letter(self, bare: str) -> Said | None:
-        pure = _PURE.fullmatch(bare) if self.letters else None
+        pure = PURE.fullmatch(bare) if self.letters else None
         return self._named(pure[1]) if pure else None
 
     def _glued(self, bare: str) -> Said | None:
@@ -271,12 +173,12 @@ class Reader:
             return None
         words = bare[token.end() :].lstrip("%° ").split()
         plain = len(words) <= 5 and all(re.fullmatch(r"[^\W\d]+", word) for word in words) and (not words or bare[token.end()] in " %°")
-        barred = _NO_UNIT if self.kind == "time" or _TAIL_END.search(bare) else _NO_UNIT | _PREPOSITIONS
+        barred = NO_UNIT if self.kind == "time" or TAIL_END.search(bare) else NO_UNIT | PREPOSITIONS
         return standard(token[0]) if plain and not barred & {word.lower() for word in words} else None
 
     def _off(self, bare: str) -> Said | None:
         """An answer of the right kind that is no option; of an open question any answer of its kind, or a few words where it has none."""
-        if _ABSTAINS.fullmatch(bare):
+        if ABSTAINS.fullmatch(bare):
             return NONE_OF_THESE
         if self.kind == "yes-no" and (stated := possibility(bare)) is not None:
             return Said(self._listed(stated) or stated)
@@ -290,12 +192,12 @@ class Reader:
 
     def _position(self, bare: str) -> Said | None:
         """Reads "option 2" (the text 2 or the second one?) only where both are the same; "the second option" is plain."""
-        found = _POSITION.fullmatch(bare.removeprefix("the ")) if self.options else None
+        found = POSITION.fullmatch(bare.removeprefix("the ")) if self.options else None
         if not found:
             return None
         if found[2]:
             word = found[2].lower()
-            index = len(self.options) - 1 if word == "last" else _ORDINALS.index(word)
+            index = len(self.options) - 1 if word == "last" else ORDINALS.index(word)
             return Said(self.options[index]) if index < len(self.options) else NO_SUCH_OPTION
         index, listed = int(found[1]) - 1, self._listed(found[1])
         at_place = self.options[index] if 0 <= index < len(self.options) else None
@@ -308,7 +210,7 @@ class Reader:
         return (self._letter_and_text(bare) or self._text_and_letter(bare)) if self.letters else None
 
     def _text_and_letter(self, bare: str) -> Said | None:
-        parts = _TEXT_THEN.fullmatch(bare)
+        parts = TEXT_THEN.fullmatch(bare)
         named = self._named(parts[2] or parts[3]) if parts else None
         stated = self._text(trimmed(parts[1])) if parts else None
         if named is None or named.answer is None or stated is None or stated.answer is None:
@@ -316,13 +218,13 @@ class Reader:
         return named if self.same(stated.answer, named.answer) else CONFLICT
 
     def _letter_and_text(self, bare: str) -> Said | None:
-        parts = _LETTER_THEN.fullmatch(bare)
+        parts = LETTER_THEN.fullmatch(bare)
         if not parts:
             return None
         named, rest = self._named(parts[1]), trimmed(parts[2])
         if parts[1] in "Aa" and bare[parts.end(1)].isspace() and rest[:1].isalpha() and len(rest) > 1:
             return None  # an article
-        if named is None or named.answer is None or _SECOND_THOUGHT.match(parts[2]):
+        if named is None or named.answer is None or SECOND_THOUGHT.match(parts[2]):
             return None
         exact = next((option for option in self.options if option.casefold() == rest.casefold()), None)
         second = self._letter(rest) if exact is None else None
@@ -343,11 +245,11 @@ class Reader:
         """
         line = next((line for line in content[:2_000].split("\n") if line.strip()), "").strip()[:400]
         head = self._with_text_beside(line, clause(line))
-        if (other := _OTHERWISE.search(line)) and (second := self.mentioned(line[other.end() :])).answer is not None:
+        if (other := OTHERWISE.search(line)) and (second := self.mentioned(line[other.end() :])).answer is not None:
             first = self.mentioned(line[: other.start()])
             if first.answer is not None and not self.same(first.answer, second.answer):
                 return SEVERAL  # "4:23 if the short hand is past 4, otherwise 5:23"
-        if (chain := _CHAINED.match(line)) and None not in (a := self._named(chain[1]), b := self._named(chain[2])) and a != b:
+        if (chain := CHAINED.match(line)) and None not in (a := self._named(chain[1]), b := self._named(chain[2])) and a != b:
             return SEVERAL
         for piece in (line, head, *result_of(head)):
             said = self.whole(piece)
@@ -367,19 +269,19 @@ class Reader:
 
         Where the first clause of the explanation is itself an answer, it has to be the same one.
         """
-        match = _HEADED.match(line.lstrip(" \"'")) if self.letters else None
+        match = HEADED.match(line.lstrip(" \"'")) if self.letters else None
         if not match:
             return None
         named = self._named(match[1] or match[2] or match[3])
         if (
             named is None
             or named.answer is None
-            or (match[1] and match[1].upper() in "AI" and not re.match(rf"$|[.,;:)\]-]|{_JOINED}", match[4]))
+            or (match[1] and match[1].upper() in "AI" and not re.match(rf"$|[.,;:)\]-]|{JOINED}", match[4]))
         ):
             return named if named is NO_SUCH_OPTION else None
         rest = trimmed(clause(match[4]))
         second = self._letter(rest) if rest else None
-        if second is not None or _JOINS.match(match[4]):
+        if second is not None or JOINS.match(match[4]):
             return named if second == named else None
         if any(mention.letter and mention.answer != named.answer for mention in self.mentions(rest)):
             return SEVERAL
@@ -400,16 +302,16 @@ class Reader:
         text = text.strip()[:400]
         mentions = self.mentions(text)
         if not mentions:
-            return NONE_OF_THESE if _ABSTAINS.fullmatch(trimmed(text)) else UNREADABLE
-        filler = _FILLER.match(text)
+            return NONE_OF_THESE if ABSTAINS.fullmatch(trimmed(text)) else UNREADABLE
+        filler = FILLER.match(text)
         at_head = mentions[0].start <= (filler.end() if filler else 0) + 4
-        if at_head and not mentions[0].letter and _OPERATOR.match(text[mentions[0].end :]):
+        if at_head and not mentions[0].letter and OPERATOR.match(text[mentions[0].end :]):
             return UNREADABLE  # the start of a sum, not its result
         if not self.options and not committed and not at_head and not self.ends_in(text, mentions[-1]):
             return UNREADABLE  # a number in passing
         counted = mentions[:1]
         for before, after in itertools.pairwise(mentions):
-            if at_head and not (before.letter or after.letter or _ALTERNATIVE.search(text[before.end : after.start][:40])):
+            if at_head and not (before.letter or after.letter or ALTERNATIVE.search(text[before.end : after.start][:40])):
                 break
             counted.append(after)
         return self.together(counted)
@@ -418,9 +320,7 @@ class Reader:
         """Whether nothing but a unit follows `mention` in `text`."""
         tail = text[mention.end :].strip(" .!,;:\"')]%°")
         words = tail.split()
-        return (
-            not words or bool(_TAIL_END.search(tail)) or (len(words) <= 2 and not (_NO_UNIT | _PREPOSITIONS) & {w.lower() for w in words})
-        )
+        return not words or bool(TAIL_END.search(tail)) or (len(words) <= 2 and not (NO_UNIT | PREPOSITIONS) & {w.lower() for w in words})
 
     def together(self, mentions: Sequence[Mention]) -> Said:
         """What several mentions say: one answer, a letter at odds with a text, or several answers."""
@@ -441,8 +341,8 @@ class Reader:
                 continue
             gap = text[end : mention.start] if end >= 0 else None
             repeats = gap is not None and mention.answer == last and not gap.strip(" .,:;()[]\"'=-")  # "(B) 8:09"
-            joined = gap is not None and _CHAIN.fullmatch(gap) is not None
-            negated = bool(_NEGATION.search(text[max(0, mention.start - 40) : mention.start])) or (negated and (repeats or joined))
+            joined = gap is not None and CHAIN.fullmatch(gap) is not None
+            negated = bool(NEGATION.search(text[max(0, mention.start - 40) : mention.start])) or (negated and (repeats or joined))
             end, last = mention.end, mention.answer
             if not negated:
                 kept.append(mention)
@@ -451,12 +351,12 @@ class Reader:
     def _letter_mentions(self, text: str) -> Iterator[Mention]:
         if not self.letters:
             return
-        for match in _LETTERS.finditer(text):
+        for match in LETTERS.finditer(text):
             group = next(index for index in (1, 2, 3) if match[index])
             named = self._named(match[group])
             if named is not None:
                 yield Mention(match.start(group), match.end(), named.answer, letter=True)
-        for match in _CHAINED.finditer(text):
+        for match in CHAINED.finditer(text):
             for group in (1, 2):
                 named = self._named(match[group])
                 if named is not None and named.answer is not None:
@@ -467,9 +367,9 @@ class Reader:
             return
         for match in self._tokens.finditer(text):
             before, after = text[max(0, match.start() - 20) : match.start()], text[match.end() : match.end() + 20]
-            if match[0].lower() in _WORDY and not (_BEFORE_WORDY.search(before) and _AFTER_WORDY.match(after)):
+            if match[0].lower() in WORDY and not (BEFORE_WORDY.search(before) and AFTER_WORDY.match(after)):
                 continue  # "no" in "there is no way", "one" in "one of them"
-            if self.kind == "number" and (_BEFORE_TERM.search(before) or _AFTER_TERM.match(after) or _NUMBERED.search(before)):
+            if self.kind == "number" and (BEFORE_TERM.search(before) or AFTER_TERM.match(after) or NUMBERED.search(before)):
                 continue  # a term of a sum, the size of a board, the number of a row
             plain = standard(match[0])
             listed = self._listed(match[0]) or self._listed(plain)

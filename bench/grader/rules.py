@@ -6,7 +6,8 @@ import re
 from collections.abc import Sequence
 
 from bench.grader.cues import RETRACTS, Cue, explicit, tags, without
-from bench.grader.reading import NO_SUCH_OPTION, SEVERAL, UNREADABLE, Found, Reader, Said, clause
+from bench.grader.grammar import clause
+from bench.grader.reading import NO_SUCH_OPTION, SEVERAL, UNREADABLE, Found, Reader, Said
 from bench.grader.refusals import declines
 from bench.grader.signs import certain, enumerates, leading_answer, mentioned_in, mentioned_last, strong
 from bench.grader.text import ReplyText, last_paragraph, reply_text

@@ -10,8 +10,9 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from bench.grader.grammar import clause, unfinished
 from bench.grader.kinds import possibility
-from bench.grader.reading import NO_SUCH_OPTION, SEVERAL, Found, Reader, Said, clause, unfinished
+from bench.grader.reading import NO_SUCH_OPTION, SEVERAL, Found, Reader, Said
 from bench.grader.text import ReplyText, closing_sentences, last_paragraph
 
 _MARK = r"(?<![\w*])\*{1,3}(?=[^\s*])"
@@ -40,9 +41,10 @@ _CONCLUDES = re.compile(
 _PICTURE = r"(?:picture|image|figure|diagram|photo|drawing|illustration|screenshot|scene|clock|dial|calendar|description)"
 _REMARK = re.compile(
     # what the picture shows
-    rf"\b(?:in|on|from|of) (?:the|this) (?:\w+ )?{_PICTURE}\b|\b{_PICTURE}(?: \w+){{0,3}}? (?:shows?|showed|displays?|depicts?|reads?|contains?|"
-    r"has|have|says|indicates?|is at|was at)\b|\b(?:shown|depicted|displayed|visible|can be seen)\b|\bhands?\b[^.]{0,30}\b(?:is|are|points?|"
-    r"pointing)\b|\bthere (?:is|are)\b(?!.*\b(?:now|can be|could be|unique|ways?|needed|required|left|remaining|after|total)\b)|"
+    rf"\b(?:in|on|from|of) (?:the|this) (?:\w+ )?{_PICTURE}\b|\b{_PICTURE}(?: \w+){{0,3}}? (?:shows?|showed|displays?|depicts?|reads?|"
+    r"contains?|has|have|says|indicates?|is at|was at)\b|\b(?:shown|depicted|displayed|visible|can be seen)\b|"
+    r"\bhands?\b[^.]{0,30}\b(?:is|are|points?|pointing)\b|"
+    r"\bthere (?:is|are)\b(?!.*\b(?:now|can be|could be|unique|ways?|needed|required|left|remaining|after|total)\b)|"
     # how things stand before what is asked for happens
     r"\b(?:currently|current(?: \w+)? (?:is|are)|right now|at present|initially|originally|at first|at the (?:start|beginning)|already)\b|"
     r"\b(?:first|1st)(?: day)?(?: of [^.,;]{1,40})? (?:is|falls)\b|\bstart(?:s|ed)? (?:with|from)\b|\b(?:was|were|had)\b|"
