@@ -146,7 +146,7 @@ def _stands(reader: Reader, plain: str, start: int, end: int) -> bool:
     following = re.split(r"[.!?\n]", plain[end : end + 200], maxsplit=1)[0]
     if reader.kind == "yes-no" and following[:1] == " " and following.strip():
         return False
-    return not _is_remark(reader, sentence + plain[start:end])
+    return not _is_remark(sentence + plain[start:end])
 
 
 def _closing(reader: Reader, plain: str) -> Found | None:
@@ -154,7 +154,7 @@ def _closing(reader: Reader, plain: str) -> Found | None:
     if enumerates(plain):
         return None
     sentences = closing_sentences(plain)
-    stated = [sentence for sentence in sentences if not _is_remark(reader, sentence)]
+    stated = _without_remarks_behind(reader, sentences)
     if stated and not stated[-1].endswith("?"):
         found = _concluding(reader, stated[-1])
         if found is not None and found.said.answer is not None and not found.said.letter and _is_listed(reader, stated, found.said.answer):
@@ -166,7 +166,13 @@ def _closing(reader: Reader, plain: str) -> Found | None:
     return _concluding(reader, sentences[-1])
 
 
-def _is_remark(reader: Reader, sentence: str) -> bool:
+def _without_remarks_behind(reader: Reader, sentences: Sequence[str]) -> Sequence[str]:
+    """`sentences` up to the last that is no remark."""
+    end = next((end for end in range(len(sentences), 0, -1) if not _is_remark(sentences[end - 1])), 0)
+    return sentences[:end]
+
+
+def _is_remark(sentence: str) -> bool:
     statement = _REASON.sub("", sentence)
     return bool(_OTHER.match(statement) or (_REMARK.search(statement) and not _CONCLUDES.search(statement)))
 
@@ -244,7 +250,7 @@ def certain(reader: Reader, said: Said | None) -> Said | None:
 
 def _is_listed(reader: Reader, sentences: Sequence[str], answer: str) -> bool:
     """Whether `answer` is one of several that are named in the same words: "x = Car, x = Book", "It may be a car. It may be a book."."""
-    pieces = [piece.strip(" .!:*-") for piece in _APART.split("\n".join(sentences)[-600:]) if piece.strip(" .!:*-")]
+    pieces = [piece.strip(" .!:*-") for piece in _APART.split("\n".join(sentences[-6:])[-600:]) if piece.strip(" .!:*-")]
     last = next((piece for piece in reversed(pieces) if piece.casefold().endswith(answer.casefold())), None)
     if last is None:
         return False
@@ -274,7 +280,7 @@ def enumerates(plain: str) -> bool:
 def mentioned_last(reader: Reader, plain: str) -> Found | None:
     """The last sentence that is no remark, where it mentions one option."""
     sentences = closing_sentences(plain)
-    stated = [sentence for sentence in sentences if not _is_remark(reader, sentence)] or ([] if reader.inferred else sentences)
+    stated = _without_remarks_behind(reader, sentences) or ([] if reader.inferred else sentences)
     return mentioned_in(reader, stated[-1]) if stated and not enumerates(plain) else None
 
 
