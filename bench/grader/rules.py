@@ -28,7 +28,7 @@ def read(reader: Reader, reply: ReplyText, *, lenient: bool) -> Found:
         return Found(Said(None, "refusal"), "refusal")
     signs = strong(reader, reply) or mentioned_last(reader, reply.plain)
     if signs is None and lenient:
-        signs = mentioned_in(reader, last_paragraph(reply.plain))
+        signs = mentioned_in(reader, last_paragraph(reply.plain), anywhere=True)
     return signs or Found(UNREADABLE, "nothing-found")
 
 

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 from bench.grader.grammar import clause, unfinished
 from bench.grader.kinds import possibility
-from bench.grader.reading import NO_SUCH_OPTION, SEVERAL, Found, Reader, Said
+from bench.grader.reading import NO_SUCH_OPTION, SEVERAL, Found, Mention, Reader, Said
 from bench.grader.text import ReplyText, closing_sentences, last_paragraph
 
 _MARK = r"(?<![\w*])\*{1,3}(?=[^\s*])"
@@ -69,6 +69,7 @@ _SUBCLAUSE = re.compile(r"[,;:]\s|\b(?:so|but|therefore|thus|hence|and)\s", re.I
 _LEADING_WORD = re.compile(r"(yes|no)\b\s*(?=[,.!;:]|-\s|$)", re.IGNORECASE)
 _LABEL_AT_LINE = re.compile(r"^[ \t]*\(?([A-Za-z])[).:][ \t]", re.MULTILINE)
 _KNOWN = re.compile(r"\b(?:all|these|those|both|its|their|other|of|with|among|(?:look|looking|focus) (?:at|on) the)\s+$", re.IGNORECASE)
+_ARTICLE = re.compile(r"[\s\"'(]*(?:the|an?)?\s*", re.IGNORECASE)
 _OR = re.compile(r"[\s)\]\"']*,?\s*or\b", re.IGNORECASE)
 _ASIDE = re.compile(r"\s*which (?:is|are|was)\b", re.IGNORECASE)
 _APART = re.compile(r"[,;\n]|\.\s|\bor\b|\band\b", re.IGNORECASE)
@@ -146,7 +147,7 @@ def _stands(reader: Reader, plain: str, start: int, end: int) -> bool:
     following = re.split(r"[.!?\n]", plain[end : end + 200], maxsplit=1)[0]
     if reader.kind == "yes-no" and following[:1] == " " and following.strip():
         return False
-    return not _is_remark(sentence + plain[start:end])
+    return not _is_remark(sentence + plain[start:end] + following)
 
 
 def _closing(reader: Reader, plain: str) -> Found | None:
@@ -223,7 +224,9 @@ def _ending(reader: Reader, rest: str) -> Said | None:
     """What the rest of a sentence says, up to a reason or to an aside that mentions no other answer."""
     statement = clause(rest)
     dropped = rest[len(statement) :].lstrip()
-    said = reader.whole(rest) or (None if dropped.startswith("-") and _REJECTS.search(dropped) else reader.whole(statement))
+    article = statement.strip().lower() in ("a", "i") and dropped[:1].isalpha()  # "a while"
+    rejected = dropped.startswith("-") and _REJECTS.search(dropped)
+    said = reader.whole(rest) or (None if rejected or article else reader.whole(statement))
     if said is None and reader.letters and re.match(r"[(\[]?[A-Z][)\]]?\.\s", rest):
         said = reader.headed(rest)
     if said is None and "," in rest:
@@ -284,8 +287,8 @@ def mentioned_last(reader: Reader, plain: str) -> Found | None:
     return mentioned_in(reader, stated[-1]) if stated and not enumerates(plain) else None
 
 
-def mentioned_in(reader: Reader, text: str) -> Found | None:
-    """One option mentioned, and nothing denied or doubted; of an open question at the end of `text`, or it is only in passing."""
+def mentioned_in(reader: Reader, text: str, *, anywhere: bool = False) -> Found | None:
+    """One option mentioned, and nothing denied or doubted; where it has weight (`_has_weight`), or `anywhere`."""
     if not text or _DOUBTS.search(text) or text.endswith("?"):
         return None
     text = text[-1_000:]
@@ -295,6 +298,13 @@ def mentioned_in(reader: Reader, text: str) -> Found | None:
     said = reader.together(mentions)
     if said.answer is None:
         return Found(said, "mention") if said is SEVERAL else None
-    if not reader.options and (not reader.ends_in(text, mentions[-1]) or _KNOWN.search(text[: mentions[-1].start])):
+    if not anywhere and not any(mention.letter for mention in mentions) and not _has_weight(reader, text, mentions):
         return None
     return Found(said, "mention") if certain(reader, said) else None
+
+
+def _has_weight(reader: Reader, text: str, mentions: Sequence[Mention]) -> bool:
+    """Whether an answer text stands at the end of `text`, or is the subject of a choice; elsewhere it is only in passing."""
+    if reader.options and _ARTICLE.fullmatch(text[: mentions[0].start]):
+        return True
+    return reader.ends_in(text, mentions[-1]) and (bool(reader.options) or not _KNOWN.search(text[: mentions[-1].start]))

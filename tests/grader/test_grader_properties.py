@@ -226,6 +226,43 @@ def test_prose_is_hardly_ever_an_answer() -> None:
     assert outcomes[Outcome.CORRECT] <= 0.01 * 1000, outcomes
 
 
+# A grammar of remarks: what a reply says on the way to an answer that never comes. {v} is any option, the right one too.
+_REMARKS = (
+    "The clock in the picture shows {v}.", "There are {n} squares in the picture.", "I need one more look at the picture.",
+    "In the image the first one is {v}.", "Initially it was {v}.", "Let me look at {v} again.", "The hands of the clock are at {v}.",
+    "I see {v} in the picture.", "{v} can be seen in the top row.", "Both of them are visible.", "Is it {v}?", "The current state is {v}.",
+    "I wonder whether it is {v}.", "It is not {v}.", "Step {n} leads to row {n}.", "If it were {v}, the rest would not fit.",
+    "The first day of the month shown is {v}.", "At {v} I would look again.", "From {v} on it gets harder.", "Row {n} has {n} of them.",
+    "{v} or {o} may be meant.", "{v}, {o} and others were named.", "This is the '{v} problem' of the books.", "No two of them are alike.",
+    "A picture like this takes a while to look at.", "The picture shows {v} beside {o}.", "I have to look at all {n} of them again.",
+    "**{v}** is what the picture shows at the left.", "Currently the arrow is at {v}.", "Both {v} and {o} seem to fit.",
+)  # fmt: skip
+
+
+def test_remarks_without_an_answer_are_hardly_ever_correct() -> None:
+    rng, outcomes = random.Random(2), Counter[Outcome]()
+    for _ in range(3000):
+        family = rng.choice(sorted(set(POOLS) - {"colour_words"}))  # a family that nobody knows may ask for what the picture shows
+        options = tuple(rng.sample(POOLS[family], min(4, len(POOLS[family]))))
+        gold, other = rng.sample(options, 2)
+        told: list[str] = []
+        for _ in range(rng.randint(1, 4)):
+            named, another = rng.sample((gold, other), 2)
+            told.append(rng.choice(_REMARKS).format(v=named, o=another, n=rng.randint(2, 9)))
+        reply = rng.choice((" ", "\n", "\n\n")).join(told)
+        fmt = rng.choice(tuple(Format))
+        outcomes[grade(reply, Item(family, gold, options), fmt=fmt).outcome] += 1
+    assert outcomes[Outcome.CORRECT] <= 0.01 * 3000, outcomes
+
+
+@settings(max_examples=150, deadline=None)
+@given(rendered(), st.lists(st.sampled_from([remark for remark in _REMARKS if "{" not in remark]), max_size=2))
+def test_remarks_before_an_answer_change_nothing(case: tuple[Asked, str, str], remarks: list[str]) -> None:
+    question, reply, style = case
+    verdict = grade("\n\n".join((*remarks, reply)), question.item)
+    assert verdict.answer == question.stated, (style, reply, verdict)
+
+
 _PIECES = (
     "<answer>",
     "</answer>",
