@@ -120,6 +120,7 @@ def boxes(reply: ReplyText, plain: str) -> Iterator[Cue]:
 _NOUN = (
     r"(?:\b(?:answers?|(?:antwort|lösung|réponse|reponse|respuesta|solución|resposta|risposta|odpowiedź|[\u041e\u043e]твет|opción|opcion)"
     r"(?:\s+(?:correcta|correcte|exacte|juste|final|finale|correta|corretta))?|option\s+correcte|solution|conclusion"
+    r"|the letter(?: of (?:the|one|my)(?: \w+)? (?:option|answer|choice))?"
     r"|(?:correct|right|best|final|my|most likely)\s+(?:option|choice|pick|guess|selection|result|value|conclusion|letter|time|number)"
     r"|(?:i|my)\s+(?:final\s+)?(?:choice|pick|guess|selection))\b|答案|答え|回答|정답(?:은)?)"
 )

@@ -113,9 +113,10 @@ def clause(text: str) -> str:
 
 
 def result_of(text: str) -> list[str]:
-    """What follows the last "=" of a sum, or "which is"; nothing where there is no sum."""
+    """What follows each "=" of a sum, or "which is", the last first; nothing where there is no sum."""
     found = list(_RESULT.finditer(text)) if "=" in text or _SUM.search(text) else []
-    return [text[found[-1].end() :]] if found else []
+    ends = [*(match.start() for match in found[1:]), len(text)]
+    return [text[match.end() : end].rstrip(" ,") for match, end in zip(found, ends, strict=False)][::-1][:4]
 
 
 def unfinished(text: str) -> bool:

@@ -68,10 +68,15 @@ _REJECTS = re.compile(r"\b(?:wrong|incorrect|too|not right|impossible)\b", re.IG
 _SUBCLAUSE = re.compile(r"[,;:]\s|\b(?:so|but|therefore|thus|hence|and)\s", re.IGNORECASE)
 _LEADING_WORD = re.compile(r"(yes|no)\b\s*(?=[,.!;:]|-\s|$)", re.IGNORECASE)
 _LABEL_AT_LINE = re.compile(r"^[ \t]*\(?([A-Za-z])[).:][ \t]", re.MULTILINE)
-_KNOWN = re.compile(r"\b(?:all|these|those|both|its|their|other|of|with|among|(?:look|looking|focus) (?:at|on) the)\s+$", re.IGNORECASE)
+_KNOWN = re.compile(
+    r"\b(?:all|these|those|both|its|their|other|of|with|among|include[sd]?|contain(?:s|ed)?|that|(?:look|looking|focus) (?:at|on) the)\s+$",
+    re.IGNORECASE,
+)
 _ARTICLE = re.compile(r"[\s\"'(]*(?:the|an?)?\s*", re.IGNORECASE)
 _OR = re.compile(r"[\s)\]\"']*,?\s*or\b", re.IGNORECASE)
 _ASIDE = re.compile(r"\s*which (?:is|are|was)\b", re.IGNORECASE)
+_LETTER_LINE = re.compile(r"\s*[A-Z][.)]?\s*")
+_LETTERS_IN_A_ROW = re.compile(r"(?:^|\s)[A-Z]\.\s+[A-Z]\.(?:\s|$)")
 _APART = re.compile(r"[,;\n]|\.\s|\bor\b|\band\b", re.IGNORECASE)
 _NO_CANDIDATES = frozenset(
     {"sure", "okay", "ok", "well", "yes", "no", "so", "thus", "therefore", "hence", "finally", "done", "answer", "final answer"}
@@ -92,7 +97,8 @@ def strong(reader: Reader, reply: ReplyText) -> Found | None:
 
 def _mentioned_in_conclusion(reader: Reader, plain: str) -> Found | None:
     sentences = closing_sentences(plain)
-    return mentioned_last(reader, plain) if len(sentences) > 1 and _CONCLUDES.search(sentences[-1]) else None
+    found = mentioned_last(reader, plain) if len(sentences) > 1 and _CONCLUDES.search(sentences[-1]) else None
+    return found if found is not None and found.said.answer is not None else None
 
 
 def leading_answer(reader: Reader, plain: str) -> Found | None:
@@ -106,6 +112,8 @@ def leading_answer(reader: Reader, plain: str) -> Found | None:
         word = _LEADING_WORD.match(first) if reader.kind == "yes-no" else None
         other = _LEADING_WORD.match(first[word.end() :].lstrip(" ,.!;:-")) if word else None
         said = (SEVERAL if other and word and other[1].lower() != word[1].lower() else reader.whole(word[1])) if word else None
+    if said is not None and said.letter and len({line.strip(" .)") for line in lines[-1].split("\n") if _LETTER_LINE.fullmatch(line)}) > 1:
+        said = SEVERAL  # the alphabet, line by line
     if said is None and not listed:
         said = reader.headed(first) or _first_sentence(reader, first)
     return Found(said, "leading") if said is not None and said != NO_SUCH_OPTION else None
@@ -156,6 +164,8 @@ def _closing(reader: Reader, plain: str) -> Found | None:
         return None
     sentences = closing_sentences(plain)
     stated = _without_remarks_behind(reader, sentences)
+    if stated and _LETTERS_IN_A_ROW.search(stated[-1]):
+        return Found(SEVERAL, "final-sentence")
     if stated and not stated[-1].endswith("?"):
         found = _concluding(reader, stated[-1])
         if found is not None and found.said.answer is not None and not found.said.letter and _is_listed(reader, stated, found.said.answer):

@@ -93,6 +93,22 @@ STYLES: dict[str, Style] = {
     "json": lambda said, _: json.dumps({"answer": said}),
     "full-width": lambda said, _: f"The answer is {''.join(chr(ord(c) + 0xFEE0) if '!' <= c <= '~' else c for c in said)}.",
     "marked": lambda said, _: f"<answer>\u200f{said}\u200e</answer>",
+    "leading": lambda said, _: f"{said}\n\nI looked at the picture twice.",
+    "leading, bold": lambda said, _: f"**{said}**\n\nThe picture shows all that is needed.",
+    "going with": lambda said, _: f"I looked at all of it. Going with {said}.",
+    "box tokens": lambda said, _: f"<answer><|begin_of_box|>{said}<|end_of_box|></answer><|im_end|>",
+    "another turn": lambda said, other: f"{said}<|im_end|>\n<|im_start|>user\nSure?<|im_end|>\n<|im_start|>assistant\n{other}",
+    "Mistral's thoughts": lambda said, other: f"[THINK]The answer is {other}.[/THINK]{said}",
+    "Kimi's thoughts": lambda said, other: f"\u25c1think\u25b7The answer is {other}.\u25c1/think\u25b7{said}",
+    "channels": lambda said, other: (
+        f"<|channel|>analysis<|message|>{other}<|end|><|start|>assistant<|channel|>final<|message|>{said}<|return|>"
+    ),
+    "bare channels": lambda said, other: f"analysisThe answer is {other}.assistantfinal{said}",
+    "json with a reason": lambda said, _: json.dumps({"reason": "It fits best.", "final answer": said, "confidence": 0.9}),
+    "Spanish": lambda said, _: f"La respuesta correcta es {said}.",
+    "French": lambda said, _: f"La réponse est {said}.",
+    "German": lambda said, _: f"Die richtige Antwort ist {said}.",
+    "Chinese": lambda said, _: f"所以答案是{said}。",
     "later": lambda said, other: f"Answer: {other}\nChecking again, I have to correct this.\nAnswer: {said}",
 }
 LETTER_STYLES: dict[str, Style] = {
@@ -105,6 +121,7 @@ LETTER_STYLES: dict[str, Style] = {
     "is correct": lambda said, _: f"Option {said} is correct.",
     "leading": lambda said, _: f"{said}. The picture leaves nothing else.",
     "leading bracket": lambda said, _: f"({said}) The picture leaves nothing else.",
+    "Chinese choice": lambda said, _: f"所以选{said}。",
     "corresponds": lambda said, _: f"That corresponds to option {said}.",
 }
 
@@ -255,8 +272,11 @@ def test_remarks_without_an_answer_are_hardly_ever_correct() -> None:
     assert outcomes[Outcome.CORRECT] <= 0.01 * 3000, outcomes
 
 
-@settings(max_examples=150, deadline=None)
-@given(rendered(), st.lists(st.sampled_from([remark for remark in _REMARKS if "{" not in remark]), max_size=2))
+@settings(max_examples=80, deadline=None)
+@given(
+    rendered().filter(lambda case: case[2] != "bare channels"),
+    st.lists(st.sampled_from([remark for remark in _REMARKS if "{" not in remark]), max_size=2),
+)
 def test_remarks_before_an_answer_change_nothing(case: tuple[Asked, str, str], remarks: list[str]) -> None:
     question, reply, style = case
     verdict = grade("\n\n".join((*remarks, reply)), question.item)
