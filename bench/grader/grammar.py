@@ -72,6 +72,7 @@ NO_UNIT = frozenset(
     {"not", "or", "and", "no", "plus", "minus", "times", "of", "is", "are", "but", "would", "should",
      "must", "will", "can", "could", "was", "has", "too", "seems", "looks", "fits", "works"}
 )  # fmt: skip
+NO_NAME = re.compile(r"\b(?:or|and|not)\b|[/,;:]|^(?:you|i|it|we|they|there|this|that)\b", re.IGNORECASE)
 SECOND_THOUGHT = re.compile(r"[\s.,]*(?:no(?=\s*[,.:;!-]+\s*\w)|wait|actually|sorry|correction|oops|hmm+|scratch)\b", re.IGNORECASE)
 TAIL_END = re.compile(r"\b(?:in total|in all|at least|altogether)$", re.IGNORECASE)
 PREPOSITIONS = frozenset(

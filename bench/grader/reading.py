@@ -32,6 +32,7 @@ from bench.grader.grammar import (
     LETTER_THEN,
     LETTERS,
     NEGATION,
+    NO_NAME,
     NO_UNIT,
     NUMBERED,
     OPERATOR,
@@ -187,7 +188,7 @@ class Reader:
             return Said(standard(stated)) if WHOLE[self.kind].fullmatch(stated) else None
         if self.names and self._tokens and not re.search(r"\w", self._tokens.sub("", bare)):
             return SEVERAL  # names and nothing else
-        short = not self.options and len(bare.split()) <= 4 and not re.search(r"\b(?:or|and|not)\b|[/,;:]", bare, re.IGNORECASE)
+        short = not self.options and len(bare.split()) <= 4 and not NO_NAME.search(bare)
         return Said(bare) if short else None
 
     def _position(self, bare: str) -> Said | None:

@@ -167,6 +167,8 @@ def _disagrees(reader: Reader, plain: str, line: Cue, said: Said) -> bool:
     if said.answer is None or not lines or RETRACTS.search(before[-400:]):
         return False
     leading = leading_answer(reader, f"{before}\n.")
+    if leading is not None and leading.said.why == "conflict":
+        return True
     others = (certain(reader, reader.whole(_unlabelled(reader, lines[-1]))), leading.said if leading else None)
     return any(other is not None and other.answer is not None and not reader.same(other.answer, said.answer) for other in others)
 
@@ -178,6 +180,9 @@ def _in_one_breath(plain: str, first: Cue, second: Cue) -> bool:
     if _follows_at_once(plain, (first, second)):
         return True
     gap = plain[first.end : second.start]
+    apart = re.search(r"\w|\n\s*\n", gap) is not None  # what stands between them may be a second thought
+    if not apart and not RETRACTS.search(plain[second.start : second.start + 12]):
+        return True
     if "\n" in plain[first.start : second.start] or RETRACTS.search(gap + plain[second.start : second.start + 12]):
         return False
     return len(gap) <= 30 or (first.complete and second.complete)
