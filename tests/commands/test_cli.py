@@ -109,7 +109,11 @@ def test_a_retired_model_without_a_key_is_one_line_that_says_which_variable(caps
 
 
 def test_a_retired_model_warns_before_spending(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("ANTHROPIC_API_KEY", "sk-ant-test-0123456789")
+    monkeypatch.delenv("ANTHROPIC_API_KEY", raising=False)
+    monkeypatch.delenv("ANTHROPIC_AUTH_TOKEN", raising=False)
+    said_first = mistake_after(capsys, "--model", "claude-3-7", "--mode", "caption", "--suite", "mini:n=2")
+    for before, after in (("2026-02-19", "claude-sonnet-4-6"), ("claude-sonnet-4-6", "bedrock/"), ("bedrock/", "ANTHROPIC_API_KEY")):
+        assert 0 < said_first.index(before) < said_first.index(after)
     assert main(["--model", "claude-3-7", "--mode", "caption", "--suite", "mini:n=2", "--families", "clock", "--dry-run"]) == 0
     said = capsys.readouterr()
     warning = " ".join(said.err.split())
@@ -224,12 +228,10 @@ def test_a_bad_image_stops_the_run_before_the_first_request_unless_skipped(
 
 def test_no_key_ever_reaches_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setenv("ANTHROPIC_API_KEY", "sk-ant-secret-0123456789")
-    url = "http://127.0.0.1:9"  # the discard port: every connection is refused
+    monkeypatch.setenv("ANTHROPIC_BASE_URL", "http://127.0.0.1:9")  # the discard port: every connection is refused
     call = [
         "--model",
         "anthropic/claude-x",
-        "--base-url",
-        url,
         "--suite",
         "mini:n=1",
         "--families",
