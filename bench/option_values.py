@@ -79,9 +79,9 @@ def read_object(value: object) -> object:
             found = json.loads(value)
         except ValueError:
             raise ValueError(f"expected a JSON object, found {value!r}") from None
-    if found is not None and not isinstance(found, dict):
-        raise ValueError(f"expected a JSON object, found {value!r}")
-    return found
+    if found is None or isinstance(found, dict):
+        return typing.cast("dict[str, Any] | None", found)
+    raise ValueError(f"expected a JSON object, found {value!r}")
 
 
 def read_headers(value: object) -> object:
