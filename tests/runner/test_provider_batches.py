@@ -223,3 +223,86 @@ def test_a_service_is_what_its_protocol_says() -> None:
     model = resolve("openai/x", ModelOptions(base_url="http://127.0.0.1:1/v1"))
     assert takes(batch_service(model)) == 50_000
     assert takes(batch_service(resolve("claude-sonnet-4-6", ModelOptions()))) == 100_000
+
+
+@NAMES
+def test_a_batch_that_one_poll_does_not_find_is_polled_again_and_not_paid_twice(name: str, tmp_path: Path) -> None:
+    """anthropic-sdk-python#1432."""
+    with BatchServer(shy=2) as server:
+        assert ran(config(name, server, tmp_path / "run", "image")).missing == 0
+        assert len(server.batches) == 1
+
+
+@NAMES
+def test_a_cancelled_batch_stops_the_run_and_keeps_what_it_has(name: str, tmp_path: Path) -> None:
+    seen: Counter[str] = Counter()
+
+    def rule(text: str) -> str:
+        seen[text] += 1
+        return "canceled" if len(seen) % 2 else "<answer>A</answer>"
+
+    with BatchServer(rule, cancelled=True) as server:
+        with pytest.raises(Unusable, match="batch_0 was cancelled"):
+            ran(config(name, server, tmp_path / "run", "image"))
+        assert len(server.batches) == 1
+        assert len(list(read_records(tmp_path / "run"))) == 2
+        server.cancelled, server.rule = False, lambda text: "<answer>A</answer>"
+        assert ran(config(name, server, tmp_path / "run", "image")).missing == 0
+        assert [len(batch.requests) for batch in server.batches.values()] == [4, 2]
+
+
+@NAMES
+def test_a_line_that_cannot_be_read_loses_that_request_alone(name: str, tmp_path: Path) -> None:
+    with BatchServer(torn=1) as server:
+        result = ran(config(name, server, tmp_path / "run", "image"))
+        assert [len(batch.requests) for batch in server.batches.values()][:2] == [4, 1]
+        assert result.missing <= 1, "the one alone in its batch is torn each time"
+    assert len([r for r in read_records(tmp_path / "run") if r.final]) >= 3
+
+
+def test_results_that_are_archived_are_asked_for_again(tmp_path: Path) -> None:
+    async def interrupted(_: float) -> None:
+        raise KeyboardInterrupt
+
+    with BatchServer() as server:
+        asked = config("anthropic/claude-test", server, tmp_path / "run", "image")
+        with pytest.raises(KeyboardInterrupt):
+            run_session(make_plan(asked), Console(file=io.StringIO()), sleep=interrupted)
+        server.archived = True
+
+        async def wait(_: float) -> None:
+            server.archived = len(server.batches) == 1
+            await asyncio.sleep(0)
+
+        assert run_session(make_plan(asked), Console(file=io.StringIO()), sleep=wait).missing == 0
+        assert len(server.batches) == 2
+
+
+def test_several_models_wait_side_by_side(tmp_path: Path) -> None:
+    with BatchServer(polls=3) as server:
+        os.environ["ANTHROPIC_BASE_URL"] = server.url
+        names = ["openai/one", "openai/two", "anthropic/claude-test"]
+        given = {"models": names, "modes": "image", "suite": "mini:n=2", "families": "clock", "base_url": f"{server.url}/v1"}
+        said = io.StringIO()
+        result = ran(RunConfig.of({**given, "out": tmp_path / "run", "batch": True, "cache": "off", "max_tokens": 64}), said)
+        assert (result.finished, len(server.batches)) == (6, 3)
+    lines = said.getvalue().splitlines()
+    handed_in = [index for index, line in enumerate(lines) if "handed in" in line]
+    done = [index for index, line in enumerate(lines) if "2 of 2 requests are done" in line]
+    assert max(handed_in) < min(done), "all are handed in before the first is done"
+
+
+def test_requests_that_wait_hold_no_pictures(tmp_path: Path) -> None:
+    async def asked() -> list[bool]:
+        with BatchServer() as server, reached("anthropic/claude-test", server.url) as options:
+            model = resolve("anthropic/claude-test", options)
+            batched = Batched(model, batch_service(model), tmp_path, announce=lambda line: None, sleep=no_wait, pace=Pace(0, 0, 0))
+            requests = [Request(str(number), picture("PNG"), Sampling(max_tokens=50)) for number in range(3)]
+            waiting = [asyncio.ensure_future(batched.ask(request)) for request in requests]
+            await asyncio.sleep(0)
+            held = [request.picture.content.held for request in requests if request.picture is not None]
+            await asyncio.gather(*waiting)
+            assert all(request.picture is not None and request.picture.data for request in requests)
+            return held
+
+    assert asyncio.run(asked()) == [False] * 3
