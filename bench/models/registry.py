@@ -36,6 +36,7 @@ __all__ = [
     "register",
     "resolve",
     "saved",
+    "server_listing",
     "server_of",
     "split",
     "warnings",
@@ -292,6 +293,20 @@ def describe(name: str) -> Mapping[str, Any]:
 def listing() -> Sequence[Mapping[str, Any]]:
     """One row for each alias, as JSON data, for `models list`: name, provider, id, prices, retirement, notes."""
     return [{"name": alias.name, "provider": alias.provider, "id": alias.id, **_facts(alias, alias.provider)} for alias in _all()]
+
+
+def server_listing() -> Sequence[Mapping[str, Any]]:
+    """One row for each server, as JSON data, for `models list`: name, what it is, address, the variable that holds its key."""
+    return [
+        {
+            "name": server.name,
+            "about": server.about,
+            "url": server.base_url or f"by {server.url}",
+            "key": server.key,
+            "optional": server.key_optional,
+        }
+        for server in servers().values()
+    ]
 
 
 def _all() -> Sequence[Alias]:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 import datetime
 import platform
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from rich.console import Console
 
@@ -91,7 +91,7 @@ async def _ask_all(plan: Plan, store: Store, cache: Cache, console: Console, sle
             await runner.run(lanes)
         finally:
             clients = [client for lane in lanes for client in (lane.client, lane.desk.client) if client is not None]
-            store.save_run(finished=tally.missing == 0, totals=_totals(tally), servers=_servers(clients))
+            store.save_run(finished=tally.missing == 0, totals=_totals(tally, store.totals), servers=_servers(clients))
     return Result(store.folder, plan.total - tally.missing, tally.missing, tally.done, runner.over_budget)
 
 
@@ -169,8 +169,12 @@ def _run_json(plan: Plan) -> dict[str, Any]:
     }
 
 
-def _totals(tally: Tally) -> dict[str, Any]:
-    budget = tally.budget
+def _totals(tally: Tally, before: Mapping[str, Any]) -> dict[str, Any]:
+    """Counts of this session (`…_last`) and, with the totals of the sessions `before` it, of the run."""
+    budget, known = tally.budget, before.get("models_reported")
+    earlier = cast("dict[str, list[str]]", known) if isinstance(known, dict) else dict[str, list[str]]()
+    reported = {name: sorted({*earlier.get(name, ()), *tally.reported.get(name, ())}) for name in {*earlier, *tally.reported}}
+    spent = before.get("cost_usd", 0.0)
     return {
         "planned": tally.total,
         "finished": tally.total - tally.missing,
@@ -179,8 +183,9 @@ def _totals(tally: Tally) -> dict[str, Any]:
         "tokens_in_last": budget.tokens_in,
         "tokens_out_last": budget.tokens_out,
         "cost_usd_last": budget.spent,
+        "cost_usd": None if spent is None or budget.spent is None else spent + budget.spent,
         "cost_in_doubt_usd_last": budget.in_doubt,
         "saved_usd_last": budget.saved,
         "causes_last": dict(tally.causes),
-        "models_reported": {name: sorted(ids) for name, ids in tally.reported.items()},
+        "models_reported": reported,
     }

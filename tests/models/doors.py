@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from typing import Any
 from unittest.mock import patch
@@ -14,7 +14,7 @@ from bench.models.registry import split
 
 
 @contextmanager
-def reached(name: str, url: str, **options: Any) -> Iterator[ModelOptions]:
+def reached(name: str, url: str, **options: Any) -> Generator[ModelOptions]:
     """Options by which the model of this name is asked at `url`, while the context lasts."""
     provider, _ = split(name)
     if provider == "openai":

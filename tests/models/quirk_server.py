@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 
 from tests.models.fault_server import Seen, Step, error, say
 
@@ -18,7 +18,7 @@ ANSWER = "<answer>A</answer>"
 
 def reply(content: Any = ANSWER, finish: str | None = "stop", **more: Any) -> Step:
     """A chat completion; `more` goes beside the choices, or replaces them."""
-    message = content if isinstance(content, Mapping) else {"role": "assistant", "content": content}
+    message = cast("dict[str, Any]", content) if isinstance(content, dict) else {"role": "assistant", "content": content}
     usage = {"prompt_tokens": 10, "completion_tokens": 7, "total_tokens": 17}
     return Step(
         body={"id": "c1", "model": "served", "choices": [{"index": 0, "finish_reason": finish, "message": message}], "usage": usage, **more}
@@ -87,7 +87,11 @@ def quota_a_minute(seen: Seen) -> Step:
 
 def finished(reason: str) -> Any:
     """Finished for `reason`, inside a 200: pydantic/pydantic-ai#2844, maximhq/bifrost#5425, firebase/genkit#6259."""
-    return lambda seen: reply("half an ans", reason)
+
+    def scenario(seen: Seen) -> Step:
+        return reply("half an ans", reason)
+
+    return scenario
 
 
 def choice_with_an_error(seen: Seen) -> Step:
@@ -128,7 +132,11 @@ def bad_key_403(seen: Seen) -> Step:
 
 def thoughts(text: str) -> Any:
     """A caption with thoughts around it: vllm-project/vllm#26239, QwenLM/Qwen3-VL#1504 (a closing tag), open-compass/VLMEvalKit#1201."""
-    return lambda seen: reply(text)
+
+    def scenario(seen: Seen) -> Step:
+        return reply(text)
+
+    return scenario
 
 
 def spent_on_thoughts(seen: Seen) -> Step:
@@ -194,7 +202,10 @@ def stream_cut(seen: Seen) -> Step:
 
 def stream_error(seen: Seen) -> Step:
     """OpenRouter's error in the middle of a stream."""
-    chunks = [{"choices": [{"delta": {"content": "<ans"}}]}, {"error": {"code": 502, "message": "Provider disconnected"}, "choices": []}]
+    chunks: list[Mapping[str, Any]] = [
+        {"choices": [{"delta": {"content": "<ans"}}]},
+        {"error": {"code": 502, "message": "Provider disconnected"}, "choices": []},
+    ]
     return Step(raw="".join(f"data: {json.dumps(chunk)}\n\n" for chunk in chunks).encode(), headers={"content-type": "text/event-stream"})
 
 

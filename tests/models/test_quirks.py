@@ -16,6 +16,7 @@ from rich.console import Console
 
 from bench.config import RunConfig
 from bench.errors import SightgapError, Unusable
+from bench.gap.make import gap_document
 from bench.models import aliases, servers, tables
 from bench.outcome import Outcome
 from bench.runner.plan import make_plan
@@ -35,6 +36,10 @@ def reachable(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv(name, "tk-0123456789abcdef-SECRET")
     for name in ("ANTHROPIC_BASE_URL", "OPENAI_BASE_URL", "SIGHTGAP_MODELS"):
         monkeypatch.setenv(name, "")
+
+
+def run_json_of(path: Path) -> dict[str, Any]:
+    return json.loads(path.read_text()) if path.is_file() else {}
 
 
 @dataclass
@@ -82,7 +87,7 @@ def run(scenario: Scenario, folder: Path, name: str = "openai/m", *, server: Fau
             error = caught
         seen = playing.seen
     records = list(read_records(folder / "run")) if (folder / "run/trials.jsonl").is_file() else []
-    run_json = json.loads((folder / "run/run.json").read_text()) if (folder / "run/run.json").is_file() else {}
+    run_json = run_json_of(folder / "run/run.json")
     written = "".join(path.read_text(errors="replace") for path in folder.rglob("*") if path.is_file())
     assert "SECRET" not in written + said.getvalue() + str(error)
     return Ran(result, error, records, run_json, said.getvalue(), seen)
@@ -114,6 +119,8 @@ def test_the_bound_on_a_reply_goes_by_its_other_name(tmp_path: Path) -> None:
     ran = run(quirks.refusing("max_tokens"), tmp_path, max_tokens=64)
     assert ran.seen[-1].body["max_completion_tokens"] == 64
     assert ran.run["servers"]["openai/m"]["left_out"] == ["max_tokens (sent as max_completion_tokens)"]
+    notes = gap_document([tmp_path / "run"])["notes"]
+    assert "openai/m: its server refused, and the requests did without: max_tokens (sent as max_completion_tokens)" in notes
 
 
 def test_a_refused_value_of_the_persons_wish_is_an_error_and_not_dropped(tmp_path: Path) -> None:
@@ -255,6 +262,7 @@ def test_text_in_parts_without_the_thoughts(tmp_path: Path) -> None:
 def test_another_models_name_is_recorded(tmp_path: Path) -> None:
     ran = run(quirks.another_model, tmp_path)
     assert ran.run["totals"]["models_reported"] == {"openai/m": ["somebody/else-1b"]}
+    assert "openai/m: the provider reports another model's name: somebody/else-1b" in gap_document([tmp_path / "run"])["notes"]
 
 
 @pytest.mark.parametrize("where", ["", "/"])
