@@ -128,12 +128,13 @@ def _open(folder: Path) -> sqlite3.Connection:
 
 
 def _open_to_read(folder: Path) -> sqlite3.Connection:
-    """The cache, not to be written: where even SQLite's own lock files cannot be (a read-only disk), it is read as it lies there."""
+    """The cache, not to be written, nor anything beside it: one that nobody has open, or on a read-only disk, is read as it lies."""
     path = folder / "replies.sqlite"
     if not path.is_file():
         raise UserError(f"--replay: there is no reply cache at {path}")
     trouble: sqlite3.Error | None = None
-    for how in ("mode=ro", "mode=ro&immutable=1"):
+    ways = ("mode=ro", "mode=ro&immutable=1") if path.with_name(f"{path.name}-wal").exists() else ("mode=ro&immutable=1", "mode=ro")
+    for how in ways:
         try:
             db = sqlite3.connect(f"file:{quote(str(path.resolve()))}?{how}", uri=True, isolation_level=None, timeout=30)
             db.execute("select 1 from replies limit 1").fetchone()

@@ -95,8 +95,8 @@ def _check_costs(plan: Plan) -> None:
     unpriced = [model.name for model in models if cost(model.name, Usage(), plan.options) is None]
     if unpriced:
         raise UserError(f"--max-cost: the price of {unpriced[0]} is not known, so its cost cannot be bounded (models show {unpriced[0]})")
-    expected = sum(row.cost[1] for row in estimate(plan) if row.cost is not None)
-    if batch and expected > bound:
+    expected = sum(row.cost[1] for row in estimate(plan) if row.cost is not None) if batch else 0.0
+    if expected > bound:
         raise UserError(f"--max-cost {bound:g}: these batches are expected to cost {expected:.2f} USD; raise it, or ask less (--limit)")
 
 

@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from anthropic.lib.bedrock import AsyncAnthropicBedrock
     from anthropic.lib.vertex import AsyncAnthropicVertex
 
+HOME = "https://api.anthropic.com"
 MIN_BUDGET = 1024
 MAX_BASE64 = {"anthropic": 10_000_000, "vertex": 5_000_000, "bedrock": 5_000_000}
 """Bytes of one image after base64: 10 MB direct, 5 MB on Bedrock; for Vertex AI, whose bound is not published, the lower one."""
@@ -252,7 +253,7 @@ def _first_party(options: ModelOptions) -> AsyncAnthropic:
     return AsyncAnthropic(
         api_key=key or (None if token else NO_KEY),
         auth_token=None if key else token,
-        base_url=options.base_url,
+        base_url=options.base_url or HOME,  # the SDK takes a blank variable for an address
         timeout=http_timeout(options),
         max_retries=0,
         http_client=_http(options),

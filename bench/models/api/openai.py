@@ -33,6 +33,7 @@ from bench.models.api.transport import NO_KEY, http_limits, http_timeout
 from bench.models.base import ModelOptions, Reply, Request, Sampling
 from bench.models.servers import DIRECT, Server
 
+HOME = "https://api.openai.com/v1"
 MAX_BASE64 = 10_000_000
 """Bytes of one image after base64: well within OpenAI's bound on a request, and the bound of the other first-party API."""
 
@@ -87,7 +88,7 @@ class Chat:
         timeout = http_timeout(options)
         self.client = AsyncOpenAI(
             api_key=_key(server, options),
-            base_url=options.base_url,
+            base_url=options.base_url or HOME,  # the SDK takes a blank variable for an address
             timeout=timeout,
             max_retries=0,
             default_headers=self._headers,
