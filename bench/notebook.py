@@ -14,7 +14,7 @@ from typing import Any
 import pandas as pd
 
 from bench.errors import UserError
-from bench.gap.document import Document, FamilyDoc, Interval, ModelDoc
+from bench.gap.document import Bounds, Document, FamilyDoc, ModelDoc
 from bench.gap.frame import load_frame
 from bench.gap.make import gap_document
 from bench.report.words import sentence
@@ -105,7 +105,7 @@ class Runs:
         return frame.to_html(index=False, header=False, border=0) + whole.to_html(index=False, border=0, float_format="{:.3g}".format)
 
 
-def _bounds(interval: Interval | None) -> Mapping[str, float | None]:
+def _bounds(interval: Bounds | None) -> Mapping[str, float | None]:
     low, high = interval or (None, None)
     return {"low": low, "high": high}
 

@@ -8,62 +8,18 @@ grows; one whose answers do not hang on the picture stays where it is.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TypedDict
 
 import pandas as pd
 
 from bench.degrade import Degradation
 from bench.gap import diagnosis
 from bench.gap.arms import CLEAR, arm, families, guesses, join, models
-from bench.gap.document import EstimateDoc, Interval
+from bench.gap.sections import Bounds, DoseDoc, DoseLossDoc, DoseModelDoc, DosePointDoc, DoseRateDoc, EstimateDoc
 from bench.mode import Mode
 from bench.stats.paired import paired_difference
 from bench.stats.rates import clustered_rate
 
 SEEN = (Mode.IMAGE, Mode.CAPTION, Mode.IMAGE_CAPTION, Mode.IMAGE_ORACLE, Mode.READBACK)
-
-
-class DoseRateDoc(TypedDict):
-    """Accuracy of one mode at one dose, with its 95% interval, over `puzzles` puzzles."""
-
-    accuracy: float
-    ci: Interval
-    puzzles: int
-
-
-class DoseLossDoc(TypedDict):
-    """Accuracy at the dose minus accuracy on the clear picture, mode image, paired; `p` is exact."""
-
-    delta: float
-    ci: Interval
-    p: float
-    puzzles: int
-
-
-class DosePointDoc(TypedDict):
-    """One dose ("blur=2", or "" for the clear picture). `perception` is None where image or oracle was not run."""
-
-    dose: str
-    amount: float | None
-    severity: float
-    modes: dict[str, DoseRateDoc]
-    perception: EstimateDoc | None
-    loss: DoseLossDoc | None
-
-
-class DoseModelDoc(TypedDict):
-    """The doses of one model: kind of damage -> points from the clear picture on, by growing severity; the same in `families`."""
-
-    name: str
-    captioner: str | None
-    kinds: dict[str, list[DosePointDoc]]
-    families: dict[str, dict[str, list[DosePointDoc]]]
-
-
-class DoseDoc(TypedDict):
-    """The section `dose` of gap.json."""
-
-    models: list[DoseModelDoc]
 
 
 def dose_section(frame: pd.DataFrame, *, seed: int) -> DoseDoc | None:
@@ -131,5 +87,5 @@ def _loss(rows: pd.DataFrame, dose: str, seed: int) -> DoseLossDoc | None:
     return {"delta": round(found.delta, 6), "ci": _bounds((found.low, found.high)), "p": p, "puzzles": found.n_clusters}
 
 
-def _bounds(interval: Sequence[float]) -> Interval:
+def _bounds(interval: Sequence[float]) -> Bounds:
     return [round(float(interval[0]), 6), round(float(interval[1]), 6)]

@@ -12,13 +12,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from typing import NotRequired, TypedDict
 
 import pandas as pd
 
 from bench.errors import UserError
 from bench.gap.arms import CLEAR, arm, join, models
-from bench.gap.document import Interval
+from bench.gap.sections import TwinDoc, TwinModelDoc, TwinPartDoc, TwinRowDoc
 from bench.mode import Mode
 from bench.stats.paired import paired_difference
 from bench.stats.rates import clustered_rate
@@ -27,42 +26,6 @@ GAPS: tuple[tuple[Mode, Mode], ...] = ((Mode.CAPTION, Mode.IMAGE), (Mode.ORACLE,
 
 Bounded = tuple[float, float, float]
 """An estimate with its lower and upper bound."""
-
-
-class TwinRowDoc(TypedDict):
-    """A rate or a gap on public and on fresh puzzles, and public - fresh with its 95% interval; `puzzles` of each."""
-
-    public: float
-    fresh: float
-    delta: float
-    ci: Interval
-    puzzles: NotRequired[list[int]]
-
-
-class TwinPartDoc(TypedDict):
-    """Rows by mode and by gap ("oracle-image"), where both runs have them."""
-
-    modes: dict[str, TwinRowDoc]
-    gaps: dict[str, TwinRowDoc]
-
-
-class TwinModelDoc(TwinPartDoc):
-    """One model (with one captioner): all families, weighing alike, and each."""
-
-    name: str
-    captioner: str | None
-    families: dict[str, TwinPartDoc]
-
-
-class TwinDoc(TypedDict):
-    """The section `twins` of gap.json. `left_out` are families that one suite lacks; `levels` is the twin's puzzles by level (0: none)."""
-
-    public: str
-    fresh: str
-    families: list[str]
-    left_out: list[str]
-    levels: dict[str, int]
-    models: list[TwinModelDoc]
 
 
 def difference(first: Bounded, second: Bounded) -> Bounded:

@@ -16,7 +16,7 @@ import pandas as pd
 
 from bench.gap.cells import Cells
 from bench.gap.contrast import accuracy_change, compare
-from bench.gap.document import ChangeDoc, ComparisonDoc, FamilyDoc, Interval
+from bench.gap.document import Bounds, ChangeDoc, ComparisonDoc, FamilyDoc
 from bench.gap.frame import load_runs
 from bench.gap.parts import part, rounded
 from bench.gap.perception import Seen, read_facts
@@ -175,7 +175,7 @@ def _facts_change(old: pd.Series[float] | None, new: Sequence[pd.Series[float]])
     change = (pd.concat(list(new), axis=1).mean(axis=1) - old).dropna().to_numpy(np.float64)
     draws = bootstrap_sums(change[:, None], seed=SEED)[:, 0] / len(change)
     found = percentile_interval(draws)
-    ci: Interval | None = [rounded(found[0]), rounded(found[1])] if found else None
+    ci: Bounds | None = [rounded(found[0]), rounded(found[1])] if found else None
     return {"delta": rounded(float(change.mean())), "ci": ci}
 
 
