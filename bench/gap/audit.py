@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from bench.gap.arms import arm, join, models
+from bench.gap.cells import Cells, models
 from bench.gap.leaks import leak
 from bench.gap.sections import AuditDoc, Bounds, FidelityDoc, LeakDoc, LeakGapDoc, ShareDoc, SlotDoc
 from bench.mode import Mode
@@ -187,6 +187,6 @@ def _gaps(frame: pd.DataFrame, flagged: set[str], seed: int) -> Iterator[LeakGap
 
 
 def _gap(rows: pd.DataFrame, seed: int) -> tuple[float | None, Bounds | None]:
-    joined = join([arm(rows, Mode.CAPTION), arm(rows, Mode.IMAGE)])
-    found = paired_difference(joined.sums[:, 0], joined.sums[:, 1], joined.counts, seed=seed)
+    sums, counts = Cells.of(rows).sums(Mode.CAPTION, Mode.IMAGE)
+    found = paired_difference(sums[:, 0], sums[:, 1], counts, seed=seed)
     return (round(found.delta, 6), [round(found.low, 6), round(found.high, 6)]) if found else (None, None)

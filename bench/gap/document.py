@@ -195,11 +195,11 @@ class RateDoc(TypedDict):
 
 
 class ReadbackDoc(TypedDict):
-    """Perception measured without the independence model, from the states that `readback` wrote, over `n` replies on `puzzles` puzzles.
+    """Perception from the states that `readback` wrote, over `n` replies on `puzzles` puzzles.
 
     `whole_state` is the share of replies that give the whole visible state, `answer` the share whose state gives the right answer,
     `recall` the share of visible facts stated rightly and `precision` the share of stated facts that are right (None where none is stated).
-    `families` holds the recall by family; `suspect` says how the model-based estimate disagrees, None where it does not.
+    `families` holds the recall by family; `suspect` says how perception in use disagrees, None where it does not.
     """
 
     n: int

@@ -171,7 +171,7 @@ def _split(diagnosis: DiagnosisDoc) -> str:
 
 
 def _losses(parts: Sequence[tuple[str, PointsDoc | None]], named: Sequence[str]) -> str:
-    """ ": 24.3 [18.3, 29.8] to not using what it sees, ...; no clear loss to seeing (0.4 [-0.8, 1.6])"."""
+    """The text ": 24.3 [18.3, 29.8] to not using what it sees, ...; no clear loss to seeing (0.4 [-0.8, 1.6])"."""
     known = [(name, doc) for name, doc in parts if doc is not None]
     losses = [f"{with_interval(doc)} to {TO[name]}" for name, doc in known if name in named]
     gains = [_gained(name, doc) for name, doc in known if doc["ci"][1] < 0]
@@ -200,7 +200,7 @@ def _gain(gain: PointsDoc | None) -> str:
 
 
 def _unanswered(arms: Mapping[str, Mapping[str, float]]) -> str:
-    """ ", but 12.0% of its image replies were truncated": arms whose replies were often no answers, in the same breath."""
+    """The text ", but with 12.0% truncated of its image replies": arms whose replies were often no answers, in the same breath."""
     said = [
         f"{' and '.join(f'{percent(share)}% {outcome}' for outcome, share in shares.items())} of its {arm} replies"
         for arm, shares in arms.items()

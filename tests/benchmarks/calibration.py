@@ -16,7 +16,7 @@ from functools import cache
 
 import numpy as np
 
-from bench.gap import diagnosis
+from bench.gap import rates
 from bench.gap.contrast import changes
 from bench.gap.perception import disagreement
 from bench.stats.exact import holm, mcnemar_exact
@@ -34,10 +34,10 @@ _AT = {mode: index for index, mode in enumerate(MODES)}
 SIDES = ("perception", "reasoning")
 
 
-def estimates(counts: Ints, seed: int) -> diagnosis.Estimates:
-    """`bench.gap.diagnosis` on a table of counts."""
+def estimates(counts: Ints, seed: int) -> rates.Estimates:
+    """`bench.gap.rates` on a table of counts."""
     outcomes = spread_out(counts)[:, [_AT["image"], _AT["oracle"], _AT["blind"]]]
-    found = diagnosis.estimate(outcomes, np.ones(len(outcomes)), seed=seed)
+    found = rates.estimate(outcomes, np.ones(len(outcomes)), seed=seed)
     assert found is not None
     return found
 
@@ -262,7 +262,7 @@ def correlated(spread: float, n: int = 900, *, p: float = 0.6, r: float = 0.65, 
         outcomes, ones = spread_out(counts), np.ones(n)
         arms, read = outcomes[:, [0, 2, 3]], (outcomes[:, 1], ones)
         revealed += disagreement((arms, ones), read, read, seed=index) is not None
-        models.append(float(diagnosis.ratio_draws(diagnosis.differences(arms, ones).sum(0, keepdims=True))[0, 0]))
+        models.append(float(rates.ratio_draws(rates.differences(arms, ones).sum(0, keepdims=True))[0, 0]))
         readings.append(float(read[0].mean()))
     return Correlated(spread, n, p, float(np.mean(models)), p + spread**2 / r, float(np.mean(readings)), revealed / runs)
 

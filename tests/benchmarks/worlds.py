@@ -5,7 +5,7 @@ counts. A world is a mixture of kinds of puzzles (shares, and rates of seeing, r
 are independent, as in `bench.models.simulated`. One kind is the independence model itself; an easy and a hard kind make seeing and thinking
 fail together.
 
-The intervals here are those of `bench.stats.paired` and `bench.gap.diagnosis` from tables instead of arrays: same resamples, same numbers
+The intervals here are those of `bench.stats.paired` and `bench.gap.rates` from tables instead of arrays: same resamples, same numbers
 (a test holds that), a tenth of the time.
 """
 

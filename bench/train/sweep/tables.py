@@ -18,7 +18,8 @@ from bench.gap.cells import Cells
 from bench.gap.contrast import accuracy_change, compare
 from bench.gap.document import Bounds, ChangeDoc, ComparisonDoc, FamilyDoc
 from bench.gap.frame import load_runs
-from bench.gap.parts import part, rounded
+from bench.gap.numbers import rounded
+from bench.gap.parts import part
 from bench.gap.perception import Seen, read_facts
 from bench.mode import Mode
 from bench.report import words

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from bench.gap.contrast import changes
-from bench.gap.diagnosis import ALL_GUESSED, NO_ROOM, estimate, ratio_interval
+from bench.gap.rates import ALL_GUESSED, NO_ROOM, estimate, ratio_interval
 from bench.gap.perception import disagreement
 
 Floats = NDArray[np.float64]
