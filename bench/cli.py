@@ -89,7 +89,8 @@ def _add_run(commands: argparse._SubParsersAction[_Parser]) -> None:  # pyright:
     run.set_defaults(command="run")
     what = run.add_argument_group("what is asked about")
     what.add_argument("--model", action="append", metavar="NAME", help="an alias or provider/id; repeatable")
-    what.add_argument("--mode", "--modes", metavar="M1,M2", help="image, caption, oracle, blind, image+caption, image+oracle, readback")
+    modes = "diagnose (default: image, caption, oracle, readback and blind) or some of these, image+caption, image+oracle"
+    what.add_argument("--mode", "--modes", metavar="M1,M2", help=modes)
     what.add_argument("--suite", metavar="NAME", help="algo, mini, algopuzzlevqa, puzzlevqa, or e.g. algo:seed=7,level=3,n=50")
     what.add_argument("--data-dir", metavar="DIR", help="the authors' clone of a public set (default: the hub)")
     what.add_argument("--families", metavar="A,B", help="only these families")
@@ -98,7 +99,7 @@ def _add_run(commands: argparse._SubParsersAction[_Parser]) -> None:  # pyright:
     what.add_argument("--shard", metavar="I/N", help="only part I of N; report merges the parts")
     how = run.add_argument_group("how it is asked")
     how.add_argument("--captioner", default="self", metavar="NAME", help="self (default), dataset, or a model")
-    how.add_argument("--caption-prompt", default="plain", metavar="KIND", help="plain (default) or guided (sees the question)")
+    how.add_argument("--caption-prompt", metavar="KIND", help="notation (default of diagnose), plain or guided (sees the question)")
     how.add_argument("--format", default="mcq", choices=("mcq", "open"), help="options to choose from, or an open question")
     how.add_argument("--replicates", type=int, default=1, metavar="K", help="times each trial is asked")
     how.add_argument("--seed", type=int, default=0, metavar="S", help="of sampling and of option orders")

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from typing import Any
 from bench.degrade import Degradation
 from bench.digest import digest
 from bench.errors import UserError
-from bench.mode import Mode
+from bench.mode import DIAGNOSE, Mode
 from bench.models.base import Sampling
 from bench.outcome import Format
 from bench.prompt import CAPTION_PROMPTS
@@ -21,7 +22,7 @@ from bench.trial import Captioner
 from tasks.suites import SuiteSpec
 
 DEFAULT_SUITE = "mini"
-DEFAULT_MODES = (Mode.IMAGE, Mode.CAPTION, Mode.ORACLE, Mode.BLIND)
+DEFAULT_MODES = DIAGNOSE
 DEFAULT_MODELS = ("tiny-base", "tiny-perception")
 """What is compared where no model is named: the shipped checkpoints, before and after GRPO."""
 DEFAULT_RUN = ("run", "--level", "1", "--format", "open", "--limit", "20", "--max-tokens", "256", "--concurrency", "64")
@@ -101,7 +102,7 @@ class RunConfig:
         if self.subject.limit is not None:
             _at_least("--limit", self.subject.limit, 1)
         if self.question.captioner.prompt not in CAPTION_PROMPTS:
-            raise UserError(f"--caption-prompt: expected {' or '.join(CAPTION_PROMPTS)}, found {self.question.captioner.prompt!r}")
+            raise UserError(f"--caption-prompt: expected one of {', '.join(CAPTION_PROMPTS)}, found {self.question.captioner.prompt!r}")
         if len(set(self.subject.models)) < len(self.subject.models):
             raise UserError("--model: the same model is named twice")
 
@@ -119,17 +120,23 @@ class RunConfig:
 
 
 def parse_modes(text: str) -> tuple[Mode, ...]:
-    """Read "image,caption": distinct modes in the order given.
+    """Read "image,caption" or "diagnose", which stands for the arms of the diagnosis: distinct modes in the order given.
 
     Raises:
         UserError: an unknown mode, or none.
     """
     names = [part.strip() for part in text.split(",") if part.strip()]
-    known = {mode.value: mode for mode in Mode}
+    known: dict[str, Sequence[Mode]] = {"diagnose": DIAGNOSE, **{mode.value: (mode,) for mode in Mode}}
     unknown = [name for name in names if name not in known]
     if unknown or not names:
         raise UserError(f"--mode: expected some of {', '.join(known)}, found {unknown[0] if unknown else text!r}")
-    return tuple(dict.fromkeys(known[name] for name in names))
+    return tuple(dict.fromkeys(mode for name in names for mode in known[name]))
+
+
+def default_caption_prompt(modes: str | None, captioner: str) -> str:
+    """The caption prompt where none is named: for the diagnosis the notation, so that one text serves captions and readback."""
+    diagnosing = modes is None or "diagnose" in modes
+    return "notation" if diagnosing and captioner != "dataset" else "plain"
 
 
 def parse_reasoning(text: str) -> str | int:

@@ -18,6 +18,7 @@ from bench.config import (
     Question,
     RunConfig,
     Subject,
+    default_caption_prompt,
     parse_modes,
     parse_reasoning,
     parse_shard,
@@ -87,7 +88,9 @@ def run_config(arguments: argparse.Namespace) -> RunConfig:
             shard=parse_shard(arguments.shard) if arguments.shard else None,
         ),
         Question(
-            captioner=Captioner(arguments.captioner, arguments.caption_prompt),
+            captioner=Captioner(
+                arguments.captioner, arguments.caption_prompt or default_caption_prompt(arguments.mode, arguments.captioner)
+            ),
             fmt=Format(arguments.format),
             replicates=arguments.replicates,
             sampling=sampling,

@@ -95,7 +95,7 @@ def _uses(folders: Sequence[Path]) -> Iterator[tuple[str, str, str]]:
     """(trial key, caption key, puzzle id) of every stored trial that was shown a caption of a clear picture."""
     for folder in folders:
         for line in _lines(folder / TRIALS):
-            if line.get("caption_key") and not line.get("dose"):
+            if line.get("captioner") and line.get("caption_key") and not line.get("dose"):
                 yield line["key"], line["caption_key"], line["puzzle"]
 
 

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.errors import UserError
-from bench.gap.cells import Cells, matched
+from bench.gap.cells import Cells, Ints, matched
 from bench.gap.changes import Change, part_changes, rate_changes
 from bench.gap.decompose import ARMS, split
 from bench.gap.diagnosis import evidence, perception_arms
@@ -117,12 +117,13 @@ def _parts(old: Cells, new: Cells, seed: int) -> tuple[Kind, int, dict[str, Chan
     if not mine.size:
         return "none", 0, {}
     puzzle, n = old.puzzle[mine], len(old.ids)
-    sums = [
-        np.column_stack([np.bincount(puzzle, column, n).astype(np.float64) for column in right.T])
-        for right in (before.right[mine], after.right[yours])
-    ]
+    sums = [_summed(puzzle, right, n) for right in (before.right[mine], after.right[yours])]
     counts = np.bincount(puzzle, minlength=n).astype(np.float64)
     return split(arms)[0], int(np.count_nonzero(counts)), part_changes(sums[0], sums[1], counts, arms, seed=seed)
+
+
+def _summed(puzzle: Ints, right: Floats, n: int) -> Floats:
+    return np.column_stack([np.bincount(puzzle, column, n).astype(np.float64) for column in right.T])
 
 
 def _part_doc(change: Change) -> PartChangeDoc:

@@ -53,6 +53,9 @@ PARTS = ("using", "seeing", "thinking")
 """What a loss is split into; these words name nothing else."""
 Part = Literal["using", "seeing", "thinking"]
 
+LOST = ("loss", "using", "seeing", "thinking", "picture", "interaction", "gain", "remains")
+"""The entries of a diagnosis that are points."""
+
 Kind = Literal["complete", "order", "picture", "description", "own_words", "loss", "none"]
 """How far a loss can be split, by the arms there are (I image, C own captions, O oracle, R readback):
 

@@ -34,6 +34,8 @@ def estimate_doc(value: Estimate, *, below: str = "", above: str = "") -> Estima
         "method": value.method,
     }
     note = below if value.value < 0 else above if value.value > 1 else ""
+    if note and value.interval[0] <= (0 if value.value < 0 else 1) <= value.interval[1]:
+        note += ", or by chance: its interval allows for it"
     return {**doc, "note": note} if note else doc
 
 

@@ -3,8 +3,8 @@
 A reply in mode readback is a description in the family's notation. Whether it reads back as the whole visible state, and which facts it
 states rightly, needs neither a solver nor the assumption that failures to see and to think are independent. The two must agree: a model
 that sees p of the pictures gives the whole state at most that often, and a state with the right answer at least that often (a fact
-that does not matter may be wrong). Where perception in use lies clearly outside, it does not
-say how much is seen: failures are not independent, or the picture is not used.
+that does not matter may be wrong). Where perception in use lies clearly outside, it does not say how much is seen: failures are not
+independent, or the picture is not used.
 
 The same can be read from replies that answer a puzzle (`read_facts` of mode image): what a model says of a picture without being asked to.
 """

@@ -82,6 +82,11 @@ def part_rows(diagnosis: DiagnosisDoc) -> list[PartRow]:
     return [PartRow(name, with_interval(doc), _orders(doc)) for name, doc in shown if doc]
 
 
+def lost(diagnosis: DiagnosisDoc) -> list[PointsDoc | None]:
+    """Using, seeing and thinking, None where they cannot be told."""
+    return [diagnosis["using"], diagnosis["seeing"], diagnosis["thinking"]]
+
+
 def square(diagnosis: DiagnosisDoc) -> Square | None:
     """The table of the diagnosis; None where an arm of it is missing."""
     arms = diagnosis["arms"]
@@ -109,7 +114,7 @@ def rate(doc: EstimateDoc) -> str:
         return f"not identifiable: {doc.get('why', '')}".rstrip(": ")
     shown = f"{percent(doc['estimate'])} {interval(doc['ci'])}"
     without = doc.get("unidentified", [])
-    remarks = [f"not identifiable in {len(without)} families: {', '.join(without)}"] if without else []
+    remarks = [f"not identifiable in {', '.join(without)}"] if without else []
     remarks += [doc["note"]] if "note" in doc else []
     return f"{shown} ({'; '.join(remarks)})" if remarks else shown
 

@@ -15,7 +15,7 @@ from bench.config import RunConfig
 from bench.digest import digest
 from bench.errors import UserError
 from bench.image import PATCH
-from bench.mode import Mode
+from bench.mode import DIAGNOSE, Mode
 from bench.models.base import Model, Usage
 from bench.models.options import ModelOptions
 from bench.models.registry import batch_service, cost, resolve, warnings
@@ -48,12 +48,13 @@ class Plan:
     suite: Suite
     models: Sequence[ModelPlan]
     options: ModelOptions
+    left_out: Sequence[str] = ()
 
     @property
     def warnings(self) -> list[str]:
-        """What a person must know before anything is spent: retired models and their replacements."""
+        """What a person must know before anything is spent: retired models and their replacements, and what cannot be told."""
         names = dict.fromkeys(m.name for part in self.models for m in (part.model, part.captioner) if m is not None)
-        return [line for name in names for line in warnings(name)]
+        return [*(line for name in names for line in warnings(name)), *self.left_out]
 
     @property
     def total(self) -> int:
@@ -82,6 +83,7 @@ def make_plan(config: RunConfig) -> Plan:
     """
     models = _resolve_models(config)
     suite = _load(config)
+    config, left_out = _fitted(config, suite)
     _check_modes(config, suite)
     subject, question = config.subject, config.question
     parts: list[ModelPlan] = []
@@ -97,10 +99,34 @@ def make_plan(config: RunConfig) -> Plan:
             question.doses,
         )
         parts.append(ModelPlan(model, captioner, list(trials)))
-    plan = Plan(config, suite, parts, _model_options(config))
+    plan = Plan(config, suite, parts, _model_options(config), left_out)
     if config.execution.batch:
         _check_batch(plan)
     return plan
+
+
+def _fitted(config: RunConfig, suite: Suite) -> tuple[RunConfig, list[str]]:
+    """A diagnosis with the arms that the suite has material for, and what it then cannot tell; any other choice of modes as it is."""
+    subject, question = config.subject, config.question
+    if set(subject.modes) != set(DIAGNOSE):
+        return config, []
+    left_out: list[str] = []
+    modes = list(subject.modes)
+    if unread := sum(puzzle.state is None for puzzle in suite.puzzles):
+        modes.remove(Mode.READBACK)
+        if question.captioner.prompt == "notation":
+            question = replace(question, captioner=replace(question.captioner, prompt="plain"))
+        left_out.append(
+            f"suite {suite.name}: {unread} puzzles have no reader, so captions are plain and readback is left out: "
+            "seeing and thinking are told in one order of repair only"
+        )
+    if undescribed := sum(puzzle.description is None for puzzle in suite.puzzles):
+        modes.remove(Mode.ORACLE)
+        left_out.append(
+            f"suite {suite.name}: {undescribed} puzzles have no description, so oracle is left out: "
+            "seeing and thinking cannot be told apart"
+        )
+    return replace(config, subject=replace(subject, modes=tuple(modes)), question=question), left_out
 
 
 def _check_batch(plan: Plan) -> None:
@@ -177,6 +203,8 @@ def _check_modes(config: RunConfig, suite: Suite) -> None:
         _require(suite, "oracle", "a ground-truth description", [p for p in suite.puzzles if p.description is None])
     if Mode.READBACK in modes:
         _require(suite, "readback", "a state that can be read back", [p for p in suite.puzzles if p.state is None])
+    if captioner.name != "dataset" and captioner.prompt == "notation" and any(mode.shows_caption for mode in modes):
+        _require(suite, "caption with --caption-prompt notation", "notation of their own", [p for p in suite.puzzles if p.state is None])
     if captioner.name == "dataset" and any(mode.shows_caption for mode in modes) and not suite.captions:
         raise UserError(f"--captioner dataset: suite {suite.name} carries no captions; use self or a model")
 
@@ -190,15 +218,18 @@ def _require(suite: Suite, mode: str, what: str, lacking: Sequence[Puzzle]) -> N
 def estimate(plan: Plan) -> list[Estimate]:
     """Expected requests, tokens and cost per model and mode, captions apart. Rough: 4 characters a token, 300 a caption, 500 a reply."""
     rows: list[Estimate] = []
+    captioner = plan.config.question.captioner
     for part in plan.models:
         tokens: Counter[str] = Counter()
         counts: Counter[str] = Counter()
         captions: dict[tuple[str, str, int], int] = {}
         for trial in part.trials:
+            if trial.mode is Mode.READBACK and captioner.prompt == "notation" and part.captioner is part.model:
+                continue  # it is the caption
             counts[trial.mode] += 1
             tokens[trial.mode] += _trial_tokens(trial)
             if trial.captioner and part.captioner:
-                prompt = caption_prompt(trial.captioner.prompt, trial.puzzle)
+                prompt = caption_prompt(captioner.prompt, trial.puzzle)
                 captions[trial.puzzle.image.info.identity, prompt, trial.replicate] = _image_tokens(trial.puzzle) + _text_tokens(prompt)
         bound = plan.config.question.sampling.max_tokens
         for mode, count in counts.items():

@@ -50,7 +50,7 @@ def judge_record(record: Record, states: Mapping[str, Mapping[str, Any] | None],
         return record.verdict
     item = Stored(record.family, record.options, record.verdict.gold, states.get(record.puzzle))
     if record.mode == Mode.READBACK:
-        return record.verdict if item.state is None else grade_readback(reply.text, item, stop=reply.stop)
+        return record.verdict if item.state is None else grade_readback(reply.text, item, options=record.options, stop=reply.stop)
     return grade(reply.text, item, fmt=Format(record.format), stop=reply.stop, reading=reading)
 
 
