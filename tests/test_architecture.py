@@ -10,7 +10,7 @@ import networkx as nx
 
 from tests.conftest import ROOT
 
-LEAVES = ("bench.errors", "bench.mode", "bench.outcome", "bench.stats.exact", "bench.gap.document")
+LEAVES = ("bench.errors", "bench.mode", "bench.outcome", "bench.stats.exact", "bench.gap.document", "bench.gap.sections")
 
 
 def modules() -> dict[str, Path]:
@@ -44,7 +44,7 @@ def test_no_cycle() -> None:
 def test_arrows_point_one_way() -> None:
     arrows = graph(lazy=True)
     for leaf in LEAVES:
-        assert set(arrows.successors(leaf)) <= {"bench.errors"}, leaf
+        assert set(arrows.successors(leaf)) <= {"bench.errors", "bench.gap.sections"}, leaf
     nothing_below = {name for name in arrows if name.startswith(("bench.cli", "bench.commands."))}
     for name in arrows:
         reached = set(arrows.successors(name))

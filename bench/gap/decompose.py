@@ -29,7 +29,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.gap.document import Kind
-from bench.stats.paired import bootstrap_sums, paired_difference, percentile_interval
+from bench.stats.paired import bootstrap_sums, difference_interval, percentile_interval
 from bench.stats.rates import clustered_rate
 
 Floats = NDArray[np.float64]
@@ -197,9 +197,9 @@ def _score(difference: Difference, sums: Floats, counts: Floats, seed: int) -> t
         rate = clustered_rate(counts - less, counts)
         assert rate is not None  # there is a puzzle
         return rate.low, rate.high, rate.estimate
-    found = paired_difference(np.clip(_arm(difference.more, sums, counts), 0, counts), less, counts, seed=seed)
-    assert found is not None  # there is a puzzle
-    return found.low, found.high, found.delta
+    more = np.clip(_arm(difference.more, sums, counts), 0, counts)
+    (low, high), _ = difference_interval(more, less, counts, seed=seed)
+    return low, high, float((more - less).sum() / counts.sum())
 
 
 def _correlation(a: Floats, b: Floats) -> float:

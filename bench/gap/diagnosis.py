@@ -213,6 +213,8 @@ def _arms(found: Evidence, sums: Floats, guess: Floats, total: float) -> dict[st
 
 def _name(doc: DiagnosisDoc, points: dict[str, Points]) -> None:
     """Which parts are named as a loss, and which of them are most of it."""
+    if points["loss"].points <= 0:
+        return  # where nothing is lost, there is nothing to name
     known = [name for name in ("using", "picture", "seeing", "thinking") if name in points]
     doc["named"] = [name for name in known if points[name].low > 0]
     if doc["kind"] not in ("complete", "order", "picture"):

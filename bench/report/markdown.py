@@ -232,8 +232,8 @@ def _comparisons(document: Document) -> list[str]:
         f"## Change from {text(baseline)}",
         "",
         "Differences in points on the puzzles that both models have, with 95% intervals over puzzles. Using, seeing and thinking are "
-        "points *lost*: below 0, the model loses less than before. Their p is exact and corrected (Holm) over the parts and the models; only what "
-        "stays below 0.05 is said to have changed. The gap also grows when reasoning alone improves.",
+        "points *lost*: below 0, the model loses less than before. Their p is exact and corrected (Holm) over the parts and the models; "
+        "only what stays below 0.05 is said to have changed. The gap also grows when reasoning alone improves.",
         "",
         *table(header, rows),
     ]

@@ -214,10 +214,11 @@ def _unanswered(arms: Mapping[str, Mapping[str, float]]) -> str:
 
 
 def _chief(diagnosis: DiagnosisDoc) -> str:
-    """Which parts are most of the loss."""
+    """Which parts make up most of the loss."""
     if not diagnosis["chief"]:
         return ""
-    return f" Most of it is {' and '.join(TO[name] for name in diagnosis['chief'])}."
+    failures = "failures" if len(diagnosis["chief"]) > 1 else "failure"
+    return f" Chief {failures}: {' and '.join(diagnosis['chief'])}."
 
 
 def _orders(doc: PointsDoc) -> str:

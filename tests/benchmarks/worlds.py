@@ -73,15 +73,6 @@ class World:
         """(16,) chance of each joint outcome of the modes; bit i of the index is mode i."""
         return sum((kind.share * joint(self.rates(kind)) for kind in self.kinds), np.zeros(1 << len(MODES)))
 
-    def readback_chances(self) -> Floats:
-        """(16,) as `chances`, with readback (right where the picture is seen rightly) in the place of captions."""
-        parts = np.zeros(1 << len(MODES))
-        for kind in self.kinds:
-            rates = self.rates(kind)
-            rates[MODES.index("caption")] = kind.p
-            parts = parts + kind.share * joint(rates)
-        return parts
-
 
 def joint(rates: Sequence[float] | Floats) -> Floats:
     """(2^arms,) chance of each joint outcome of independent arms; bit i of the index says whether arm i is right."""

@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from bench.gap.contrast import changes
-from bench.gap.rates import ALL_GUESSED, NO_ROOM, estimate, ratio_interval
+from bench.gap.changes import rate_changes
 from bench.gap.perception import disagreement
+from bench.gap.rates import ALL_GUESSED, NO_ROOM, estimate, ratio_interval
 
 Floats = NDArray[np.float64]
 G = 0.25
@@ -124,14 +124,14 @@ def test_an_improvement_is_put_down_to_the_right_side(p: float, r: float, sides:
     rng, right = np.random.default_rng(7), 0
     for seed in range(60):
         old, new = arms(rng, 900, 0.5, 0.8), arms(rng, 900, p, r)
-        found = changes(old, new, seed=seed, resamples=400)
+        found = rate_changes(old, new, seed=seed, resamples=400)
         right += [one.interval is not None and one.interval[0] > 0 for one in found] == sides
     assert right >= 54
 
 
 def test_two_equal_models_differ_by_exactly_nothing() -> None:
     one = arms(np.random.default_rng(1), 300, 0.6, 0.8)
-    for change in changes(one, one, seed=3):
+    for change in rate_changes(one, one, seed=3):
         assert change.value == 0
         assert change.interval == (0, 0)
 
