@@ -18,6 +18,7 @@ from bench.models.base import Model, Sampling
 from bench.outcome import Format
 from bench.prompt import prompt_sha
 from bench.puzzle import Puzzle
+from bench.question import template_of
 from bench.versions import SCHEMA
 
 
@@ -102,7 +103,6 @@ def trial_key(trial: Trial, model: Model, sampling: Sampling, *, base_url: str |
     `caption_key` stands for the caption, whose text is not known before it is written; `sampling` carries the run's seed.
     """
     puzzle = trial.puzzle
-    template = "readback" if trial.mode is Mode.READBACK else "solve"
     return digest(
         {
             "v": SCHEMA,
@@ -114,7 +114,7 @@ def trial_key(trial: Trial, model: Model, sampling: Sampling, *, base_url: str |
             "model": [model.provider, model.model_id, base_url],
             "mode": trial.mode,
             "caption": caption_key,
-            "prompt": prompt_sha(template),
+            "prompt": prompt_sha(template_of(trial.mode)),
             "format": trial.fmt,
             "replicate": trial.replicate,
             "sampling": [sampling.max_tokens, sampling.temperature, sampling.reasoning, sampling.seed],

@@ -8,7 +8,7 @@ from pathlib import Path
 from rich.console import Console
 
 from bench.commands.console import open_console
-from bench.compare.decide import compare as compare_runs
+from bench.comparison.decide import compare as compare_runs
 from bench.errors import UserError
 from bench.files import write_atomically
 from bench.report.ci import junit as junit_report

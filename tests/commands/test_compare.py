@@ -71,7 +71,7 @@ def test_two_hundred_models(tmp_path: Path) -> None:
 
 
 def test_the_workflow_of_the_readme_runs_on_the_cache(tmp_path: Path) -> None:
-    workflow = yaml.safe_load((ROOT / "tests" / "bench" / "workflow.yml").read_text(encoding="utf-8"))
+    workflow = yaml.safe_load((ROOT / "tests" / "commands" / "workflow.yml").read_text(encoding="utf-8"))
     steps = [step["run"] for job in workflow["jobs"].values() for step in job["steps"] if "run_bench.py" in step.get("run", "")]
     assert len(steps) == 3
     (tmp_path / "run_bench.py").symlink_to(ROOT / "run_bench.py")

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from bench.compare.comparison import NO_REGRESSION, REGRESSION, Case, Change, Comparison, Verdict
+from bench.comparison.result import NO_REGRESSION, REGRESSION, Case, Change, Comparison, Verdict
 from bench.report import words
 from bench.report.markdown import table, text
 

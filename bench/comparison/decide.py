@@ -28,7 +28,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from bench.compare.comparison import Case, Change, Comparison, Verdict
+from bench.comparison.result import Case, Change, Comparison, Verdict
 from bench.errors import UserError
 from bench.gap.frame import load_frame
 from bench.mode import Mode
