@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NotRequired, TypedDict
+from typing import Any, Literal, NotRequired, TypedDict
 
 import numpy as np
 import pandas as pd
@@ -185,7 +185,6 @@ def _facts_change(old: pd.Series[float] | None, new: Sequence[pd.Series[float]])
 
 # -- rendering ---------------------------------------------------------------------------------------------------------------------------
 ACCURACY_HEADER = ("reward", "image", "95% CI", "change", "seeds", "in-domain", "change", "out-of-domain", "change", "published (7B)")
-DIAGNOSIS_HEADER = ("reward", "lost", "using", "change", "seeing", "change", "thinking", "change", "verdict")
 FACTS_HEADER = ("reward", *(name for domain in ("all", "in-domain") for what in FACTS for name in (f"{what}, {domain}", "change")))
 
 
@@ -204,26 +203,28 @@ def accuracy_rows(document: SweepDoc) -> list[list[str]]:
     return rows
 
 
+def diagnosis_header(document: SweepDoc) -> list[str]:
+    """Columns of `diagnosis_rows`."""
+    return ["reward", "lost", *(column for name in _told(document) for column in (name, "change")), "verdict"]
+
+
 def diagnosis_rows(document: SweepDoc) -> list[list[str]]:
-    """Over all families: what is lost on pictures, and of it to using, seeing and thinking, with the changes of these points."""
+    """Over all families: what is lost on pictures, and of it to each part, with the changes of these points."""
     rows: list[list[str]] = []
     for reward in document["rewards"]:
         doc = reward["domains"]["all"]
         diagnosis, change = doc["whole"]["diagnosis"], doc.get("change")
-        rows.append(
-            [
-                reward["reward"],
-                verdict.with_interval(diagnosis["loss"]),
-                verdict.with_interval(diagnosis["using"]),
-                _change(doc, "using"),
-                verdict.with_interval(diagnosis["seeing"]),
-                _change(doc, "seeing"),
-                verdict.with_interval(diagnosis["thinking"]),
-                _change(doc, "thinking"),
-                verdict.improved(change) if change else "",
-            ]
-        )
+        row = [reward["reward"], verdict.with_interval(diagnosis["loss"])]
+        for name in _told(document):
+            row += [verdict.with_interval(diagnosis[name]), _change(doc, name)]
+        rows.append([*row, verdict.improved(change) if change else ""])
     return rows
+
+
+def _told(document: SweepDoc) -> tuple[Literal["using", "seeing", "thinking", "picture"], ...]:
+    """The parts that the arms of the evaluation tell; without own captions, using and seeing are one."""
+    kinds = {reward["domains"]["all"]["whole"]["diagnosis"]["kind"] for reward in document["rewards"]}
+    return ("picture", "thinking") if "picture" in kinds else ("using", "seeing", "thinking")
 
 
 def facts_rows(document: SweepDoc) -> list[list[str]]:
@@ -256,8 +257,9 @@ def _remarks(document: SweepDoc) -> list[str]:
         f"{document['recipe']} ({document['recipe_sha256'][:12]}); all checkpoints were asked the same {document['suite']['n']} fresh "
         f"puzzles ({document['suite']['name']}), which share no state with any training set.",
         f"In-domain (trained on): {', '.join(document['in_domain'])}. Out-of-domain: {', '.join(document['out_of_domain']) or 'none'}.",
-        "Changes are against the base on the same puzzles, in points, with 95% intervals over puzzles for these seeds. *Using*, *seeing* and "
-        "*thinking* are points lost, so a change below 0 is an improvement; one is named where its exact test stays significant after "
+        "Changes are against the base on the same puzzles, in points, with 95% intervals over puzzles for these seeds. *Using*, *seeing* "
+        "(together *the picture*) and *thinking* are points lost, so a change below 0 is an improvement; one is named where its exact "
+        "test stays significant after "
         "Holm's correction over the three parts and all rewards. Where an arm was not asked, what it would tell is a dash.",
         "*Facts* are shares of what a picture shows that replies state rightly: *stated* unasked, before a puzzle is answered; *read back* "
         "when asked for the notation.",
@@ -279,7 +281,7 @@ def markdown(documents: Sequence[SweepDoc]) -> str:
     for document in documents:
         how = decoding(document)
         lines += [f"## Accuracy on images, {how}", "", *table(ACCURACY_HEADER, accuracy_rows(document))]
-        lines += [f"## Using, seeing and thinking, {how}", "", *table(DIAGNOSIS_HEADER, diagnosis_rows(document))]
+        lines += [f"## Using, seeing and thinking, {how}", "", *table(diagnosis_header(document), diagnosis_rows(document))]
         lines += [f"## Facts, {how}", "", *table(FACTS_HEADER, facts_rows(document))]
     return "\n".join(lines).rstrip() + "\n"
 
@@ -294,7 +296,7 @@ def latex(document: SweepDoc) -> str:
     lines = [f"% {remark}" for remark in (*_remarks(document), f"Here: {decoding(document)}.")]
     for header, rows, label in (
         (ACCURACY_HEADER, accuracy_rows(document), "accuracy"),
-        (DIAGNOSIS_HEADER, diagnosis_rows(document), "diagnosis"),
+        (diagnosis_header(document), diagnosis_rows(document), "diagnosis"),
         (FACTS_HEADER, facts_rows(document), "facts"),
     ):
         lines += [f"% {label}", f"\\begin{{tabular}}{{l{'r' * (len(header) - 1)}}}", "\\toprule"]
