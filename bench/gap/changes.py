@@ -32,7 +32,7 @@ _SCALE = 120
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class PartChange:
     """The change of a part of the loss: below 0, the new model loses less. `p` is exact under "the two models are one"."""
 
     delta: float
@@ -44,7 +44,7 @@ class Change:
 
 def part_changes(
     old: Floats, new: Floats, counts: Floats, arms: Collection[str], *, seed: int, resamples: int = RESAMPLES
-) -> dict[str, Change]:
+) -> dict[str, PartChange]:
     """The loss and its parts of `new` minus those of `old`, by name.
 
     Args:
@@ -62,13 +62,13 @@ def part_changes(
         return {}
     each = np.column_stack([contributions(form, new, counts) - contributions(form, old, counts) for form in forms.values()])
     draws = bootstrap_sums(np.column_stack([each, counts]), seed=seed, resamples=resamples)
-    found: dict[str, Change] = {}
+    found: dict[str, PartChange] = {}
     for index, name in enumerate(forms):
         values = each[:, index]
         delta = float(values.sum() / counts.sum())
         drawn = percentile_interval(draws[:, index] / draws[:, -1]) if np.count_nonzero(values) >= ENOUGH else None
         bounds = drawn or _newcombe(old, new, counts, arms, name, seed)
-        found[name] = Change(delta, *bounds, sign_flip(values), "bootstrap" if drawn else "score")
+        found[name] = PartChange(delta, *bounds, sign_flip(values), "bootstrap" if drawn else "score")
     return found
 
 

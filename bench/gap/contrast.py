@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from bench.errors import UserError
 from bench.gap.cells import Cells, Ints, matched
-from bench.gap.changes import Change, part_changes, rate_changes
+from bench.gap.changes import PartChange, part_changes, rate_changes
 from bench.gap.decompose import ARMS, split
 from bench.gap.diagnosis import evidence, perception_arms
 from bench.gap.document import (
@@ -106,7 +106,7 @@ def _shared(old: Cells, new: Cells) -> tuple[Cells, Cells]:
     return old.part(np.isin(old.ids, ids)), new.part(np.isin(new.ids, ids))
 
 
-def _parts(old: Cells, new: Cells, seed: int) -> tuple[Kind, int, dict[str, Change]]:
+def _parts(old: Cells, new: Cells, seed: int) -> tuple[Kind, int, dict[str, PartChange]]:
     """How far both losses can be split, the puzzles, and the changes by part."""
     first, second = evidence(old), evidence(new)
     arms = "".join(letter for letter in ARMS if first and second and letter in first.arms and letter in second.arms)
@@ -126,7 +126,7 @@ def _summed(puzzle: Ints, right: Floats, n: int) -> Floats:
     return np.column_stack([np.bincount(puzzle, column, n).astype(np.float64) for column in right.T])
 
 
-def _part_doc(change: Change) -> PartChangeDoc:
+def _part_doc(change: PartChange) -> PartChangeDoc:
     return {"delta": rounded(change.delta), "ci": interval((change.low, change.high)), "p": significant(change.p)}
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from bench.gap.document import ChangeDoc, EstimateDoc, FamilyDoc, GapDoc, ModeDoc, ModelDoc, RateDoc, SensitivityDoc
+from bench.outcome import Outcome
 
 OUTCOMES = ("correct", "wrong", "unparsed", "refused", "truncated", "caption_failed", "error")
 SIMULATED = "simulated"
@@ -88,7 +89,8 @@ def sensitivity(doc: SensitivityDoc) -> str:
 
 def excluded(mode: ModeDoc) -> str:
     """What accuracy leaves out: "3 error, 2 caption_failed", or nothing."""
-    parts = [f"{mode[name]} {name}" for name in ("error", "caption_failed") if mode[name]]
+    uncounted = [outcome.value for outcome in Outcome if not outcome.counted]
+    parts = [f"{mode[name]} {name}" for name in uncounted if mode[name]]
     return ", ".join(parts)
 
 

@@ -62,7 +62,7 @@ class Plan:
 
 
 @dataclass(frozen=True, slots=True)
-class Estimate:
+class ExpectedUse:
     """What a mode of one model is expected to take: trials, tokens in and out, and USD (None where the price is unknown)."""
 
     model: str
@@ -214,9 +214,9 @@ def _require(suite: Suite, mode: str, what: str, lacking: Sequence[Puzzle]) -> N
         raise UserError(f"--mode {mode}: {len(lacking)} puzzles of suite {suite.name} have no {what} (families: {families})")
 
 
-def estimate(plan: Plan) -> list[Estimate]:
+def estimate(plan: Plan) -> list[ExpectedUse]:
     """Expected requests, tokens and cost per model and mode, captions apart. Rough: 4 characters a token, 300 a caption, 500 a reply."""
-    rows: list[Estimate] = []
+    rows: list[ExpectedUse] = []
     captioner = plan.config.captions
     for part in plan.models:
         tokens: Counter[str] = Counter()
@@ -239,9 +239,9 @@ def estimate(plan: Plan) -> list[Estimate]:
     return rows
 
 
-def _row(model: Model, options: ModelOptions, what: str, requests: int, tokens_in: int, tokens_out: int) -> Estimate:
+def _row(model: Model, options: ModelOptions, what: str, requests: int, tokens_in: int, tokens_out: int) -> ExpectedUse:
     usage = Usage(tokens_in, tokens_out)
-    return Estimate(model.name, what, requests, tokens_in, tokens_out, cost(model.name, usage, options))
+    return ExpectedUse(model.name, what, requests, tokens_in, tokens_out, cost(model.name, usage, options))
 
 
 def _trial_tokens(trial: Trial) -> int:
