@@ -223,3 +223,36 @@ def test_a_margin_that_is_none_is_a_mistake(tmp_path: Path, number: float) -> No
 def test_not_a_run_directory(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="not a run directory"):
         compare(tmp_path, tmp_path)
+
+
+@pytest.mark.parametrize(("n", "families"), [(60, 1), (180, 1)])
+def test_the_detectable_drop_is_detected_as_often_as_promised_at_small_sizes(n: int, families: int) -> None:
+    found, _ = caught(11, 120, n=n, families=families, family=None, times=1.0)
+    assert found >= 0.8 * 120 - 2 * (120 * 0.8 * 0.2) ** 0.5
+
+
+def test_the_option_that_draws_enough_puzzles_is_named(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        rows = [
+            {"puzzle": f"p{i}", "mode": "image", "level": 1, "outcome": "correct" if (i + (name == "b")) % 3 else "wrong"}
+            for i in range(60)
+        ]
+        write_run(tmp_path / name, rows)
+    result = compare(tmp_path / "a", tmp_path / "b")
+    assert result.enough is not None
+    assert result.sentence.endswith(f"--suite algo:n={result.enough}")
+
+
+def test_the_parts_of_the_loss_are_compared_too(tmp_path: Path) -> None:
+    for name, caption in (("a", "0"), ("b", "1")):
+        arms = {"image": "0", "caption": caption, "oracle": "1", "readback": "1"}
+        outcomes = {"0": "wrong", "1": "correct"}
+        said = {mode: {"outcome": outcomes[letter], "answer": "b", "gold": "a"} for mode, letter in arms.items()}
+        made = [
+            {"puzzle": f"p{i}", "mode": mode, "outcome": verdict["outcome"], "verdict": verdict}
+            for mode, verdict in said.items()
+            for i in range(40)
+        ]
+        write_run(tmp_path / name, made)
+    (part,) = compare(tmp_path / "a", tmp_path / "b").parts
+    assert (part["kind"], part["worse"], part["improved"]) == ("complete", ["using"], ["seeing", "thinking"])

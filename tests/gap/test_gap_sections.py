@@ -276,3 +276,33 @@ def test_blind_trials_without_an_answer_are_held_against_the_guess_rate(tmp_path
     run = cross(tmp_path / "r", {"image": c("1010" * 20), "oracle": c("1110" * 20), "blind": c("u" * 80)})
     notes = gap_document([run])["notes"]
     assert any("100% of blind trials gave no answer" in note and "perception in use is 50.0% and not 66.7%" in note for note in notes)
+
+
+def test_what_is_owed_to_the_picture_and_what_leaked(tmp_path: Path) -> None:
+    arms = {"m": {"image": "1" * 30 + "0" * 10, "blind": "1" * 20 + "0" * 20}, "text": {"blind": "1" * 10 + "0" * 30}}
+    rows = [
+        {"puzzle": f"p{i}", "mode": mode, "model": model, "outcome": outcome}
+        for model, modes in arms.items()
+        for mode, pattern in modes.items()
+        for i, outcome in enumerate(c(pattern))
+    ]
+    document = gap_document([write_run(tmp_path / "r", rows)], text_base="text")
+    (owed,) = document.get("multimodal", [])
+    assert (owed["gain"]["delta"], owed["leakage"]) == (0.25, 0.25)
+    assert "## What is owed to the picture" in render(document)
+    with pytest.raises(UserError, match="--text-base"):
+        gap_document([tmp_path / "r"], text_base="nobody")
+
+
+def test_the_exact_solver_ranks_captioners_that_wrote_notation(tmp_path: Path) -> None:
+    rows = [{"puzzle": f"p{i}", "mode": "readback", "model": name, "outcome": "correct"} for i in range(8) for name in ("x", "y")]
+    rows += [
+        {"puzzle": f"p{i}", "mode": "caption", "model": "solver", "captioner": name, "caption_prompt": "notation", "outcome": "correct"}
+        for i in range(8)
+        for name in ("x", "y")
+    ]
+    cells = gap_document([write_run(tmp_path / "r", rows)]).get("captioners", [])
+    assert [(cell["captioner"], cell["model"]) for cell in cells] == [
+        ("x/notation", "solver"), ("y/notation", "solver"), ("x/notation", "exact solver"), ("y/notation", "exact solver"),
+    ]  # fmt: skip
+    assert all(cell["caption"]["ci"] for cell in cells)
