@@ -132,6 +132,7 @@ def _add_report(commands: argparse._SubParsersAction[_Parser]) -> None:  # pyrig
         "--formats", default="terminal,md,html", metavar="F1,F2", help="terminal, md, html, latex, csv, figures, junit, inspect"
     )
     report.add_argument("--baseline", metavar="MODEL", help="compare the other models with this one (default: the first)")
+    report.add_argument("--text-base", metavar="MODEL", help="text-only model that leakage is measured against (default: none)")
     report.add_argument("--twin", action="append", metavar="RUN_DIR", help="a run on a fresh suite of the same families; repeatable")
     report.add_argument("--sensitivity", action="store_true", help="derive strict and lenient readings however many replies there are")
     report.add_argument("--data-dir", metavar="DIR", help="the authors' clone of a public set, for its pictures")

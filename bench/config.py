@@ -25,7 +25,7 @@ from bench import env
 from bench.degrade import Degradation, parse_doses
 from bench.digest import digest
 from bench.errors import UserError
-from bench.mode import Mode
+from bench.mode import DIAGNOSE, Mode
 from bench.models.base import Sampling
 from bench.option_values import (
     read_caption_prompt,
@@ -72,13 +72,8 @@ class Subject:
         "tiny-perception",
     )
     """an alias or provider/id; repeatable"""
-    modes: Annotated[tuple[Mode, ...], BeforeValidator(read_modes), Flag("M1,M2", "--mode")] = (
-        Mode.IMAGE,
-        Mode.CAPTION,
-        Mode.ORACLE,
-        Mode.BLIND,
-    )
-    """image, caption, oracle, blind, image+caption, image+oracle, readback"""
+    modes: Annotated[tuple[Mode, ...], BeforeValidator(read_modes), Flag("M1,M2", "--mode", shown="diagnose")] = DIAGNOSE
+    """diagnose (image, caption, oracle, readback and blind), or some of these, image+caption, image+oracle"""
     suite: Annotated[str, Flag("NAME")] = "mini"
     """algo, mini, algopuzzlevqa, puzzlevqa, or e.g. algo:seed=7,level=3,n=50"""
     data_dir: Annotated[Path | None, Flag("DIR", shown="the hub")] = None
@@ -107,8 +102,10 @@ class Conditions:
 
     captioner: Annotated[str, Flag("NAME")] = "self"
     """self, dataset, or a model"""
-    caption_prompt: Annotated[str, BeforeValidator(read_caption_prompt), Flag("KIND")] = "plain"
-    """plain, or guided (sees the question)"""
+    caption_prompt: Annotated[
+        str | None, BeforeValidator(read_caption_prompt), Flag("KIND", shown="notation where readback is asked too, else plain")
+    ] = None
+    """plain, guided (sees the question), or notation (the family's own: one text for caption and readback)"""
     format: Annotated[Format, Flag("FORMAT")] = Format.MCQ
     """mcq (options to choose from) or open (an open question)"""
     replicates: Annotated[Int, Field(ge=1), Flag("K")] = 1
@@ -133,11 +130,6 @@ class Conditions:
     """whether pictures that a model does not take as they are get resized; else they are refused"""
     degrade: Annotated[_Text, BeforeValidator(read_doses), Flag("KIND=X", repeatable=True, shown="clear pictures only")] = ()
     """ask about damaged pictures too: blur=1,2,4, scale=0.5, contrast=0.4, noise=0.1, jpeg=20; repeatable"""
-
-    @property
-    def captions(self) -> Captioner:
-        """Who writes captions, and how."""
-        return Captioner(self.captioner, self.caption_prompt)
 
     @property
     def sampling(self) -> Sampling:
@@ -236,6 +228,13 @@ class RunConfig:
         if len(set(self.subject.models)) < len(self.subject.models):
             raise UserError("--model: the same model is named twice")
 
+    @property
+    def captions(self) -> Captioner:
+        """Who writes captions, and how: in notation where it serves the readback too, unless another prompt is named."""
+        conditions = self.conditions
+        shared = conditions.captioner != "dataset" and {Mode.CAPTION, Mode.READBACK} <= set(self.subject.modes)
+        return Captioner(conditions.captioner, conditions.caption_prompt or ("notation" if shared else "plain"))
+
     @classmethod
     def of(cls, given: Mapping[str, object], *, spell: Callable[[str], str] = as_argument) -> RunConfig:
         """Read options by name; what is not given has its default.
@@ -286,7 +285,7 @@ class RunConfig:
             "level": subject.level,
             "limit": subject.limit,
             "shard": subject.shard,
-            "captioner": asdict(conditions.captions),
+            "captioner": asdict(self.captions),
             "fmt": conditions.format,
             "replicates": conditions.replicates,
             "sampling": asdict(conditions.sampling),

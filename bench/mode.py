@@ -33,3 +33,7 @@ class Mode(StrEnum):
     def shows_oracle(self) -> bool:
         """Whether the request carries the ground-truth description."""
         return self in (Mode.ORACLE, Mode.IMAGE_ORACLE)
+
+
+DIAGNOSE = (Mode.IMAGE, Mode.CAPTION, Mode.ORACLE, Mode.READBACK, Mode.BLIND)
+"""What `--mode diagnose` stands for: the arms of the diagnosis, and the blind trials that say what guessing gets right."""

@@ -14,10 +14,11 @@ from typing import Any
 import pandas as pd
 
 from bench.errors import UserError
-from bench.gap.document import Document, FamilyDoc, Interval, ModelDoc
+from bench.gap.document import LOST, Document, FamilyDoc, ModelDoc, PointsDoc
 from bench.gap.frame import load_frame
 from bench.gap.make import gap_document
-from bench.report.words import sentence
+from bench.gap.sections import Bounds
+from bench.report.verdict import sentence
 
 ALL = "all"
 """What stands for all families together in the column `family`."""
@@ -108,13 +109,44 @@ class Runs:
         return _table(rows, ("accuracy", "low", "high"))
 
     def diagnosis(self) -> pd.DataFrame:
-        """One row per model, family ("all" first) and rate ("perception", "reasoning"): estimate, low, high, guess, guess_from, why."""
+        """One row per model, family ("all" first) and part of the loss ("loss", "using", "seeing", "thinking" and what else is told).
+
+        Columns: n puzzles, points (a share: 0.243 is 24.3 points), low, high, first and last (the part where it is repaired first, and
+        last, among seeing and thinking), named (whether it is clearly a loss), kind (how far the loss can be split).
+        """
+        rows: list[dict[str, Any]] = []
+        for where, part in self._parts():
+            diagnosis = part["diagnosis"]
+            told: list[tuple[str, PointsDoc | None]] = [(name, diagnosis[name]) for name in LOST]
+            for name, points in told:
+                if points is None:
+                    continue
+                first, last = points.get("orders", (None, None))
+                shown = {
+                    "part": name,
+                    "n": diagnosis["n"],
+                    "points": points["points"],
+                    **_bounds(points["ci"]),
+                    "first": first,
+                    "last": last,
+                }
+                rows.append({**where, **shown, "named": name in diagnosis["named"], "kind": diagnosis["kind"]})
+        return _table(rows, ("points", "low", "high", "first", "last"))
+
+    def rates(self) -> pd.DataFrame:
+        """One row per model, family ("all" first) and rate beside the points: estimate, low, high, guess, guess_from, why, note.
+
+        Rates: "sees", "uses", "thinks", and "perception in use", which mixes seeing and using.
+        """
         rows: list[dict[str, Any]] = []
         for where, part in self._parts():
             diagnosis = part["diagnosis"]
             guess = {"guess": diagnosis["guess"], "guess_from": diagnosis["guess_from"]}
-            for name, rate in (("perception", diagnosis["perception"]), ("reasoning", diagnosis["reasoning"])):
-                rows.append({**where, "rate": name, "estimate": rate["estimate"], **_bounds(rate["ci"]), **guess, "why": rate.get("why")})
+            rates = diagnosis["rates"]
+            named = {"sees": rates["sees"], "uses": rates["uses"], "thinks": rates["thinks"], "perception in use": diagnosis["perception"]}
+            for name, rate in named.items():
+                shown = {"rate": name, "estimate": rate["estimate"], **_bounds(rate["ci"]), **guess}
+                rows.append({**where, **shown, "why": rate.get("why"), "note": rate.get("note")})
         return _table(rows, ("estimate", "low", "high", "guess"))
 
     def _parts(self) -> Iterator[tuple[dict[str, Any], FamilyDoc | ModelDoc]]:
@@ -135,12 +167,12 @@ class Runs:
         return frame.to_html(index=False, header=False, border=0) + whole.to_html(index=False, border=0, float_format="{:.3g}".format)
 
 
-def _bounds(interval: Interval | None) -> Mapping[str, float | None]:
+def _bounds(interval: Bounds | None) -> Mapping[str, float | None]:
     low, high = interval or (None, None)
     return {"low": low, "high": high}
 
 
 def _table(rows: list[dict[str, Any]], numbers: tuple[str, ...]) -> pd.DataFrame:
-    frame = pd.DataFrame(rows)
+    frame = pd.DataFrame(rows, columns=None if rows else list(numbers))
     frame[list(numbers)] = frame[list(numbers)].astype("float64")
     return frame

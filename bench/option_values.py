@@ -11,7 +11,7 @@ import typing
 from typing import Any
 
 from bench.degrade import parse_doses
-from bench.mode import Mode
+from bench.mode import DIAGNOSE, Mode
 from bench.models.base import LEVELS
 from bench.prompt import CAPTION_PROMPTS
 
@@ -40,15 +40,16 @@ def read_one_or_more(value: object) -> object:
 
 
 def read_modes(value: object) -> object:
-    """Names of modes, one or several, as distinct modes in their order."""
+    """Names of modes, one or several, as distinct modes in their order; "diagnose" stands for the arms of the diagnosis."""
     names = _sequence(read_listed(value))
-    known = [mode.value for mode in Mode]
+    known = ["diagnose", *(mode.value for mode in Mode)]
     if not names:
         raise ValueError(f"expected some of {', '.join(known)}, found {value!r}")
     for name in names:
         if name not in known:
             raise ValueError(f"expected some of {', '.join(known)}, found {name!r}")
-    return tuple(names)
+    arms = [DIAGNOSE if name == "diagnose" else (name,) for name in names]
+    return tuple(dict.fromkeys(mode for part in arms for mode in part))
 
 
 def read_shard(value: object) -> object:
@@ -100,8 +101,8 @@ def read_headers(value: object) -> object:
 
 def read_caption_prompt(value: object) -> object:
     """The name of a caption prompt."""
-    if value not in CAPTION_PROMPTS:
-        raise ValueError(f"expected {' or '.join(CAPTION_PROMPTS)}, found {value!r}")
+    if value is not None and value not in CAPTION_PROMPTS:
+        raise ValueError(f"expected one of {', '.join(CAPTION_PROMPTS)}, found {value!r}")
     return value
 
 

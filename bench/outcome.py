@@ -26,6 +26,11 @@ class Outcome(StrEnum):
         """Whether the trial is in the denominator of accuracy."""
         return self not in (Outcome.CAPTION_FAILED, Outcome.ERROR)
 
+    @property
+    def answered(self) -> bool:
+        """Whether the reply held an answer, right or wrong."""
+        return self in (Outcome.CORRECT, Outcome.WRONG)
+
 
 class Format(StrEnum):
     """How an answer is asked for: options to choose from, or an open question."""

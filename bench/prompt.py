@@ -18,7 +18,7 @@ from bench.puzzle import Puzzle
 from tasks.registry import family
 
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-CAPTION_PROMPTS = ("plain", "guided")
+CAPTION_PROMPTS = ("plain", "guided", "notation")
 _FOLDER = Path(prompts.__path__[0])
 
 
@@ -49,8 +49,15 @@ def solve_prompt(question: str, options: Sequence[str], *, evidence: str | None,
 
 
 def caption_prompt(kind: str, puzzle: Puzzle) -> str:
-    """The request for a caption: `plain` does not see the question, `guided` sees it and must not solve it."""
-    return _render(f"caption_{kind}", **({"question": puzzle.question} if kind == "guided" else {}))
+    """The request for a caption: `plain` does not see the question, `guided` sees it and must not solve it, `notation` is `readback`."""
+    if kind == "notation":
+        return readback_prompt(puzzle)
+    return _render(caption_template(kind), **({"question": puzzle.question} if kind == "guided" else {}))
+
+
+def caption_template(kind: str) -> str:
+    """The name of the template of a caption prompt; `notation` is the one that readback uses, so that one text serves both arms."""
+    return "readback" if kind == "notation" else f"caption_{kind}"
 
 
 def readback_prompt(puzzle: Puzzle) -> str:

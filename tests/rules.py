@@ -67,7 +67,7 @@ def stats_reach_nothing_of_ours(tree: Tree) -> list[str]:
 def report_reads_only_the_document_and_the_run(tree: Tree) -> list[str]:
     """A report is drawn from gap.json and from what a run stored: it asks no model, draws no puzzle and computes no gap."""
     providers = [name for name in tree.within("bench.models") if name not in ("bench.models", CONTRACT)]
-    gap = [name for name in tree.within("bench.gap") if name not in ("bench.gap", "bench.gap.document")]
+    gap = [name for name in tree.within("bench.gap") if name not in ("bench.gap", "bench.gap.document", "bench.gap.sections")]
     return tree.walks(tree.within("bench.report"), [*providers, *gap, *tree.within("bench.runner", "tasks")])
 
 

@@ -41,7 +41,8 @@ def test_modes_diagnosis_and_records_have_their_rows(tmp_path: Path) -> None:
     assert modes.loc[("all", "image"), "accuracy"] == pytest.approx(0.5)
     assert modes.loc[("all", "image"), "error"] == 1
     assert len(runs.records) == 5
-    assert set(runs.diagnosis()["rate"]) == {"perception", "reasoning"}
+    assert set(runs.diagnosis()["part"]) == {"loss", "gain", "remains"}
+    assert set(runs.rates()["rate"]) == {"sees", "uses", "thinks", "perception in use"}
 
 
 def test_what_a_notebook_shows_is_escaped(tmp_path: Path) -> None:

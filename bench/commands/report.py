@@ -24,7 +24,7 @@ def report(arguments: argparse.Namespace) -> int:
     out = Path(arguments.out) if arguments.out else Path("reports") / folders[0].resolve().name
     if arguments.out and out.exists() and any(out.iterdir()) and not arguments.force:
         raise UserError(f"{out} exists and is not empty: name another --out, or add --force")
-    document = gap_document(folders, baseline=arguments.baseline, sensitivity=arguments.sensitivity)
+    document = gap_document(folders, baseline=arguments.baseline, text_base=arguments.text_base, sensitivity=arguments.sensitivity)
     if arguments.twin:
         document["twins"] = twin_section(load_frame(folders), load_frame([Path(name) for name in arguments.twin]), seed=SEED)
     data_dir = Path(arguments.data_dir) if arguments.data_dir else None

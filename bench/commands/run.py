@@ -12,12 +12,14 @@ from bench.commands.console import open_console
 from bench.commands.options import run_config
 from bench.config import DEFAULT_RUN
 from bench.gap.make import gap_document
+from bench.mode import Mode
 from bench.models.image_tokens import Range
 from bench.report.terminal import print_report
 from bench.report.write import Report, write_report
 from bench.runner.money import unknown_pictures
 from bench.runner.plan import Plan, estimate, make_plan
 from bench.runner.session import run_session
+from bench.stats.power import detectable_part
 
 INCOMPLETE = 3
 
@@ -71,6 +73,9 @@ def _print_plan(plan: Plan, console: Console) -> None:
             markup=False,
             soft_wrap=True,
         )
+    told = power_words(plan)
+    if told:
+        console.print(told, highlight=False, markup=False)
 
 
 def _tokens(count: Range) -> str:
@@ -82,3 +87,14 @@ def _usd(cost: tuple[float, float] | None) -> str:
         return "unknown"
     least, most = (f"{amount:.2f}" for amount in cost)
     return least if least == most else f"{least} to {most}"
+
+
+def power_words(plan: Plan) -> str:
+    """The smallest using, seeing and thinking that the plan detects; "" where it asks for none of them."""
+    modes = set(plan.config.subject.modes)
+    parts = {"using": {Mode.IMAGE, Mode.CAPTION}, "seeing": {Mode.CAPTION, Mode.ORACLE}, "thinking": {Mode.ORACLE}}
+    n = len(plan.suite.puzzles)
+    found = [f"{part} {100 * detectable_part(n, part):.1f}" for part, arms in parts.items() if arms | {Mode.IMAGE} <= modes]
+    if not found or Mode.READBACK not in modes or Mode.CAPTION not in modes:
+        return ""
+    return f"with 80% power these {n:,} puzzles show: {', '.join(found)} points or more (arms right half of the time and unrelated)"

@@ -28,25 +28,27 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from bench.comparison.result import Case, Change, Comparison, Verdict
+from bench.comparison.result import Case, Change, Comparison, Decision
 from bench.errors import UserError
+from bench.gap import contrast
+from bench.gap.cells import CLEAR, Cells, matched, present
+from bench.gap.document import ComparisonDoc
 from bench.gap.frame import load_frame
+from bench.gap.make import SEED
 from bench.mode import Mode
-from bench.outcome import Outcome
 from bench.stats.exact import holm
-from bench.stats.paired import NonInferiority, effective_pairs, mde_paired, noninferiority, required_pairs
+from bench.stats.paired import NonInferiority, effective_pairs, noninferiority, required_pairs
+from bench.stats.power import detectable_loss
 from bench.store.reader import TRIALS, read_lines, read_run
 
 TOLERANCE = 0.01
 """Largest share of a mode's trials that may lack their partner; with more, the comparison is incomplete."""
 
 Floats = NDArray[np.float64]
-_CELL = ["puzzle", "replicate"]
-_TEXTS = ["puzzle", "family", "suite", "format", "model", "mode", "captioner"]
 
 
 @dataclass(frozen=True)
-class Arm:
+class ModePairs:
     """The pairs of one model in one mode.
 
     Attributes:
@@ -68,10 +70,7 @@ class Arm:
 
 @dataclass(frozen=True)
 class _Side:
-    """One of the two runs: its folder, `run.json` and finished trials (None where there is none).
-
-    Columns of `frame`: `_TEXTS`, replicate, and right (1 right, 0 not, NaN without a counted outcome).
-    """
+    """One of the two runs: its folder, `run.json` and finished trials on clear pictures (None where there is none)."""
 
     folder: Path
     run: Mapping[str, Any]
@@ -79,7 +78,7 @@ class _Side:
 
     @property
     def models(self) -> list[str]:
-        return [] if self.frame is None else list(dict.fromkeys(self.frame["model"].astype(str)))
+        return [] if self.frame is None else present(self.frame["model"])
 
 
 def compare(baseline: Path, candidate: Path, *, margin: float = 0.02, alpha: float = 0.05) -> Comparison:
@@ -98,20 +97,24 @@ def compare(baseline: Path, candidate: Path, *, margin: float = 0.02, alpha: flo
         raise UserError(f"--margin: expected a share from 0 to 1 (0.02 is two points), found {margin!r}")
     if not 0 < alpha < 0.5:
         raise UserError(f"--alpha: expected a chance above 0 and below 0.5, found {alpha!r}")
-    old, new = _side(baseline), _side(candidate)
+    old, new = _sides(baseline, candidate)
     problems = _open_ends(old) + _open_ends(new)
     suite, different = _suites(old, new)
-    arms: list[Arm] = []
+    arms: list[ModePairs] = []
     changes: list[Change] = []
+    parts: list[ComparisonDoc] = []
     if not different:
         pairs, missing = _model_pairs(old.models, new.models)
         problems += missing
         for one, other in pairs:
             label = one if one == other else f"{one} -> {other}"
-            for arm, changed, found in _arms(label, _rows(old, one), _rows(new, other)):
+            before, after = _rows(old, one), _rows(new, other)
+            parts.append(contrast.compare(Cells.of(_one_captioner(before)), Cells.of(_one_captioner(after)), "the baseline", label, SEED))
+            for arm, changed, found in _arms(label, before, after):
                 problems += found
                 arms.append(arm)
                 changes += changed
+    contrast.correct(parts)
     overall, cases = judge(_deciding(arms), margin=margin, alpha=alpha)
     changes.sort(key=lambda change: change.after - change.before)  # stable: within it, by mode and puzzle
     return Comparison(
@@ -123,12 +126,26 @@ def compare(baseline: Path, candidate: Path, *, margin: float = 0.02, alpha: flo
         overall=overall,
         cases=cases,
         changes=tuple(changes),
+        parts=tuple(parts),
         problems=tuple(dict.fromkeys([*different, *problems])),
         notes=_notes(old, new),
+        draws=_draws(new),
+        families=max([1, *(len(set(arm.family.tolist())) for arm in arms)]),
     )
 
 
-def judge(arms: Sequence[Arm], *, margin: float, alpha: float) -> tuple[tuple[Case, ...], tuple[Case, ...]]:
+def _draws(side: _Side) -> str:
+    """The option that draws {n} puzzles of each family of a generated suite; "" for a set that has what it has."""
+    if side.frame is None or not (side.frame["level"] > 0).all():
+        return ""
+    identity: Mapping[str, Any] = side.run.get("identity") or {}
+    name, _, parameters = str(identity.get("suite") or side.run["suite"]["name"]).partition(":")
+    kept = [part for part in parameters.split(",") if part and not part.startswith("n=")]
+    suite = f"--suite {name}:{','.join([*kept, 'n={n}'])}"
+    return f"{suite} --limit {{n}}" if identity.get("limit") else suite
+
+
+def judge(arms: Sequence[ModePairs], *, margin: float, alpha: float) -> tuple[tuple[Case, ...], tuple[Case, ...]]:
     """The overall cases and the family cases of some arms: the decision rule of this module, on arrays."""
     overall = [_test(arm, None, margin, alpha) for arm in arms]
     parts = [_test(arm, family, margin, alpha) for arm in arms for family in sorted(set(arm.family.tolist()))]
@@ -143,13 +160,13 @@ def judge(arms: Sequence[Arm], *, margin: float, alpha: float) -> tuple[tuple[Ca
 class _Test:
     """One case before the correction for all of them."""
 
-    arm: Arm
+    arm: ModePairs
     family: str | None
     where: NDArray[np.bool_]
     result: NonInferiority | None
 
 
-def _test(arm: Arm, family: str | None, margin: float, alpha: float) -> _Test:
+def _test(arm: ModePairs, family: str | None, margin: float, alpha: float) -> _Test:
     where = np.ones(arm.counts.size, np.bool_) if family is None else arm.family == family
     result = noninferiority(arm.old[where], arm.new[where], arm.counts[where], margin=margin, alpha=alpha) if where.any() else None
     return _Test(arm, family, where, result)
@@ -172,7 +189,7 @@ def _case(test: _Test, p_corrected: float | None, level: float, margin: float, a
     counts = arm.counts[where]
     trials, puzzles = float(counts.sum()), int(np.count_nonzero(counts))
     pairs = effective_pairs(arm.new[where], arm.old[where], counts, alpha=2 * alpha)
-    mde = mde_paired(pairs.n_effective, pairs.discordant_rate, alpha=2 * level)
+    mde = detectable_loss(pairs.n_effective, pairs.discordant_rate, alpha=level)
     p_worse = result.p_worse if p_corrected is None else p_corrected
     return Case(
         arm.model,
@@ -194,12 +211,12 @@ def _case(test: _Test, p_corrected: float | None, level: float, margin: float, a
     )
 
 
-def _verdict(result: NonInferiority, p_worse: float, alpha: float, *, decides: bool) -> Verdict:
+def _verdict(result: NonInferiority, p_worse: float, alpha: float, *, decides: bool) -> Decision:
     if result.p < alpha:
-        return Verdict.PASS
+        return Decision.PASS
     if p_worse >= alpha:
-        return Verdict.INCONCLUSIVE
-    return Verdict.REGRESSION if decides else Verdict.LOWER
+        return Decision.INCONCLUSIVE
+    return Decision.REGRESSION if decides else Decision.LOWER
 
 
 def _enough(worth: float, discordant_rate: float, margin: float, alpha: float) -> int | None:
@@ -211,17 +228,26 @@ def _renamed(case: Case, family: str | None) -> Case:
     return replace(case, family=family)
 
 
+def _sides(baseline: Path, candidate: Path) -> tuple[_Side, _Side]:
+    """Both runs, their puzzles coded alike, so that they pair up."""
+    sides = [_side(folder) for folder in (baseline, candidate)]
+    frames = [side.frame for side in sides if side.frame is not None]
+    puzzles = pd.Index(sorted({str(name) for frame in frames for name in frame["puzzle"].cat.categories}))
+    old, new = (
+        side if side.frame is None else replace(side, frame=side.frame.assign(puzzle=side.frame["puzzle"].cat.set_categories(puzzles)))
+        for side in sides
+    )
+    return old, new
+
+
 def _side(folder: Path) -> _Side:
     run = read_run(folder)
     path = folder / TRIALS
     if path.is_file() and next(read_lines(path), None) is None:
         return _Side(folder, run, None)
     frame = load_frame([folder])
-    outcome = frame["outcome"].astype(object)
-    counted = ~outcome.isin([Outcome.ERROR.value, Outcome.CAPTION_FAILED.value])
-    right = (outcome == Outcome.CORRECT.value).astype(float).where(counted)
-    clean = frame[_TEXTS].astype(object).assign(replicate=frame["replicate"], right=right)[frame["dose"] == ""]
-    return _Side(folder, run, None if clean.empty else clean)
+    clear = frame[(frame["dose"] == CLEAR).to_numpy()]
+    return _Side(folder, run, None if clear.empty else clear)
 
 
 def _open_ends(side: _Side) -> list[str]:
@@ -235,7 +261,7 @@ def _suites(old: _Side, new: _Side) -> tuple[str, list[str]]:
     different: list[str] = []
     shown = ""
     for column, what in (("suite", "suites"), ("format", "answer formats")):
-        values = [sorted(set(side.frame[column].astype(str))) for side in (old, new) if side.frame is not None]
+        values = [sorted(present(side.frame[column])) for side in (old, new) if side.frame is not None]
         if len(values) == 2 and values[0] != values[1]:
             different.append(f"different {what} ({', '.join(values[0])} and {', '.join(values[1])}): nothing can be paired")
         shown += f" {', '.join(values[0])}" if values else ""
@@ -252,58 +278,72 @@ def _model_pairs(old: Sequence[str], new: Sequence[str]) -> tuple[list[tuple[str
 
 def _rows(side: _Side, model: str) -> pd.DataFrame:
     assert side.frame is not None  # it has this model
-    return side.frame[side.frame["model"] == model]
+    return side.frame[(side.frame["model"] == model).to_numpy()]
 
 
-def _arms(model: str, old: pd.DataFrame, new: pd.DataFrame) -> Iterator[tuple[Arm, list[Change], list[str]]]:
-    """The arm, the changed puzzles and the problems of each mode (and captioner, where there are several)."""
-    asked = {*old["mode"], *new["mode"]}
+def _one_captioner(rows: pd.DataFrame) -> pd.DataFrame:
+    """The rows with the model's own captions where there are several captioners, since only these tell using from seeing."""
+    names = [name for name in present(rows["captioner"]) if name]
+    own = next((name for name in names if name.startswith("self/")), names[0] if names else "")
+    return rows[rows["captioner"].isin(["", own]).to_numpy()]
+
+
+def _arms(model: str, old: pd.DataFrame, new: pd.DataFrame) -> Iterator[tuple[ModePairs, list[Change], list[str]]]:
+    """The pairs, the changed puzzles and the problems of each mode (and captioner, where there are several)."""
+    puzzles = [str(name) for name in old["puzzle"].cat.categories]
+    asked = {*present(old["mode"]), *present(new["mode"])}
     for mode in (mode for mode in Mode if mode.value in asked):
-        sides = [rows[rows["mode"] == mode.value] for rows in (old, new)]
+        sides = [rows[(rows["mode"] == mode.value).to_numpy()] for rows in (old, new)]
         for label, left, right in _by_captioner(mode.value, *sides):
-            table = _paired(left, right)
-            missing = _unpaired(f"{model}, {label}", table)
-            both = table.dropna(subset=["old", "new"])
-            puzzles = both.assign(counts=1).groupby("puzzle", sort=True)
-            sums = puzzles[["old", "new", "counts"]].sum().join(puzzles["family"].first())
-            columns = (sums[name].to_numpy(np.float64) for name in ("old", "new", "counts"))
-            arm = Arm(model, label, sums["family"].to_numpy(np.str_), *columns, decides=mode is not Mode.BLIND)
-            yield arm, _changes(model, label, sums), missing
+            before, after = Cells.of(left), Cells.of(right)
+            missing = _unpaired(f"{model}, {label}", mode, before, after)
+            arm, ids = _paired(model, label, mode, before, after)
+            names = [puzzles[code] for code in ids]
+            yield arm, _changes(arm, names), missing
 
 
 def _by_captioner(mode: str, old: pd.DataFrame, new: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame, pd.DataFrame]]:
-    names = [sorted(set(rows["captioner"].astype(str))) for rows in (old, new)]
+    names = [sorted(present(rows["captioner"])) for rows in (old, new)]
     if max(map(len, names)) <= 1:
         yield mode, old, new
         return
     for name in sorted({*names[0], *names[1]}):
-        yield f"{mode} by {name}", old[old["captioner"] == name], new[new["captioner"] == name]
+        left, right = (rows[(rows["captioner"] == name).to_numpy()] for rows in (old, new))
+        yield f"{mode} by {name}", left, right
 
 
-def _paired(old: pd.DataFrame, new: pd.DataFrame) -> pd.DataFrame:
-    """One row per cell that either run has: puzzle, replicate, family, old and new (1 right, 0 not, NaN without a counted outcome)."""
-    sides = [rows[[*_CELL, "family", "right"]].rename(columns={"right": name}) for name, rows in (("old", old), ("new", new))]
-    table = sides[0].merge(sides[1], on=_CELL, how="outer", suffixes=("", "_new"))
-    return table.assign(family=table["family"].fillna(table["family_new"]))
+def _paired(model: str, label: str, mode: Mode, old: Cells, new: Cells) -> tuple[ModePairs, list[int]]:
+    """The cells in which both runs have a counted outcome, summed by puzzle, and the codes of these puzzles."""
+    mine, yours = matched(old, new, (old.counted(mode), new.counted(mode)))
+    puzzle, n = old.puzzle[mine], len(old.ids)
+    counts = np.bincount(puzzle, minlength=n).astype(np.float64)
+    used = counts > 0
+    rights = ((cells.right[mode][rows] if mode in cells.right else np.zeros(0)) for cells, rows in ((old, mine), (new, yours)))
+    before, after = (np.bincount(puzzle, right, n).astype(np.float64)[used] for right in rights)
+    family = np.array(old.groups["family"].names, np.str_)[old.groups["family"].codes[used]]
+    pairs = ModePairs(model, label, family, before, after, counts[used], decides=mode is not Mode.BLIND)
+    return pairs, old.ids[used].tolist()
 
 
-def _unpaired(what: str, table: pd.DataFrame) -> list[str]:
+def _unpaired(what: str, mode: Mode, old: Cells, new: Cells) -> list[str]:
     """Why the cells of a mode are incomplete, where more than the tolerance are."""
-    total = len(table)
-    if not (table["old"].notna() & table["new"].notna()).any():
+    both = len(matched(old, new, (old.counted(mode), new.counted(mode)))[0])
+    if not both:
         return [f"{what}: no puzzle has an outcome in both runs"]
-    lacks = {"baseline": int(table["old"].isna().sum()), "candidate": int(table["new"].isna().sum())}
+    everywhere = [np.ones(len(cells.puzzle), np.bool_) for cells in (old, new)]
+    total = len(old.puzzle) + len(new.puzzle) - len(matched(old, new, (everywhere[0], everywhere[1]))[0])
+    lacks = {"baseline": total - int(old.counted(mode).sum()), "candidate": total - int(new.counted(mode).sum())}
     parts = [f"{number} of {total} trials have no outcome in the {side}" for side, number in lacks.items() if number > TOLERANCE * total]
     return [f"{what}: {part}" for part in parts]
 
 
-def _changes(model: str, mode: str, sums: pd.DataFrame) -> list[Change]:
-    changed = sums[sums["old"] != sums["new"]]
-    rows = zip(changed["family"], changed.index, changed["old"], changed["new"], changed["counts"], strict=True)
-    return [Change(model, mode, str(family), str(puzzle), int(old), int(new), int(n)) for family, puzzle, old, new, n in rows]
+def _changes(arm: ModePairs, puzzles: Sequence[str]) -> list[Change]:
+    rows = zip(arm.family.tolist(), puzzles, arm.old.tolist(), arm.new.tolist(), arm.counts.tolist(), strict=True)
+    found = [Change(arm.model, arm.mode, family, puzzle, int(old), int(new), int(n)) for family, puzzle, old, new, n in rows if old != new]
+    return sorted(found, key=lambda change: change.puzzle)
 
 
-def _deciding(arms: Sequence[Arm]) -> list[Arm]:
+def _deciding(arms: Sequence[ModePairs]) -> list[ModePairs]:
     """The arms, with the control deciding where there is nothing else."""
     return list(arms) if any(arm.decides for arm in arms) else [replace(arm, decides=True) for arm in arms]
 

@@ -5,15 +5,18 @@ A *case* is one test: a mode over all puzzles ("overall"), or a mode on one fami
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+
+from bench.gap.document import ComparisonDoc
 
 NO_REGRESSION, REGRESSION, UNDECIDED = 0, 1, 3
 """Exit codes of `compare`."""
 
 
-class Verdict(StrEnum):
+class Decision(StrEnum):
     """What a case says of the candidate."""
 
     PASS = "no regression"
@@ -40,7 +43,7 @@ class Case:
         p_worse: one-sided exact p-value of "no worse at all", corrected for all cases of the comparison.
         detectable: smallest drop that is called a regression with 80% power; None where even a total loss would not be.
         enough: puzzles with which two equal models would be shown equal within the margin with 80% power; None where no number is.
-        verdict: see `Verdict`.
+        verdict: see `Decision`.
     """
 
     model: str
@@ -58,7 +61,7 @@ class Case:
     p_worse: float | None = None
     detectable: float | None = None
     enough: int | None = None
-    verdict: Verdict = Verdict.MISSING
+    verdict: Decision = Decision.MISSING
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +89,7 @@ class Comparison:
         overall: a case for each model and mode.
         cases: a case for each model, family and mode.
         changes: puzzles that changed, losses first.
+        parts: of each model, how what it loses to using, seeing and thinking has changed.
         problems: why the comparison is incomplete; empty where it is not.
         notes: what a reader should know besides.
     """
@@ -100,16 +104,20 @@ class Comparison:
     changes: tuple[Change, ...]
     problems: tuple[str, ...]
     notes: tuple[str, ...]
+    parts: tuple[ComparisonDoc, ...] = ()
+    draws: str = ""
+    """The option that draws more puzzles, with {n} for their number in each family; "" where the suite has no more."""
+    families: int = 1
 
     @property
     def regressions(self) -> tuple[Case, ...]:
         """The cases that fail the comparison, overall ones first."""
-        return tuple(case for case in (*self.overall, *self.cases) if case.verdict is Verdict.REGRESSION)
+        return tuple(case for case in (*self.overall, *self.cases) if case.verdict is Decision.REGRESSION)
 
     @property
     def undecided(self) -> tuple[Case, ...]:
         """The overall cases that count and are too small to tell."""
-        return tuple(case for case in self.overall if case.decides and case.verdict in (Verdict.INCONCLUSIVE, Verdict.MISSING))
+        return tuple(case for case in self.overall if case.decides and case.verdict in (Decision.INCONCLUSIVE, Decision.MISSING))
 
     @property
     def enough(self) -> int | None:
@@ -145,7 +153,8 @@ class Comparison:
         if self.enough is None:
             return "there are no pairs"
         most = max(case.puzzles for case in self.undecided)
-        return f"{self.enough:,} puzzles would be enough for equal models (there are {most:,})"
+        option = self.draws.format(n=math.ceil(self.enough / self.families)) or "this suite has no more of them: compare more --replicates"
+        return f"{self.enough:,} puzzles would be enough for equal models (there are {most:,}): {option}"
 
 
 def _name(case: Case) -> str:

@@ -13,14 +13,14 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NotRequired, TypedDict
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from bench.gap.arms import arm, join, models
-from bench.gap.document import Interval
+from bench.gap.cells import Cells, models
 from bench.gap.leaks import leak
+from bench.gap.sections import AuditDoc, Bounds, FidelityDoc, LeakDoc, LeakGapDoc, ShareDoc, SlotDoc
 from bench.mode import Mode
 from bench.puzzle import Puzzle, stored_puzzle
 from bench.stats.paired import paired_difference
@@ -33,73 +33,6 @@ MOST = 1000
 """Captions of one captioner and family that are compared with the facts, at most, the first by key; leaks are looked for in all."""
 _SHOWN = 5
 """Slots and keys listed at most."""
-
-
-class ShareDoc(TypedDict):
-    """A mean over captions in [0, 1] with its 95% interval over puzzles."""
-
-    estimate: float
-    ci: Interval
-
-
-class SlotDoc(TypedDict):
-    """A kind of fact ("row #, column #"), and the shares of these facts that captions leave out and state wrongly."""
-
-    slot: str
-    lost: float
-    wrong: float
-    facts: int
-
-
-class FidelityDoc(TypedDict):
-    """Captions of one family by one captioner: `captions` in all, `compared` with the facts.
-
-    `precision` is None where no caption states a fact. `slots` are the kinds of facts most often lost or wrong, worst first.
-    """
-
-    captions: int
-    compared: int
-    recall: ShareDoc | None
-    precision: ShareDoc | None
-    f1: ShareDoc | None
-    recovered: ShareDoc | None
-    slots: list[SlotDoc]
-    leaks: int
-
-
-class LeakDoc(TypedDict):
-    """A caption that gives the answer away: "declared" or "concluded" (`bench.gap.leaks`), to the trials of one puzzle."""
-
-    caption_key: str
-    puzzle: str
-    how: str
-
-
-class LeakGapDoc(TypedDict):
-    """The caption - image gap of one model with one captioner, on all puzzles and without those whose caption gives the answer away."""
-
-    model: str
-    captioner: str
-    trials: int
-    flagged: int
-    gap: float | None
-    ci: Interval | None
-    gap_without: float | None
-    ci_without: Interval | None
-
-
-class AuditDoc(TypedDict):
-    """The section `audit` of gap.json. `insufficient` counts, by family, puzzles whose description does not suffice to answer.
-
-    `captioners` maps "model/prompt" to families; `leaks` are at most `_SHOWN` per captioner, `leak_counts` all of them.
-    """
-
-    captioners: dict[str, dict[str, FidelityDoc]]
-    leaks: list[LeakDoc]
-    leak_counts: dict[str, int]
-    gaps: list[LeakGapDoc]
-    insufficient: dict[str, int]
-    note: NotRequired[str]
 
 
 @dataclass
@@ -162,7 +95,7 @@ def _uses(folders: Sequence[Path]) -> Iterator[tuple[str, str, str]]:
     """(trial key, caption key, puzzle id) of every stored trial that was shown a caption of a clear picture."""
     for folder in folders:
         for line in _lines(folder / TRIALS):
-            if line.get("caption_key") and not line.get("dose"):
+            if line.get("captioner") and line.get("caption_key") and not line.get("dose"):
                 yield line["key"], line["caption_key"], line["puzzle"]
 
 
@@ -253,7 +186,7 @@ def _gaps(frame: pd.DataFrame, flagged: set[str], seed: int) -> Iterator[LeakGap
         }
 
 
-def _gap(rows: pd.DataFrame, seed: int) -> tuple[float | None, Interval | None]:
-    joined = join([arm(rows, Mode.CAPTION), arm(rows, Mode.IMAGE)])
-    found = paired_difference(joined.sums[:, 0], joined.sums[:, 1], joined.counts, seed=seed)
+def _gap(rows: pd.DataFrame, seed: int) -> tuple[float | None, Bounds | None]:
+    sums, counts = Cells.of(rows).sums(Mode.CAPTION, Mode.IMAGE)
+    found = paired_difference(sums[:, 0], sums[:, 1], counts, seed=seed)
     return (round(found.delta, 6), [round(found.low, 6), round(found.high, 6)]) if found else (None, None)

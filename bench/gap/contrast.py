@@ -1,34 +1,48 @@
-"""Models against each other on the same puzzles: what a change fixed, seeing or thinking, and which captioner serves which solver.
+"""Models against each other on the same puzzles: which part of the loss a change mended, and which captioner serves which solver.
 
-The difference of differences: perception and reasoning of two models on the same puzzles, whole puzzles resampled with both models'
-outcomes on them. Beside it stands what needs no model of independent failures: the change of each accuracy and of the oracle-image gap.
-That gap grows when reasoning alone improves (the better thinker loses more to what it does not see), which is why it cannot say what was
-fixed.
+Beside the changes of using, seeing and thinking (`bench.gap.changes`) stand those of the accuracies and of the oracle-image gap. That gap
+also grows when reasoning alone improves (the better thinker loses more to what it does not see), so it cannot say what was mended.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
+from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bench.errors import UserError
-from bench.gap.cells import Cells
-from bench.gap.diagnosis import Estimate, differences, estimate, ratio_draws
-from bench.gap.document import ChangeDoc, ComparisonDoc, MatrixDoc, ModelDoc
-from bench.gap.parts import guess_source, interval, rates_input, rounded, significant
+from bench.gap.cells import Cells, Ints, matched
+from bench.gap.changes import PartChange, part_changes, rate_changes
+from bench.gap.decompose import ARMS, split
+from bench.gap.diagnosis import evidence, perception_arms
+from bench.gap.document import (
+    EXACT_SOLVER,
+    PARTS,
+    ChangeDoc,
+    ComparisonDoc,
+    GapDoc,
+    Kind,
+    MatrixDoc,
+    ModelDoc,
+    MultimodalDoc,
+    PartChangeDoc,
+)
+from bench.gap.numbers import interval, rounded, significant
+from bench.gap.rates import Estimate
 from bench.mode import Mode
-from bench.stats.paired import bootstrap_sums, paired_difference, percentile_interval
+from bench.stats.exact import holm
+from bench.stats.paired import paired_difference
 
 Floats = NDArray[np.float64]
 
-RESAMPLES = 2000
+ALPHA = 0.05
+_LOST = ("loss", *PARTS, "picture")
 
 
 def comparisons(models: Mapping[str, Cells], baseline: str | None, seed: int) -> list[ComparisonDoc]:
-    """Every model against `baseline`, by default the first one.
+    """Every model against `baseline`, by default the first one; p-values are corrected over all of them.
 
     Raises:
         UserError: `baseline` is not among the models.
@@ -37,67 +51,53 @@ def comparisons(models: Mapping[str, Cells], baseline: str | None, seed: int) ->
         raise UserError(f"--baseline: expected one of {', '.join(models)}, found {baseline!r}")
     names = list(models)
     base = baseline or names[0]
-    return [compare(models[base], models[name], base, name, seed) for name in names if name != base]
+    found = [compare(models[base], models[name], base, name, seed) for name in names if name != base]
+    correct(found)
+    return found
 
 
 def compare(old: Cells, new: Cells, baseline: str, model: str, seed: int) -> ComparisonDoc:
-    """`new` minus `old`."""
+    """`new` minus `old`, p-values corrected over its own parts (`correct` does so over several comparisons)."""
     old, new = _shared(old, new)
-    perception, reasoning, n = _rates(old, new, seed)
-    changes = {"seeing": perception, "thinking": reasoning}
-    return {
+    kind, n, changed = _parts(old, new, seed)
+    perception, reasoning = _rates(old, new, seed)
+    why = "not told by the arms that both models have" if n else "the models share no puzzle with these outcomes"
+    lost = {name: _part_doc(changed[name]) if name in changed else PartChangeDoc(delta=None, ci=None, why=why) for name in _LOST}
+    doc: ComparisonDoc = {
         "model": model,
         "baseline": baseline,
         "n": n,
+        "kind": kind,
+        "loss": lost["loss"],
+        "using": lost["using"],
+        "seeing": lost["seeing"],
+        "thinking": lost["thinking"],
+        "picture": lost["picture"],
         "perception": perception,
         "reasoning": reasoning,
         "image": accuracy_change(old, new, (Mode.IMAGE,), seed),
         "oracle": accuracy_change(old, new, (Mode.ORACLE,), seed),
         "oracle_image": accuracy_change(old, new, (Mode.ORACLE, Mode.IMAGE), seed),
-        "improved": [what for what, change in changes.items() if change["ci"] and change["ci"][0] > 0],
+        "improved": [],
+        "worse": [],
     }
+    correct([doc])
+    return doc
 
 
-def changes(
-    old: tuple[Floats, Floats], new: tuple[Floats, Floats], *, seed: int, guess_known: bool = False, resamples: int = RESAMPLES
-) -> tuple[Estimate, Estimate]:
-    """(perception, reasoning) of `new` minus those of `old`, with intervals over the puzzles that both have.
-
-    Percentile bootstrap of whole puzzles; where one of the estimates has a score interval, because few puzzles speak to it, the intervals
-    of the two are combined (Newcombe 1998, Statistics in Medicine 17, 873-890, method 10), which takes them for independent.
-
-    Args:
-        old: (puzzles, 3) sums and (puzzles,) counts, as `bench.gap.diagnosis.estimate` takes them.
-        new: the same of the other model, in the same order of puzzles.
-        seed: of the bootstrap.
-        guess_known: as in `bench.gap.diagnosis.estimate`.
-        resamples: of the bootstrap.
-    """
-    used = (old[1] > 0) & (new[1] > 0)
-    arms = [(sums[used], counts[used]) for sums, counts in (old, new)]
-    found = [estimate(*arm, seed=seed, guess_known=guess_known, resamples=resamples) for arm in arms]
-    if found[0] is None or found[1] is None:
-        nothing = Estimate(None, None, "no puzzle has an outcome of both models in every mode that is needed")
-        return nothing, nothing
-    totals = bootstrap_sums(np.hstack([differences(*arm) for arm in arms]), seed=seed, resamples=resamples)
-    with np.errstate(invalid="ignore"):  # a ratio that is infinite in both: not finite, and then no interval is given
-        draws = ratio_draws(totals[:, 3:]) - ratio_draws(totals[:, :3])
-    return (
-        _change(found[0].perception, found[1].perception, draws[:, 0]),
-        _change(found[0].reasoning, found[1].reasoning, draws[:, 1]),
-    )
+def correct(docs: Sequence[ComparisonDoc]) -> None:
+    """Holm's correction over the parts of all `docs`; what stays below 0.05 is said to have changed."""
+    tested = [(doc, name, part) for doc in docs for name in (*PARTS, "picture") if (part := _part(doc, name)).get("p") is not None]
+    for doc in docs:
+        doc["improved"], doc["worse"] = [], []
+    for (doc, name, part), p in zip(tested, holm([part.get("p") for _, _, part in tested]), strict=True):
+        part["p_holm"] = significant(p or 0.0)
+        if part["p_holm"] < ALPHA and part["delta"]:
+            doc["improved" if part["delta"] < 0 else "worse"].append(name)
 
 
-def _change(old: Estimate, new: Estimate, draws: Floats) -> Estimate:
-    if old.value is None or new.value is None or not old.interval or not new.interval:
-        return Estimate(None, None, old.why or new.why)
-    delta = new.value - old.value
-    drawn = percentile_interval(draws)
-    if drawn and old.method == new.method == "bootstrap":
-        return Estimate(delta, drawn)
-    below = math.hypot(new.value - new.interval[0], old.interval[1] - old.value)
-    above = math.hypot(new.interval[1] - new.value, old.value - old.interval[0])
-    return Estimate(delta, (delta - below, delta + above), method="score")
+def _part(doc: ComparisonDoc, name: str) -> PartChangeDoc:
+    return cast(Mapping[str, PartChangeDoc], doc)[name]
 
 
 def _shared(old: Cells, new: Cells) -> tuple[Cells, Cells]:
@@ -106,17 +106,41 @@ def _shared(old: Cells, new: Cells) -> tuple[Cells, Cells]:
     return old.part(np.isin(old.ids, ids)), new.part(np.isin(new.ids, ids))
 
 
-def _rates(old: Cells, new: Cells, seed: int) -> tuple[ChangeDoc, ChangeDoc, int]:
-    first, second = rates_input(old), rates_input(new)
+def _parts(old: Cells, new: Cells, seed: int) -> tuple[Kind, int, dict[str, PartChange]]:
+    """How far both losses can be split, the puzzles, and the changes by part."""
+    first, second = evidence(old), evidence(new)
+    arms = "".join(letter for letter in ARMS if first and second and letter in first.arms and letter in second.arms)
+    before, after = (evidence(cells, arms) if arms else None for cells in (old, new))
+    if before is None or after is None:
+        return "none", 0, {}
+    mine, yours = matched(old, new, (before.where, after.where))
+    if not mine.size:
+        return "none", 0, {}
+    puzzle, n = old.puzzle[mine], len(old.ids)
+    sums = [_summed(puzzle, right, n) for right in (before.right[mine], after.right[yours])]
+    counts = np.bincount(puzzle, minlength=n).astype(np.float64)
+    return split(arms)[0], int(np.count_nonzero(counts)), part_changes(sums[0], sums[1], counts, arms, seed=seed)
+
+
+def _summed(puzzle: Ints, right: Floats, n: int) -> Floats:
+    return np.column_stack([np.bincount(puzzle, column, n).astype(np.float64) for column in right.T])
+
+
+def _part_doc(change: PartChange) -> PartChangeDoc:
+    return {"delta": rounded(change.delta), "ci": interval((change.low, change.high)), "p": significant(change.p)}
+
+
+def _rates(old: Cells, new: Cells, seed: int) -> tuple[ChangeDoc, ChangeDoc]:
+    first, second = perception_arms(old), perception_arms(new)
     if first is None or second is None:
         nothing: ChangeDoc = {"delta": None, "ci": None, "why": "one of the models has no puzzle with outcomes in image and oracle"}
-        return nothing, nothing, 0
-    sources = {guess_source(old, first), guess_source(new, second)}
+        return nothing, nothing
+    sources = {first[2], second[2]}
     if len(sources) > 1:
         why: ChangeDoc = {"delta": None, "ci": None, "why": "the guess rate is measured (blind) for one of the models only"}
-        return why, why, 0
-    perception, reasoning = changes(first, second, seed=seed, guess_known=sources != {"blind"})
-    return _doc(perception), _doc(reasoning), int(((first[1] > 0) & (second[1] > 0)).sum())
+        return why, why
+    perception, reasoning = rate_changes(first[:2], second[:2], seed=seed, guess_known=sources != {"blind"})
+    return _doc(perception), _doc(reasoning)
 
 
 def _doc(change: Estimate) -> ChangeDoc:
@@ -129,16 +153,13 @@ def accuracy_change(old: Cells, new: Cells, modes: Sequence[Mode], seed: int) ->
     """The change of an accuracy, or of the gap of two modes, on the cells where both models have every outcome."""
     if any(mode not in cells.right for mode in modes for cells in (old, new)):
         return {"delta": None, "ci": None, "why": f"not both models have an outcome in {' and '.join(modes)}"}
-    span = 1 + int(max(old.replicate.max(initial=0), new.replicate.max(initial=0)))
-    codes = [(cells.ids[cells.puzzle] * span + cells.replicate)[cells.both(*modes)] for cells in (old, new)]
-    _, mine, yours = np.intersect1d(codes[0], codes[1], assume_unique=True, return_indices=True)
+    mine, yours = matched(old, new, (old.both(*modes), new.both(*modes)))
     if not mine.size:
         return {"delta": None, "ci": None, "why": "the models share no puzzle with these outcomes"}
-    rows = [np.flatnonzero(cells.both(*modes))[index] for cells, index in ((old, mine), (new, yours))]
-    puzzle, n = old.puzzle[rows[0]], len(old.ids)
+    puzzle, n = old.puzzle[mine], len(old.ids)
     count = np.bincount(puzzle, minlength=n).astype(np.float64) * len(modes)
-    up = new.right[modes[0]][rows[1]] + (old.right[modes[1]][rows[0]] if len(modes) > 1 else 0)
-    down = old.right[modes[0]][rows[0]] + (new.right[modes[1]][rows[1]] if len(modes) > 1 else 0)
+    up = new.right[modes[0]][yours] + (old.right[modes[1]][mine] if len(modes) > 1 else 0)
+    down = old.right[modes[0]][mine] + (new.right[modes[1]][yours] if len(modes) > 1 else 0)
     found = paired_difference(np.bincount(puzzle, up, n), np.bincount(puzzle, down, n), count, seed=seed)
     assert found is not None  # there is a cell
     scale = len(modes)  # a gap's change is a difference of sums of two arms, over twice as many trials
@@ -150,10 +171,49 @@ def accuracy_change(old: Cells, new: Cells, modes: Sequence[Mode], seed: int) ->
 
 
 def captioner_matrix(models: Sequence[tuple[str, ModelDoc]]) -> list[MatrixDoc]:
-    """Solvers by captioners, from `(model, entry)` pairs, where more than one captioner was run; else nothing."""
+    """Solvers by captioners, from `(model, entry)` pairs, where more than one captioner was run; else nothing.
+
+    Where captioners wrote notation, what the exact solver makes of it (their own readback) ranks their seeing apart from any reasoning.
+    """
     rows: list[MatrixDoc] = [
         {"captioner": doc["captioner"], "model": name, "caption": doc["modes"]["caption"], "gap": doc["gaps"]["caption-image"]}
         for name, doc in models
         if doc["captioner"] and "caption" in doc["modes"]
     ]
-    return rows if len({row["captioner"] for row in rows}) > 1 else []
+    if len({row["captioner"] for row in rows}) < 2:
+        return []
+    read = {name: doc for name, doc in models if "readback" in doc["modes"]}
+    return rows + [
+        {
+            "captioner": f"{name}/notation",
+            "model": EXACT_SOLVER,
+            "caption": doc["modes"]["readback"],
+            "gap": doc["gaps"].get("readback-image", _no_gap()),
+        }
+        for name, doc in read.items()
+    ]
+
+
+def _no_gap() -> GapDoc:
+    return {"n": 0, "trials": 0, "delta": None, "ci": None, "p": None, "mde": None, "why": "no outcome in mode image"}
+
+
+def multimodal(models: Mapping[str, tuple[Cells, ModelDoc]], base: str | None, seed: int) -> list[MultimodalDoc]:
+    """What each model owes to the picture, and what `base`, a model that was trained on text alone, knows without it.
+
+    Raises:
+        UserError: `base` is not among the models, or was not run blind.
+    """
+    if base is not None and (base not in models or Mode.BLIND not in models[base][0].right):
+        raise UserError(f"--text-base: expected a model of these runs with an outcome in mode blind, found {base!r}")
+    found: list[MultimodalDoc] = []
+    for name, (cells, doc) in models.items():
+        if name == base or Mode.BLIND not in cells.right:
+            continue
+        entry: MultimodalDoc = {"model": name, "gain": doc["gaps"]["image-blind"], "base": base, "leakage": None}
+        if base is not None:
+            change = accuracy_change(*_shared(models[base][0], cells), (Mode.BLIND,), seed)
+            entry["difference"] = change
+            entry["leakage"] = None if change["delta"] is None else max(0.0, change["delta"])
+        found.append(entry)
+    return found

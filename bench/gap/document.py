@@ -1,14 +1,14 @@
 """The shape of `gap.json`: the one document that every report is drawn from.
 
-Plain dictionaries, typed. A number that could not be had is None, with the reason beside it; never NaN.
+Plain dictionaries, typed. A number that could not be had is None, with the reason beside it; never NaN. Sections that not every report
+has are in `bench.gap.sections`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, NotRequired, TypedDict
+from typing import Any, Literal, NotRequired, TypedDict
 
-Interval = list[float]
+from bench.gap.sections import AuditDoc, Bounds, DoseDoc, EstimateDoc, TwinDoc
 
 
 class ModeDoc(TypedDict):
@@ -26,7 +26,7 @@ class ModeDoc(TypedDict):
     caption_failed: int
     error: int
     accuracy: float | None
-    ci: Interval | None
+    ci: Bounds | None
     puzzles: int
     pass_at_k: NotRequired[dict[str, float]]
     consistency: NotRequired[float | None]
@@ -42,50 +42,123 @@ class GapDoc(TypedDict):
     n: int
     trials: int
     delta: float | None
-    ci: Interval | None
+    ci: Bounds | None
     p: float | None
     mde: float | None
     p_holm: NotRequired[float | None]
     why: NotRequired[str]
 
 
-class EstimateDoc(TypedDict):
-    """A rate of the independence model with its interval; where not `identifiable`, both are None and `why` says so.
+PARTS = ("using", "seeing", "thinking")
+"""What a loss is split into; these words name nothing else."""
+Part = Literal["using", "seeing", "thinking"]
 
-    `method` is how the interval was made: "bootstrap", or "score" where few puzzles speak (`bench.gap.diagnosis`).
+LOST = ("loss", "using", "seeing", "thinking", "picture", "interaction", "gain", "remains")
+"""The entries of a diagnosis that are points."""
+
+Kind = Literal["complete", "order", "picture", "description", "own_words", "loss", "none"]
+"""How far a loss can be split, by the arms there are (I image, C own captions, O oracle, R readback):
+
+- "complete" (I C O R): `using`, `seeing`, `thinking`, each in both orders, and their `interaction`.
+- "order" (I C O, or I C R): `using`, `seeing`, `thinking` in one order of repair, which `order` gives.
+- "picture" (I O R): using and seeing are one, `picture`; `thinking`; both in both orders, and their `interaction`.
+- "description" (I O): `gain` = O - I with the description, and `remains` = 1 - O.
+- "own_words" (I C): `using`, and `remains` = 1 - C.
+- "loss" (I): the loss and nothing more.
+- "none": no puzzle has the outcomes that are needed; `why` says which.
+"""
+
+CELLS = ("on_image", "own_words", "true_description", "solved", "neither")
+"""What can be observed of a trial, in the order in which it is asked for; see `AttributionDoc`."""
+
+
+class PointsDoc(TypedDict):
+    """A part of the loss as a share of the puzzles (0.243 is 24.3 points), with its 95% interval over puzzles.
+
+    `orders`: the part where it is repaired first among seeing and thinking, and where it is repaired last; `points` is their mean. `method`
+    is how the interval was made: "bootstrap", or "score" where few puzzles speak.
     """
 
-    estimate: float | None
-    ci: Interval | None
-    identifiable: bool
-    why: NotRequired[str]
-    method: NotRequired[str]
+    points: float
+    ci: Bounds
+    method: str
+    orders: NotRequired[list[float]]
+
+
+class RatesDoc(TypedDict):
+    """Rates beside the points: sees (R - g)/(1 - g), uses (I - g)/(C - g), thinks (O - g)/(1 - g), g the guess rate."""
+
+    sees: EstimateDoc
+    uses: EstimateDoc
+    thinks: EstimateDoc
 
 
 class DiagnosisDoc(TypedDict):
-    """Guess, perception and reasoning rates, on `puzzles` puzzles.
+    """What the model loses to not using what it sees, to not seeing, and to not thinking: 1 - I split without rest.
 
-    `guess_from` is "blind", "options" (one over their number) or "open" (an open answer cannot be guessed: 0). `blind_answered` is the
-    share of blind trials with a readable answer. `by_options` holds the same estimates with one over the options for guess, where the
-    guess is from blind.
+    All numbers are means over the same `trials` paired trials on `n` puzzles: those with an outcome in every arm, barred families left out.
+    `arms` are the accuracies of exactly these; where a readback cannot be read, or its solution is none of the options shown, it counts as
+    the blind trial of that puzzle does (`guessed`: the share of such readbacks), so `arms["readback"]` may differ from the accuracy of
+    the mode. With I, C, O and R for the arms,
+
+        using = C - I    seeing = ((O - C) + (1 - R)) / 2    thinking = ((R - C) + (1 - O)) / 2    interaction = O + R - C - 1
+
+    and using + seeing + thinking = loss = 1 - I. What cannot be told is None: see `Kind`.
+
+    Attributes:
+        kind: how far the loss can be split, `complete` where wholly, `missing` the arms that would split it further.
+        order: the parts in the order in which they are repaired, where there is but one; else empty.
+        named: the parts whose interval lies above 0: only these may be called a loss.
+        chief: the fewest of them, largest first, that make up more than half of the loss; empty where they do not.
+        unanswered: arm -> outcome -> share of its trials, for arms of which more than 5% were truncated, refused or unparsed.
+        guess: the guess rate over these puzzles; `guess_from` "blind", "options" (one over their number) or "open" (0).
+        perception: (I - g)/(O - g), *perception in use*: it mixes seeing and using. `reasoning` is (O - g)/(1 - g), as `rates["thinks"]`.
+        blind_answered: share of blind trials with a readable answer.
+        by_options: perception and reasoning with one over the options for guess, where the guess is from blind.
     """
 
+    kind: Kind
+    complete: bool
+    missing: list[str]
+    order: list[str]
+    n: int
+    trials: int
+    arms: dict[str, float]
+    guessed: float | None
     guess: float | None
     guess_from: str
+    loss: PointsDoc | None
+    using: PointsDoc | None
+    seeing: PointsDoc | None
+    thinking: PointsDoc | None
+    interaction: PointsDoc | None
+    picture: PointsDoc | None
+    gain: PointsDoc | None
+    remains: PointsDoc | None
+    named: list[str]
+    chief: list[str]
+    unanswered: dict[str, dict[str, float]]
+    rates: RatesDoc
     perception: EstimateDoc
     reasoning: EstimateDoc
-    puzzles: NotRequired[int]
+    why: NotRequired[str]
     blind_answered: NotRequired[float]
     by_options: NotRequired[dict[str, EstimateDoc]]
 
 
 class AttributionDoc(TypedDict):
-    """Paired trials by image right/wrong x oracle right/wrong."""
+    """The paired trials of the diagnosis by what was observed; they add up to its `trials`.
 
-    both_right: int
-    seeing: int
-    thinking: int
-    lucky: int
+    Asked in this order: *right on the image*; else *right with its own words*; else *right with the true description only* (not with the
+    image, nor with its own words); else *solved from its own words only* (no reply of its own is right, and the exact solver finds the
+    answer in what it wrote); else *neither alone* (one repair does not suffice). An arm that is missing counts as not right.
+    """
+
+    on_image: int
+    own_words: int
+    true_description: int
+    solved: int
+    neither: int
 
 
 class CaptionLossDoc(TypedDict):
@@ -121,15 +194,15 @@ class RateDoc(TypedDict):
     """A rate with its 95% interval over puzzles."""
 
     estimate: float
-    ci: Interval
+    ci: Bounds
 
 
 class ReadbackDoc(TypedDict):
-    """Perception measured without the independence model, from the states that `readback` wrote, over `n` replies on `puzzles` puzzles.
+    """Perception from the states that `readback` wrote, over `n` replies on `puzzles` puzzles.
 
     `whole_state` is the share of replies that give the whole visible state, `answer` the share whose state gives the right answer,
     `recall` the share of visible facts stated rightly and `precision` the share of stated facts that are right (None where none is stated).
-    `families` holds the recall by family; `suspect` says how the model-based estimate disagrees, None where it does not.
+    `families` holds the recall by family; `suspect` says how perception in use disagrees, None where it does not.
     """
 
     n: int
@@ -168,8 +241,14 @@ class ModelDoc(FamilyDoc):
     readback: NotRequired[ReadbackDoc]
 
 
+EXACT_SOLVER = "exact solver"
+
+
 class MatrixDoc(TypedDict):
-    """One solver with the captions of one captioner: its accuracy in mode caption, and its caption-image gap."""
+    """One solver (`model`) with the captions of one captioner: its accuracy in mode caption, and its caption-image gap.
+
+    Where a captioner wrote notation that was read back, there is a row with `EXACT_SOLVER` for model: perfect reasoning over its words.
+    """
 
     captioner: str
     model: str
@@ -181,27 +260,59 @@ class ChangeDoc(TypedDict):
     """A difference of two models with its 95% interval; where there is none, both are None and `why` says so. `p` where a test is exact."""
 
     delta: float | None
-    ci: Interval | None
+    ci: Bounds | None
     p: NotRequired[float | None]
     why: NotRequired[str]
 
 
-class ComparisonDoc(TypedDict):
-    """`model` minus `baseline` on the `n` puzzles where both have every outcome that is needed: the difference of differences.
+class PartChangeDoc(ChangeDoc):
+    """The change of a part of the loss, in points lost: below 0 the model loses less than the baseline.
 
-    `perception` and `reasoning` rest on the independence model; `image`, `oracle` (accuracies) and `oracle_image` (the gap) on nothing.
-    `improved` names what clearly rose: "seeing", "thinking", both or neither.
+    `p` is exact under "the two models are exchangeable within each puzzle"; `p_holm` is corrected over the parts and all models compared.
+    """
+
+    p_holm: NotRequired[float | None]
+
+
+class ComparisonDoc(TypedDict):
+    """`model` minus `baseline` on the `n` puzzles where both have every outcome that is needed.
+
+    `using`, `seeing` and `thinking` are changes of points *lost*; so are `picture` and `loss`. `image`, `oracle` (accuracies),
+    `oracle_image` (the gap), `perception` (in use) and `reasoning` are changes of what they name. `kind` is how far the losses of both
+    models can be split (`Kind`). `improved` names the parts of which clearly less is lost
+    (corrected p < 0.05), `worse` those of which more.
     """
 
     model: str
     baseline: str
     n: int
+    kind: Kind
+    loss: PartChangeDoc
+    using: PartChangeDoc
+    seeing: PartChangeDoc
+    thinking: PartChangeDoc
+    picture: PartChangeDoc
     perception: ChangeDoc
     reasoning: ChangeDoc
     image: ChangeDoc
     oracle: ChangeDoc
     oracle_image: ChangeDoc
     improved: list[str]
+    worse: list[str]
+
+
+class MultimodalDoc(TypedDict):
+    """What a model owes to the picture, as MMStar (Chen et al. 2024, arXiv 2403.20330) defines it.
+
+    `gain` is image - blind. `leakage` is max(0, blind - the text-only base), where a base is named: what training showed of the test;
+    `difference` is blind - base with its interval.
+    """
+
+    model: str
+    gain: GapDoc
+    base: str | None
+    leakage: float | None
+    difference: NotRequired[ChangeDoc]
 
 
 class ReadingDoc(TypedDict):
@@ -227,6 +338,23 @@ class SuiteDoc(TypedDict):
     n: int
 
 
+class RunDoc(TypedDict):
+    """A run behind the report: its folder's name and what `run.json` says of it; what that does not say is None.
+
+    `started` is ISO 8601; `reported` are the models' ids as their providers gave them; `prompts` maps templates to hashes.
+    """
+
+    name: str
+    started: str | None
+    version: str | None
+    commit: str | None
+    temperature: float | None
+    prompts: dict[str, str]
+    model_ids: dict[str, str]
+    reported: list[str]
+    identity: dict[str, Any]
+
+
 class Document(TypedDict):
     """The whole of `gap.json`."""
 
@@ -235,13 +363,14 @@ class Document(TypedDict):
     suite: SuiteDoc
     format: str
     seed: int
-    runs: list[dict[str, Any]]
+    runs: list[RunDoc]
     models: list[ModelDoc]
     barred: dict[str, str]
     notes: list[str]
     captioners: NotRequired[list[MatrixDoc]]
     comparisons: NotRequired[list[ComparisonDoc]]
+    multimodal: NotRequired[list[MultimodalDoc]]
     sensitivity: NotRequired[SensitivityDoc]
-    audit: NotRequired[Mapping[str, Any]]
-    dose: NotRequired[Mapping[str, Any]]
-    twins: NotRequired[Mapping[str, Any]]
+    audit: NotRequired[AuditDoc]
+    dose: NotRequired[DoseDoc]
+    twins: NotRequired[TwinDoc]

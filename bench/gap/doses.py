@@ -7,63 +7,21 @@ grows; one whose answers do not hang on the picture stays where it is.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TypedDict
-
+import numpy as np
 import pandas as pd
 
 from bench.degrade import Degradation
-from bench.gap import diagnosis
-from bench.gap.arms import CLEAR, arm, families, guesses, join, models
-from bench.gap.document import EstimateDoc, Interval
+from bench.gap.cells import CLEAR, Cells, matched, models
+from bench.gap.diagnosis import perception_arms
+from bench.gap.numbers import estimate_doc, interval, rounded, significant
+from bench.gap.rates import estimate
+from bench.gap.sections import DoseDoc, DoseLossDoc, DoseModelDoc, DosePointDoc, DoseRateDoc, EstimateDoc
 from bench.mode import Mode
 from bench.stats.paired import paired_difference
 from bench.stats.rates import clustered_rate
 
-SEEN = (Mode.IMAGE, Mode.CAPTION, Mode.IMAGE_CAPTION, Mode.IMAGE_ORACLE, Mode.READBACK)
-
-
-class DoseRateDoc(TypedDict):
-    """Accuracy of one mode at one dose, with its 95% interval, over `puzzles` puzzles."""
-
-    accuracy: float
-    ci: Interval
-    puzzles: int
-
-
-class DoseLossDoc(TypedDict):
-    """Accuracy at the dose minus accuracy on the clear picture, mode image, paired; `p` is exact."""
-
-    delta: float
-    ci: Interval
-    p: float
-    puzzles: int
-
-
-class DosePointDoc(TypedDict):
-    """One dose ("blur=2", or "" for the clear picture). `perception` is None where image or oracle was not run."""
-
-    dose: str
-    amount: float | None
-    severity: float
-    modes: dict[str, DoseRateDoc]
-    perception: EstimateDoc | None
-    loss: DoseLossDoc | None
-
-
-class DoseModelDoc(TypedDict):
-    """The doses of one model: kind of damage -> points from the clear picture on, by growing severity; the same in `families`."""
-
-    name: str
-    captioner: str | None
-    kinds: dict[str, list[DosePointDoc]]
-    families: dict[str, dict[str, list[DosePointDoc]]]
-
-
-class DoseDoc(TypedDict):
-    """The section `dose` of gap.json."""
-
-    models: list[DoseModelDoc]
+SEEN = tuple(mode for mode in Mode if mode.shows_image or mode.shows_caption)
+"""The modes in which somebody looks at the picture."""
 
 
 def dose_section(frame: pd.DataFrame, *, seed: int) -> DoseDoc | None:
@@ -72,7 +30,8 @@ def dose_section(frame: pd.DataFrame, *, seed: int) -> DoseDoc | None:
     for model, captioner, rows in models(frame):
         by_kind = _doses(rows)
         if by_kind:
-            parts = {name: _kinds(part, by_kind, seed) for name, part in families(rows)}
+            names = sorted({str(name) for name in rows["family"].unique()})
+            parts = {name: _kinds(rows[(rows["family"] == name).to_numpy()], by_kind, seed) for name in names}
             found.append({"name": model, "captioner": captioner, "kinds": _kinds(rows, by_kind, seed), "families": parts})
     return {"models": found} if found else None
 
@@ -85,51 +44,51 @@ def _doses(rows: pd.DataFrame) -> dict[str, list[Degradation]]:
 
 
 def _kinds(rows: pd.DataFrame, by_kind: dict[str, list[Degradation]], seed: int) -> dict[str, list[DosePointDoc]]:
-    clear = _point(rows, None, seed)
-    return {kind: [clear, *(_point(rows, dose, seed) for dose in doses)] for kind, doses in by_kind.items()}
+    clear = _at_dose(rows, CLEAR)
+    first = _point(clear, None, clear, seed)
+    return {kind: [first, *(_point(_at_dose(rows, str(dose)), dose, clear, seed) for dose in doses)] for kind, doses in by_kind.items()}
 
 
-def _point(rows: pd.DataFrame, dose: Degradation | None, seed: int) -> DosePointDoc:
-    name = CLEAR if dose is None else str(dose)
-    rates = {mode.value: rate for mode in SEEN if (rate := _rate(arm(rows, mode, name))) is not None}
+def _at_dose(rows: pd.DataFrame, dose: str) -> Cells:
+    """A model whose pictures have this dose; descriptions and blind trials, which no damage reaches, are those of the clear run."""
+    undamaged = (rows["dose"] == CLEAR) & ~rows["mode"].isin([mode.value for mode in SEEN])
+    return Cells.of(rows[((rows["dose"] == dose) | undamaged).to_numpy()])
+
+
+def _point(cells: Cells, dose: Degradation | None, clear: Cells, seed: int) -> DosePointDoc:
+    rates = {mode.value: rate for mode in SEEN if (rate := _rate(cells, mode)) is not None}
     return {
-        "dose": name,
+        "dose": CLEAR if dose is None else str(dose),
         "amount": dose.amount if dose else None,
         "severity": dose.severity if dose else 0.0,
         "modes": rates,
-        "perception": _perception(rows, name, seed),
-        "loss": _loss(rows, name, seed) if dose else None,
+        "perception": _perception(cells, seed),
+        "loss": _loss(cells, clear, seed) if dose else None,
     }
 
 
-def _rate(outcomes: pd.Series[float]) -> DoseRateDoc | None:
-    joined = join([outcomes])
-    rate = clustered_rate(joined.sums[:, 0], joined.counts)
-    if rate is None:
+def _rate(cells: Cells, mode: Mode) -> DoseRateDoc | None:
+    sums, counts = cells.sums(mode)
+    rate = clustered_rate(sums[:, 0], counts)
+    return {"accuracy": rounded(rate.estimate), "ci": interval((rate.low, rate.high)), "puzzles": len(counts)} if rate else None
+
+
+def _perception(cells: Cells, seed: int) -> EstimateDoc | None:
+    arms = perception_arms(cells)
+    if arms is None:
         return None
-    return {"accuracy": round(rate.estimate, 6), "ci": _bounds((rate.low, rate.high)), "puzzles": joined.puzzles}
+    sums, counts, source = arms
+    found = estimate(sums, counts, seed=seed, guess_known=source != "blind")
+    return estimate_doc(found.perception) if found else None
 
 
-def _perception(rows: pd.DataFrame, dose: str, seed: int) -> EstimateDoc | None:
-    guess, known = guesses(rows)
-    joined = join([arm(rows, Mode.IMAGE, dose), arm(rows, Mode.ORACLE), guess])
-    found = diagnosis.estimate(joined.sums, joined.counts, seed=seed, guess_known=known)
-    if found is None:
+def _loss(cells: Cells, clear: Cells, seed: int) -> DoseLossDoc | None:
+    damaged, whole = matched(cells, clear, (cells.counted(Mode.IMAGE), clear.counted(Mode.IMAGE)))
+    if not damaged.size:
         return None
-    seen = found.perception
-    if seen.value is None or seen.interval is None:
-        return {"estimate": None, "ci": None, "identifiable": False, "why": seen.why}
-    return {"estimate": round(seen.value, 6), "ci": _bounds(seen.interval), "identifiable": True, "method": seen.method}
-
-
-def _loss(rows: pd.DataFrame, dose: str, seed: int) -> DoseLossDoc | None:
-    joined = join([arm(rows, Mode.IMAGE, dose), arm(rows, Mode.IMAGE)])
-    found = paired_difference(joined.sums[:, 0], joined.sums[:, 1], joined.counts, seed=seed)
-    if found is None:
-        return None
-    p = float(f"{found.p:.4g}")
-    return {"delta": round(found.delta, 6), "ci": _bounds((found.low, found.high)), "p": p, "puzzles": found.n_clusters}
-
-
-def _bounds(interval: Sequence[float]) -> Interval:
-    return [round(float(interval[0]), 6), round(float(interval[1]), 6)]
+    puzzle, n = cells.puzzle[damaged], len(cells.ids)
+    after, before = (np.bincount(puzzle, one.right[Mode.IMAGE][rows], n) for one, rows in ((cells, damaged), (clear, whole)))
+    found = paired_difference(after, before, np.bincount(puzzle, minlength=n), seed=seed)
+    assert found is not None  # there is a cell
+    ci = interval((found.low, found.high))
+    return {"delta": rounded(found.delta), "ci": ci, "p": significant(found.p), "puzzles": found.n_clusters}

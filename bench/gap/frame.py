@@ -39,6 +39,7 @@ class RunInfo:
         folder: where it lies.
         suite, sha256: name and hash of the puzzles that it asked.
         identity: its resolved configuration.
+        about: all that `run.json` says.
         simulated: names of its simulated models.
         finished: whether every planned trial is stored.
         planned: how many trials were planned; None where the run does not say.
@@ -51,6 +52,7 @@ class RunInfo:
     suite: str
     sha256: str
     identity: Mapping[str, Any]
+    about: Mapping[str, Any]
     simulated: frozenset[str]
     finished: bool
     planned: int | None
@@ -86,7 +88,7 @@ def load_runs(folders: Sequence[Path]) -> Loaded:
 
     Columns: key, puzzle, family, suite, split, level (0 for none), model, mode, captioner ("" or "name/prompt"), format, dose ("" or
     "blur=2"), replicate, outcome, options (how many were to choose from), chosen and gold (places among the options as shown, -1 for none),
-    sufficient, tokens_in, tokens_out. Texts are categories.
+    answered (whether the verdict holds an answer), sufficient, tokens_in, tokens_out. Texts are categories.
 
     Raises:
         UserError: no run directory, a line that is no record, no finished trial, or runs that must not be merged.
@@ -137,6 +139,7 @@ def _info(folder: Path, number: int, frame: pd.DataFrame, torn: bool) -> RunInfo
         suite=str(suite),
         sha256=str(sha256),
         identity=data.get("identity") or {},
+        about=data,
         simulated=simulated,
         finished=bool(data.get("finished")),
         planned=data.get("planned"),

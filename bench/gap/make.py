@@ -1,23 +1,24 @@
 """From paired outcomes to the content of `gap.json`: modes, gaps, attribution and diagnosis of every model, and models against each other.
 
-What is done to one set of cells is in `bench.gap.parts`; the rates of the independence model are in `bench.gap.diagnosis`. Seeds
-are fixed, so the document is a pure function of the records.
+What is done to one set of cells is in `bench.gap.parts`, the diagnosis in `bench.gap.diagnosis`. Seeds are fixed, so the document is a pure
+function of the records.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any, cast
 
 import pandas as pd
 
 from bench.errors import UserError
 from bench.gap.audit import audit_section
 from bench.gap.cells import Cells
-from bench.gap.contrast import captioner_matrix, comparisons
-from bench.gap.document import Document, FamilyDoc, ModelDoc
+from bench.gap.contrast import captioner_matrix, comparisons, multimodal
+from bench.gap.document import DiagnosisDoc, Document, EstimateDoc, FamilyDoc, ModelDoc, RunDoc
 from bench.gap.doses import dose_section
-from bench.gap.frame import Loaded, load_runs
+from bench.gap.frame import Loaded, RunInfo, load_runs
 from bench.gap.notes import model_notes, run_notes
 from bench.gap.parts import caption_loss, part, parts
 from bench.gap.perception import LIMIT as FACTS_LIMIT
@@ -35,17 +36,20 @@ SEED = 20_260_100_215
 """Seed of every bootstrap in a report: reports are pure functions of their records."""
 
 
-def gap_document(folders: Sequence[Path], *, seed: int = SEED, baseline: str | None = None, sensitivity: bool = False) -> Document:
+def gap_document(
+    folders: Sequence[Path], *, seed: int = SEED, baseline: str | None = None, text_base: str | None = None, sensitivity: bool = False
+) -> Document:
     """The gap document of the runs in `folders`, merged.
 
     Args:
         folders: run directories.
         seed: of every bootstrap.
         baseline: the model that the others are compared with; the first one by default.
+        text_base: the text-only model whose blind accuracy the others' leakage is measured against, if any.
         sensitivity: read all stored replies again however many there are (`bench.gap.sensitivity`, `bench.gap.perception`).
 
     Raises:
-        UserError: nothing to report, runs that must not be merged (`bench.gap.frame`), or no model called `baseline`.
+        UserError: nothing to report, runs that must not be merged (`bench.gap.frame`), or no model called `baseline` or `text_base`.
     """
     loaded = load_runs(folders)
     clear = loaded.frame[loaded.frame["dose"] == ""] if len(loaded.frame["dose"].cat.categories) > 1 else loaded.frame
@@ -65,15 +69,16 @@ def gap_document(folders: Sequence[Path], *, seed: int = SEED, baseline: str | N
         "suite": {"name": name, "sha256": sha256, "n": int(clear["puzzle"].nunique())},
         "format": str(clear["format"].iloc[0]),
         "seed": seed,
-        "runs": [{"identity": dict(run.identity)} for run in loaded.runs],
+        "runs": [run_doc(run) for run in loaded.runs],
         "models": models,
         "barred": {family: reason for family, reason in barred.items() if family in present},
         "notes": notes,
     }
     notes += dict.fromkeys(note for folder in folders for note in run_notes(open_run(folder).info))
     for variant, model in zip(found, models, strict=True):
+        _unidentified(model)
         notes += model_notes(variant, model)
-    _attach(document, folders, loaded, clear, found, baseline=baseline, sensitivity=sensitivity)
+    _attach(document, folders, loaded, clear, found, baseline=baseline, text_base=text_base, sensitivity=sensitivity)
     return document
 
 
@@ -85,6 +90,7 @@ def _attach(
     found: Sequence[Variant],
     *,
     baseline: str | None,
+    text_base: str | None,
     sensitivity: bool,
 ) -> None:
     """Add the sections that not every report has. `loaded.frame` holds all rows, `clear` those with undamaged pictures."""
@@ -97,6 +103,9 @@ def _attach(
         by_model.setdefault(variant.model, variant.cells)
     if baseline is not None or len(by_model) > 1:
         document["comparisons"] = comparisons(by_model, baseline, seed)
+    owed = multimodal({v.model: (v.cells, model) for v, model in zip(found, document["models"], strict=True)}, text_base, seed)
+    if owed:
+        document["multimodal"] = owed
     dose = dose_section(loaded.frame, seed=seed)
     if dose is not None:
         document["dose"] = dose
@@ -138,10 +147,45 @@ def _model(variant: Variant, barred: Mapping[str, str], seen: Sequence[Seen], *,
     return model
 
 
+def _unidentified(model: ModelDoc) -> None:
+    """Note beside each rate over all families those in which it is not identifiable: it does not hold there."""
+    families = {name: doc["diagnosis"] for name, doc in model["families"].items() if doc["diagnosis"]["n"]}
+    if len(families) < 2:
+        return
+    for rate in ("perception", "reasoning", "sees", "uses", "thinks"):
+        pool = _rate(model["diagnosis"], rate)
+        without = [name for name, doc in families.items() if not _rate(doc, rate)["identifiable"]]
+        if pool["identifiable"] and without:
+            pool["unidentified"] = without
+
+
+def _rate(diagnosis: DiagnosisDoc, name: str) -> EstimateDoc:
+    beside: dict[str, EstimateDoc] = {"perception": diagnosis["perception"], "reasoning": diagnosis["reasoning"]}
+    return {**beside, **cast(dict[str, EstimateDoc], diagnosis["rates"])}[name]
+
+
 def _several(cells: Cells, group: str, seed: int) -> dict[str, FamilyDoc]:
     """Levels or splits, where there are two of them."""
     docs = parts(cells, group, seed) if len(set(cells.groups[group].codes.tolist())) > 1 else {}
     return docs if len(docs) > 1 else {}
+
+
+def run_doc(run: RunInfo) -> RunDoc:
+    """What the document says of a run."""
+    about, identity = run.about, dict(run.identity)
+    sampling: dict[str, Any] = identity.get("sampling") or {}
+    totals: dict[str, Any] = about.get("totals") or {}
+    return {
+        "name": run.folder.resolve().name,
+        "started": about.get("started"),
+        "version": about.get("version"),
+        "commit": about.get("commit"),
+        "temperature": sampling.get("temperature"),
+        "prompts": identity.get("prompts") or {},
+        "model_ids": identity.get("model_ids") or {},
+        "reported": totals.get("models_reported") or [],
+        "identity": identity,
+    }
 
 
 def _facts(folders: Sequence[Path], frame: pd.DataFrame, notes: list[str], *, all_of_them: bool) -> dict[str, list[Seen]]:

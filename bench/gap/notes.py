@@ -53,20 +53,20 @@ def _letter_notes(name: str, model: ModelDoc) -> list[str]:
 
 
 def _diagnosis_notes(name: str, variant: Variant, model: ModelDoc) -> list[str]:
-    diagnosis, notes = model["diagnosis"], list[str]()
-    both = variant.cells.both(Mode.IMAGE, Mode.ORACLE)
-    pairs = len(set(variant.cells.puzzle[both].tolist()))
-    if diagnosis.get("puzzles", pairs) < pairs:
-        notes.append(f"{name}: the diagnosis rests on the {diagnosis.get('puzzles')} of {pairs} puzzles that have a blind outcome")
+    diagnosis, notes, cells = model["diagnosis"], list[str](), variant.cells
+    shown = len(set(cells.puzzle[cells.counted(Mode.IMAGE) & ~cells.barred].tolist()))
+    if 0 < diagnosis["n"] < shown:
+        arms = ", ".join(diagnosis["arms"])
+        notes.append(f"{name}: the diagnosis rests on the {diagnosis['n']} of {shown} puzzles with an outcome in every arm ({arms})")
     other = diagnosis.get("by_options", {}).get("perception")
     mine, theirs = diagnosis["perception"]["estimate"], other["estimate"] if other else None
     answered = diagnosis.get("blind_answered", 1.0)
     if mine is not None and theirs is not None and answered < 0.9 and abs(mine - theirs) >= _GUESS_SHIFT:
         notes.append(
             f"{name}: {100 * (1 - answered):.0f}% of blind trials gave no answer, so they understate guessing; with one over the options "
-            f"for guess, perception is {100 * theirs:.1f}% and not {100 * mine:.1f}%"
+            f"for guess, perception in use is {100 * theirs:.1f}% and not {100 * mine:.1f}%"
         )
     readback = model.get("readback")
     if readback and readback["suspect"]:
-        notes.append(f"{name}: the independence model is suspect: {readback['suspect']}")
+        notes.append(f"{name}: perception in use is not how much it sees: {readback['suspect']}")
     return notes

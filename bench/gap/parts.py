@@ -6,12 +6,12 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from bench.gap.cells import OUTCOMES, Cells, Flags, Floats
-from bench.gap.diagnosis import Estimate, estimate
-from bench.gap.document import AttributionDoc, CaptionLossDoc, DiagnosisDoc, EstimateDoc, FamilyDoc, GapDoc, ModeDoc
+from bench.gap.cells import OUTCOMES, Cells, Flags
+from bench.gap.diagnosis import attribution, diagnose
+from bench.gap.document import CaptionLossDoc, FamilyDoc, GapDoc, ModeDoc
+from bench.gap.numbers import interval, rounded, significant
 from bench.gap.replicates import agreement, blind_against_chance, pass_rates
 from bench.mode import Mode
-from bench.outcome import Outcome
 from bench.stats.exact import holm
 from bench.stats.paired import effective_pairs, mde_paired, paired_difference
 from bench.stats.rates import clustered_rate
@@ -28,8 +28,6 @@ MORE_GAPS: tuple[tuple[Mode, Mode], ...] = (
     (Mode.READBACK, Mode.IMAGE),
 )
 """Gaps that are listed only where both modes were run."""
-
-_ANSWERED = tuple(OUTCOMES.index(outcome) for outcome in (Outcome.CORRECT, Outcome.WRONG))
 
 
 def part(cells: Cells, seed: int) -> FamilyDoc:
@@ -123,98 +121,6 @@ def caption_loss(cells: Cells, seed: int) -> CaptionLossDoc | None:
     }
 
 
-def attribution(cells: Cells) -> AttributionDoc:
-    """Cells by image right/wrong x oracle right/wrong."""
-    if Mode.IMAGE not in cells.right or Mode.ORACLE not in cells.right:
-        return {"both_right": 0, "seeing": 0, "thinking": 0, "lucky": 0}
-    where = cells.both(Mode.IMAGE, Mode.ORACLE)
-    image, oracle = cells.right[Mode.IMAGE][where] > 0, cells.right[Mode.ORACLE][where] > 0
-    return {
-        "both_right": int((image & oracle).sum()),
-        "seeing": int((~image & oracle).sum()),
-        "thinking": int((~image & ~oracle).sum()),
-        "lucky": int((image & ~oracle).sum()),
-    }
-
-
-# -- diagnosis -------------------------------------------------------------------------------------------------------------------------
-def diagnose(cells: Cells, seed: int) -> DiagnosisDoc:
-    """Perception and reasoning rates of the independence model (`bench.gap.diagnosis`)."""
-    arms = rates_input(cells)
-    source = guess_source(cells, arms)
-    doc: DiagnosisDoc = {"guess": None, "guess_from": source, "perception": unknown(""), "reasoning": unknown("")}
-    missing = [mode.value for mode in (Mode.IMAGE, Mode.ORACLE) if mode not in cells.right]
-    found = None if arms is None else estimate(arms[0], arms[1], seed=seed, guess_known=source != "blind")
-    if arms is None or found is None:
-        nothing = unknown(f"no outcome in mode {missing[0]}" if missing else "no puzzle has an outcome in every mode that is needed")
-        return {**doc, "guess": _guess(cells, source), "perception": nothing, "reasoning": nothing}
-    doc["guess"], doc["puzzles"] = rounded(found.guess), found.puzzles
-    doc["perception"], doc["reasoning"] = estimate_doc(found.perception), estimate_doc(found.reasoning)
-    if source == "blind":
-        answered = np.isin(cells.outcome[Mode.BLIND][cells.counted(Mode.BLIND)], _ANSWERED)
-        doc["blind_answered"] = rounded(float(answered.mean()))
-        doc["by_options"] = _by_options(cells, *arms, seed)
-    return doc
-
-
-def rates_input(cells: Cells) -> tuple[Floats, Floats] | None:
-    """What `diagnosis.estimate` takes: (puzzles, 3) sums and (puzzles,) counts, in the order of `cells.ids`; None without pairs.
-
-    Where `blind` was run, only puzzles that have it count (the others' guess rate is not known); its mean is scaled to the number of
-    pairs, so that it may have been run with fewer replicates.
-    """
-    if Mode.IMAGE not in cells.right or Mode.ORACLE not in cells.right:
-        return None
-    where = cells.both(Mode.IMAGE, Mode.ORACLE)
-    image, counts = cells.per_puzzle(Mode.IMAGE, where)
-    oracle, _ = cells.per_puzzle(Mode.ORACLE, where)
-    guess = cells.chance * counts
-    if not where.any():
-        return None
-    if Mode.BLIND in cells.right:
-        blind, trials = cells.per_puzzle(Mode.BLIND, cells.counted(Mode.BLIND))
-        has = (trials > 0) & (counts > 0)
-        if has.any():
-            guess = np.divide(blind, trials, out=np.zeros_like(blind), where=has) * counts
-            image, oracle, counts = image * has, oracle * has, counts * has
-    return np.column_stack([image, oracle, guess]), counts
-
-
-def guess_source(cells: Cells, arms: tuple[Floats, Floats] | None) -> str:
-    """Where the guess rate comes from: "blind", "options" or "open"."""
-    if Mode.BLIND in cells.right:
-        _, trials = cells.per_puzzle(Mode.BLIND, cells.counted(Mode.BLIND))
-        if arms is None or ((trials > 0) & (arms[1] > 0)).any():
-            return "blind"
-    return "options" if cells.chance.any() else "open"
-
-
-def _by_options(cells: Cells, sums: Floats, counts: Floats, seed: int) -> dict[str, EstimateDoc]:
-    """The estimates with one over the options for guess, on the same puzzles."""
-    other = np.column_stack([sums[:, 0], sums[:, 1], cells.chance * counts])
-    found = estimate(other, counts, seed=seed, guess_known=True)
-    return {} if found is None else {"perception": estimate_doc(found.perception), "reasoning": estimate_doc(found.reasoning)}
-
-
-def estimate_doc(value: Estimate) -> EstimateDoc:
-    """An estimate as it stands in the document."""
-    if value.value is None or value.interval is None:
-        return unknown(value.why)
-    return {"estimate": rounded(value.value), "ci": interval(value.interval), "identifiable": True, "method": value.method}
-
-
-def unknown(why: str) -> EstimateDoc:
-    """An estimate that cannot be had."""
-    return {"estimate": None, "ci": None, "identifiable": False, "why": why}
-
-
-def _guess(cells: Cells, source: str) -> float | None:
-    if source == "blind":
-        return rounded(float(np.nanmean(cells.right[Mode.BLIND])))
-    return rounded(float(cells.chance.mean())) if cells.chance.size else None
-
-
-# -- numbers ---------------------------------------------------------------------------------------------------------------------------
 def _correct(docs: Mapping[str, FamilyDoc]) -> None:
     """Add Holm's correction over families to every gap and to the blind test."""
     for name in sorted({name for doc in docs.values() for name in doc["gaps"]}):
@@ -224,18 +130,3 @@ def _correct(docs: Mapping[str, FamilyDoc]) -> None:
     blind = [doc["blind"] for doc in docs.values() if "blind" in doc]
     for one, adjusted in zip(blind, holm([one["p"] for one in blind]), strict=True):
         one["p_holm"] = significant(adjusted or 0.0)
-
-
-def rounded(value: float) -> float:
-    """A rate or a difference to six decimals, as every document holds it."""
-    return round(float(value), 6)
-
-
-def significant(p: float) -> float:
-    """A p-value to four significant digits."""
-    return float(f"{p:.4g}")
-
-
-def interval(bounds: tuple[float, float]) -> list[float]:
-    """An interval to six decimals."""
-    return [rounded(bounds[0]), rounded(bounds[1])]

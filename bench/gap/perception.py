@@ -1,9 +1,10 @@
-"""Perception from `readback`: what the model wrote of the picture, fact by fact, beside the estimate of the independence model.
+"""Perception from `readback`: what the model wrote of the picture, fact by fact, beside perception in use.
 
 A reply in mode readback is a description in the family's notation. Whether it reads back as the whole visible state, and which facts it
 states rightly, needs neither a solver nor the assumption that failures to see and to think are independent. The two must agree: a model
 that sees p of the pictures gives the whole state at most that often, and a state with the right answer at least that often (a fact
-that does not matter may be wrong). Where the model-based estimate lies clearly outside, the independence model is suspect.
+that does not matter may be wrong). Where perception in use lies clearly outside, it does not say how much is seen: failures are not
+independent, or the picture is not used.
 
 The same can be read from replies that answer a puzzle (`read_facts` of mode image): what a model says of a picture without being asked to.
 """
@@ -20,9 +21,10 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from bench.gap.cells import Cells
-from bench.gap.diagnosis import denominators, differences, ratio_draws
+from bench.gap.diagnosis import perception_arms
 from bench.gap.document import RateDoc, ReadbackDoc
-from bench.gap.parts import interval, rates_input, rounded
+from bench.gap.numbers import interval, rounded
+from bench.gap.rates import denominators, differences, ratio_draws
 from bench.mode import Mode
 from bench.puzzle import Puzzle, stored_puzzle
 from bench.stats.paired import bootstrap_sums, percentile_interval
@@ -135,7 +137,7 @@ def readback_section(cells: Cells, seen: Sequence[Seen], families: Mapping[str, 
         "recall": _rate(puzzle, recall),
         "precision": _rate(puzzle[stated], precision[stated]) if stated.any() else None,
         "families": {name: _rate(puzzle[names == name], recall[names == name]) for name in sorted(set(names.tolist()))},
-        "suspect": disagreement(rates_input(cells), (whole_sums, trials), (answers, counts), seed=seed),
+        "suspect": disagreement(arms[:2] if (arms := perception_arms(cells)) else None, (whole_sums, trials), (answers, counts), seed=seed),
     }
 
 
@@ -144,13 +146,13 @@ Arm = tuple[Floats, Floats]
 
 
 def disagreement(arms: tuple[Floats, Floats] | None, whole: Arm, answer: Arm, *, seed: int, resamples: int = 2000) -> str | None:
-    """How the model-based perception rate disagrees with readback; None where it does not, or is not identifiable.
+    """How perception in use disagrees with readback; None where it does not, or is not identifiable.
 
     The estimate minus the rate of right answers from readback, and minus the rate of whole states, over the same resampled puzzles: it is
     too high where the 95% interval of the first lies above zero, too low where that of the second lies below.
 
     Args:
-        arms: (puzzles, 3) sums and (puzzles,) counts, as `bench.gap.diagnosis.estimate` takes them, or None.
+        arms: (puzzles, 3) sums and (puzzles,) counts, as `bench.gap.rates.estimate` takes them, or None.
         whole: replies that give the whole state.
         answer: replies whose state gives the right answer.
         seed: of the bootstrap.
@@ -169,9 +171,9 @@ def disagreement(arms: tuple[Floats, Floats] | None, whole: Arm, answer: Arm, *,
     total = columns.sum(0)
     shown = f"{100 * total[0] / total[1]:.1f}%"
     if above and above[0] > 0:
-        return f"the model-based {shown} is above the {100 * total[3] / total[4]:.1f}% whose readback gives the right answer"
+        return f"its {shown} is above the {100 * total[3] / total[4]:.1f}% whose readback gives the right answer"
     if below and below[1] < 0:
-        return f"the model-based {shown} is below the {100 * total[5] / total[6]:.1f}% whose readback gives the whole state"
+        return f"its {shown} is below the {100 * total[5] / total[6]:.1f}% whose readback gives the whole state"
     return None
 
 

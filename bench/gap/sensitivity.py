@@ -19,7 +19,7 @@ import pandas as pd
 from bench.errors import UserError
 from bench.gap.cells import Cells
 from bench.gap.document import ReadingDoc, SensitivityDoc
-from bench.gap.parts import rounded
+from bench.gap.numbers import rounded
 from bench.grader.judge import StoredTrial, judge
 from bench.mode import Mode
 from bench.models.base import Stop

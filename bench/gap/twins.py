@@ -12,13 +12,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from typing import NotRequired, TypedDict
 
 import pandas as pd
 
 from bench.errors import UserError
-from bench.gap.arms import CLEAR, arm, join, models
-from bench.gap.document import Interval
+from bench.gap.cells import CLEAR, Cells, models
+from bench.gap.sections import TwinDoc, TwinModelDoc, TwinPartDoc, TwinRowDoc
 from bench.mode import Mode
 from bench.stats.paired import paired_difference
 from bench.stats.rates import clustered_rate
@@ -27,42 +26,6 @@ GAPS: tuple[tuple[Mode, Mode], ...] = ((Mode.CAPTION, Mode.IMAGE), (Mode.ORACLE,
 
 Bounded = tuple[float, float, float]
 """An estimate with its lower and upper bound."""
-
-
-class TwinRowDoc(TypedDict):
-    """A rate or a gap on public and on fresh puzzles, and public - fresh with its 95% interval; `puzzles` of each."""
-
-    public: float
-    fresh: float
-    delta: float
-    ci: Interval
-    puzzles: NotRequired[list[int]]
-
-
-class TwinPartDoc(TypedDict):
-    """Rows by mode and by gap ("oracle-image"), where both runs have them."""
-
-    modes: dict[str, TwinRowDoc]
-    gaps: dict[str, TwinRowDoc]
-
-
-class TwinModelDoc(TwinPartDoc):
-    """One model (with one captioner): all families, weighing alike, and each."""
-
-    name: str
-    captioner: str | None
-    families: dict[str, TwinPartDoc]
-
-
-class TwinDoc(TypedDict):
-    """The section `twins` of gap.json. `left_out` are families that one suite lacks; `levels` is the twin's puzzles by level (0: none)."""
-
-    public: str
-    fresh: str
-    families: list[str]
-    left_out: list[str]
-    levels: dict[str, int]
-    models: list[TwinModelDoc]
 
 
 def difference(first: Bounded, second: Bounded) -> Bounded:
@@ -140,19 +103,19 @@ def _check(public: pd.DataFrame, fresh: pd.DataFrame) -> list[str]:
     return sorted(mine & yours)
 
 
-Measure = Callable[[pd.DataFrame], tuple[Bounded, int] | None]
-"""Rows -> an estimate with its interval, and the puzzles behind it; None where there is none."""
+Measure = Callable[[Cells], tuple[Bounded, int] | None]
+"""Cells -> an estimate with its interval, and the puzzles behind it; None where there is none."""
 
 
 def _model(name: str, captioner: str | None, public: pd.DataFrame, fresh: pd.DataFrame, shared: Sequence[str], seed: int) -> TwinModelDoc:
     modes: dict[str, Measure] = {mode.value: _rate(mode) for mode in Mode}
     gaps: dict[str, Measure] = {f"{a}-{b}": _gap(a, b, seed) for a, b in GAPS}
-    sides = {family: [frame[(frame["family"] == family).to_numpy()] for frame in (public, fresh)] for family in shared}
+    sides = {family: [Cells.of(frame[(frame["family"] == family).to_numpy()]) for frame in (public, fresh)] for family in shared}
     overall: dict[str, TwinRowDoc] = {}
     families: dict[str, TwinPartDoc] = {family: {"modes": {}, "gaps": {}} for family in shared}
     for what, measures in (("modes", modes), ("gaps", gaps)):
         for label, measure in measures.items():
-            found = {family: [measure(rows) for rows in frames] for family, frames in sides.items()}
+            found = {family: [measure(cells) for cells in both] for family, both in sides.items()}
             both = {family: (a, b) for family, (a, b) in found.items() if a is not None and b is not None}
             for family, (a, b) in both.items():
                 families[family][what][label] = {**_row(a[0], b[0]), "puzzles": [a[1], b[1]]}  # pyright: ignore[reportGeneralTypeIssues]
@@ -168,19 +131,19 @@ def _model(name: str, captioner: str | None, public: pd.DataFrame, fresh: pd.Dat
 
 
 def _rate(mode: Mode) -> Measure:
-    def measure(rows: pd.DataFrame) -> tuple[Bounded, int] | None:
-        joined = join([arm(rows, mode)])
-        rate = clustered_rate(joined.sums[:, 0], joined.counts)
-        return ((rate.estimate, rate.low, rate.high), joined.puzzles) if rate else None
+    def measure(cells: Cells) -> tuple[Bounded, int] | None:
+        sums, counts = cells.sums(mode)
+        rate = clustered_rate(sums[:, 0], counts)
+        return ((rate.estimate, rate.low, rate.high), len(counts)) if rate else None
 
     return measure
 
 
 def _gap(a: Mode, b: Mode, seed: int) -> Measure:
-    def measure(rows: pd.DataFrame) -> tuple[Bounded, int] | None:
-        joined = join([arm(rows, a), arm(rows, b)])
-        found = paired_difference(joined.sums[:, 0], joined.sums[:, 1], joined.counts, seed=seed)
-        return ((found.delta, found.low, found.high), joined.puzzles) if found else None
+    def measure(cells: Cells) -> tuple[Bounded, int] | None:
+        sums, counts = cells.sums(a, b)
+        found = paired_difference(sums[:, 0], sums[:, 1], counts, seed=seed)
+        return ((found.delta, found.low, found.high), len(counts)) if found else None
 
     return measure
 

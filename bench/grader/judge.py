@@ -60,5 +60,5 @@ def judge(trial: Asked, text: str, *, stop: Stop = Stop.END, reading: Reading = 
         ValueError: a readback of a puzzle without a state, or a choice without options.
     """
     if trial.mode is Mode.READBACK:
-        return grade_readback(text, trial.puzzle, stop=stop)
+        return grade_readback(text, trial.puzzle, options=trial.options, stop=stop)
     return grade(text, trial.puzzle, fmt=trial.fmt, options=trial.options, stop=stop, reading=reading)

@@ -1,12 +1,11 @@
 """Readback: the model writes what it sees in the family's notation; the reader parses it and the exact solver answers.
 
-Reasoning is perfect by construction, so accuracy in this mode measures perception without the model of independent failures that the
-diagnosis otherwise rests on.
+Reasoning is perfect by construction, so accuracy in this mode measures what is seen, whatever the model makes of it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 from bench.models.base import Stop
@@ -26,8 +25,10 @@ class Readable(Protocol):
     def state(self) -> Mapping[str, Any] | None: ...
 
 
-def grade_readback(text: str, puzzle: Readable, *, stop: Stop = Stop.END) -> Verdict:
+def grade_readback(text: str, puzzle: Readable, *, options: Sequence[str] = (), stop: Stop = Stop.END) -> Verdict:
     """The verdict on `text` as a description of `puzzle`'s image: right if the exact answer that follows from it is the right one.
+
+    The answer is spelled as in `options` where it is one of them. A text without a solution has no answer.
 
     Raises:
         ValueError: the puzzle has no state, so nothing can be read back.
@@ -47,4 +48,5 @@ def grade_readback(text: str, puzzle: Readable, *, stop: Stop = Stop.END) -> Ver
         answer = made.solve(asked)
     except ValueError as error:  # what was read has no answer to this question
         return Verdict(Outcome.WRONG, None, puzzle.answer, f"readback: {error}")
-    return Verdict(Outcome.CORRECT if made.same(answer, puzzle.answer) else Outcome.WRONG, answer, puzzle.answer, "readback")
+    shown = next((option for option in options if made.same(answer, option)), answer)
+    return Verdict(Outcome.CORRECT if made.same(answer, puzzle.answer) else Outcome.WRONG, shown, puzzle.answer, "readback")

@@ -1,14 +1,16 @@
 """The simulated model: it knows the puzzle and fails at known rates, so it calibrates the instrument.
 
-`sim/p=0.6,r=0.9,c=0.8,seed=1`: in each trial it sees the image rightly with probability p, captions rightly with c (default p) and reasons
-rightly with r, independently; where either fails it guesses uniformly among the options. With k options and g = 1/k its accuracy is
+`sim/p=0.6,r=0.9,c=0.8,u=1,seed=1`: in each trial it sees the image rightly with probability p, captions rightly with c (default p), uses
+the picture with u (default 1) and reasons rightly with r, independently; where one fails it guesses uniformly among the options. With k
+options and g = 1/k its accuracy is
 
-    image g + (1-g) p r      caption g + (1-g) c r      oracle g + (1-g) r      blind g.
+    image g + (1-g) u p r      caption g + (1-g) c r      oracle g + (1-g) r      blind g
 
-With `fade=0.5`, p and c of a degraded picture are multiplied by 0.5 ^ severity (`bench.degrade`); by default
-(`fade=1`) a degraded picture is seen as well as a clear one. Its captions are worded in several ways, right ones describe the puzzle's
-state, wrong ones another state; it reads any caption, its own or another model's, as a reader of the family would. Its answers are worded
-in many ways too, so that a run of it also exercises the grader. The same request gets the same reply in any order and in any process.
+and its readback is right with p; a caption in notation is that readback, so right with p as well, whatever c. With `fade=0.5`, p and c of a
+degraded picture are multiplied by 0.5 ^ severity (`bench.degrade`); by default (`fade=1`) it is seen as well as a clear one. Its captions
+are worded in several ways, right ones describe the puzzle's state, wrong ones another state; it reads any caption, its own or another
+model's, as a reader of the family would. Its answers are worded in many ways too, so that a run of it also exercises the grader. The same
+request gets the same reply in any order and in any process.
 """
 
 from __future__ import annotations
@@ -26,7 +28,7 @@ from bench.models.base import Hidden, Purpose, Reply, Request, Stop, Usage
 from bench.puzzle import Puzzle
 from tasks.registry import family, known
 
-_KEYS = ("p", "r", "c", "fade", "seed")
+_KEYS = ("p", "r", "c", "u", "fade", "seed")
 _LETTERED = (
     "<answer>{letter}</answer>",
     "Let me work it out from what is given.\n\nThe answer is {letter}.",
@@ -49,7 +51,7 @@ _CAPTION_LEADS = ("", "The picture shows the following.\n", "Here is what I can 
 
 @dataclass(frozen=True, slots=True)
 class Rates:
-    """Probabilities of seeing (p), reasoning (r) and captioning (c) rightly, and the seed that decides which trials fail.
+    """Probabilities of seeing (p), reasoning (r) and captioning (c) rightly and of using the picture (u), and the seed of what fails.
 
     `fade` is what one unit of a degradation's severity leaves of p and c.
     """
@@ -59,6 +61,7 @@ class Rates:
     c: float
     seed: int = 0
     fade: float = 1.0
+    u: float = 1.0
 
     def left(self, puzzle: Puzzle) -> float:
         """The share of p and c that the puzzle's picture leaves."""
@@ -80,7 +83,7 @@ class Simulated:
 
     @classmethod
     def from_name(cls, name: str) -> Simulated:
-        """Read "sim/p=0.6,r=0.9,c=0.8,seed=1"; p and r are required.
+        """Read "sim/p=0.6,r=0.9,c=0.8,u=1,seed=1"; p and r are required.
 
         Raises:
             UserError: an unknown key, a missing p or r, or a rate outside 0 to 1.
@@ -96,11 +99,11 @@ class Simulated:
                 raise UserError(f"simulated model {name!r}: {key} is no number: {value!r}") from None
         if not {"p", "r"} <= values.keys():
             raise UserError(f"simulated model {name!r}: expected sim/p=...,r=... with both p and r")
-        bad = [key for key in ("p", "r", "c", "fade") if not 0.0 <= values.get(key, 0.0) <= 1.0]
+        bad = [key for key in ("p", "r", "c", "u", "fade") if not 0.0 <= values.get(key, 0.0) <= 1.0]
         if bad:
             raise UserError(f"simulated model {name!r}: {bad[0]} must be between 0 and 1, found {values[bad[0]]}")
-        rates = Rates(values["p"], values["r"], values.get("c", values["p"]), int(values.get("seed", 0)), values.get("fade", 1.0))
-        return cls(name, rates)
+        seed, fade, used = int(values.get("seed", 0)), values.get("fade", 1.0), values.get("u", 1.0)
+        return cls(name, Rates(values["p"], values["r"], values.get("c", values["p"]), seed, fade, used))
 
     def payload(self, request: Request) -> Mapping[str, Any]:
         hidden = _hidden(request)
@@ -131,6 +134,8 @@ class Simulated:
 
     def _solve(self, hidden: Hidden, request: Request, rng: random.Random) -> str:
         sees = request.picture is not None and rng.random() < self.rates.p * self.rates.left(hidden.puzzle)
+        if sees and self.rates.u < 1:
+            sees = rng.random() < self.rates.u
         told = hidden.evidence is not None and _tells(hidden.evidence, hidden.puzzle)
         reasons = rng.random() < self.rates.r
         choices = hidden.options or hidden.puzzle.options

@@ -7,8 +7,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from bench.comparison.result import Case, Comparison, Verdict
-from bench.report import words
+from bench.comparison.result import Case, Comparison, Decision
+from bench.report import verdict, words
 
 _SHOWN = 20
 """Most lines of problems, and most families, that are printed; the files hold all."""
@@ -34,6 +34,10 @@ def print_comparison(comparison: Comparison, console: Console) -> None:
             console.print(f"{kind}: {line}", highlight=False, markup=False)
         if len(lines) > _SHOWN:
             console.print(f"{kind}: and {len(lines) - _SHOWN} more", highlight=False)
+    for part in comparison.parts:
+        if part["n"]:
+            for line in verdict.comparison(part):
+                console.print(line, highlight=False, markup=False)
     console.print(comparison.sentence, style="bold", highlight=False, markup=False)
 
 
@@ -55,6 +59,6 @@ def _table(model: str, cases: list[Case], comparison: Comparison, console: Conso
             words.percent(case.detectable),
             str(case.puzzles),
             "-" if case.enough is None else f"{case.enough:,}",
-            style="bold" if case.verdict is Verdict.REGRESSION else None,
+            style="bold" if case.verdict is Decision.REGRESSION else None,
         )
     return table

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from bench.gap.document import Document, EstimateDoc, FamilyDoc, ModelDoc, SensitivityDoc
-from bench.report import words
+from bench.gap.document import CELLS, PARTS, AttributionDoc, DiagnosisDoc, Document, FamilyDoc, ModelDoc, PartChangeDoc, SensitivityDoc
+from bench.report import verdict, words
 
 _SPECIAL = str.maketrans({c: f"\\{c}" for c in "\\`*_{}[]<>#|!~"} | {"\n": " ", "\r": " "})
 
@@ -16,8 +16,10 @@ def render(document: Document) -> str:
     lines = [
         f"# Image versus description: {text(suite['name'])}",
         "",
-        *(f"**{text(words.sentence(model))}**\n" for model in document["models"]),
+        *(f"**{text(verdict.sentence(model))}**\n" for model in document["models"]),
         f"{suite['n']} puzzles, suite `{suite['sha256'][:12]}`, answer format {document['format']}, sightgap {document['version']}.",
+        "Using is what its own words give it that the picture did not; seeing is what true descriptions would give it, thinking what "
+        "perfect reasoning would, each the mean of both orders of repair; the three add up to the loss.",
         "Accuracy is correct / (n - error - caption failed), with Wilson's 95% interval over puzzles. Gaps are paired differences on the "
         "puzzles where both modes have an outcome, with a 95% interval by bootstrap over puzzles and an exact paired test (McNemar's where "
         "there is one replicate). *Detectable* is the smallest gap that this many pairs would show with 80% power.",
@@ -26,7 +28,7 @@ def render(document: Document) -> str:
     ]
     for model in document["models"]:
         lines += [f"## {text(words.label(model))}", "", *_part(model), *_diagnosis(model), *_families(model), *_more(model)]
-    lines += [*_comparisons(document), *_captioners(document)]
+    lines += [*_comparisons(document), *_captioners(document), *_multimodal(document)]
     if "sensitivity" in document:
         lines += _sensitivity(document["sensitivity"])
     return "\n".join(lines).rstrip() + "\n"
@@ -81,20 +83,36 @@ def _part(part: FamilyDoc) -> list[str]:
 
 
 def _diagnosis(model: ModelDoc) -> list[str]:
-    diagnosis, cells = model["diagnosis"], model["attribution"]
+    diagnosis = model["diagnosis"]
+    if diagnosis["loss"] is None:
+        return [f"No diagnosis: {text(diagnosis.get('why', ''))}.", ""]
+    rates = [f"- {name}: {text(shown)}" for name, shown in verdict.rate_rows(diagnosis)]
+    guess = f"- guessing: {words.percent(diagnosis['guess'])} (from {diagnosis['guess_from']})"
+    missing = verdict.cannot_tell(diagnosis)
     return [
-        f"- perception: {text(words.estimate(diagnosis['perception']))}",
-        f"- reasoning: {text(words.estimate(diagnosis['reasoning']))}",
-        f"- guessing: {words.percent(diagnosis['guess'])} (from {diagnosis['guess_from']})",
+        f"What is lost, in points, over the same {diagnosis['n']} puzzles in every arm:",
         "",
-        *table(
-            ["image \\ oracle", "oracle right", "oracle wrong"],
-            [
-                ["image right", f"{cells['both_right']} both right", f"{cells['lucky']} lucky"],
-                ["image wrong", f"{cells['seeing']} seeing", f"{cells['thinking']} thinking"],
-            ],
-        ),
+        *table(["part", "points (95% CI)", "range over both orders"], verdict.part_rows(diagnosis)),
+        *_square(diagnosis),
+        *([text(missing), ""] if missing else []),
+        *rates,
+        guess,
+        "",
+        *_attribution(model["attribution"], diagnosis["trials"]),
     ]
+
+
+def _square(diagnosis: DiagnosisDoc) -> list[str]:
+    four = verdict.square(diagnosis)
+    if four is None:
+        return []
+    return table(["accuracy", "own reasoning", "perfect reasoning"], [["own description", *four.own], ["true description", *four.true]])
+
+
+def _attribution(cells: AttributionDoc, trials: int) -> list[str]:
+    """What was observed of each paired trial."""
+    counts = {name: int(cells[name]) for name in CELLS}
+    return table(["trials", "n", "percent"], [[verdict.CELL_NAMES[name], str(n), words.percent(n / trials)] for name, n in counts.items()])
 
 
 def _families(model: ModelDoc) -> list[str]:
@@ -122,7 +140,7 @@ def _more(model: ModelDoc) -> list[str]:
 
 
 def _compact(what: str, parts: Mapping[str, FamilyDoc]) -> list[str]:
-    """Levels or splits: accuracies, the oracle-image gap and both rates, a row each."""
+    """Levels or splits: accuracies, the oracle-image gap and the parts of the loss, a row each."""
     if not parts:
         return []
     modes = list(dict.fromkeys(mode for doc in parts.values() for mode in doc["modes"]))
@@ -131,20 +149,16 @@ def _compact(what: str, parts: Mapping[str, FamilyDoc]) -> list[str]:
             text(name),
             *(words.percent(doc["modes"][mode]["accuracy"]) if mode in doc["modes"] else "-" for mode in modes),
             text(words.gap(doc["gaps"]["oracle-image"])),
-            *(_short(doc["diagnosis"][rate]) for rate in ("perception", "reasoning")),
+            *(verdict.with_interval(part) for part in verdict.lost(doc["diagnosis"])),
         ]
         for name, doc in parts.items()
     ]
-    return [f"By {what}:", "", *table([what, *modes, "oracle-image (95% CI)", "perception", "reasoning"], rows)]
-
-
-def _short(doc: EstimateDoc) -> str:
-    return words.estimate(doc) if doc["identifiable"] else "not identifiable"
+    return [f"By {what}:", "", *table([what, *modes, "oracle-image (95% CI)", *PARTS], rows)]
 
 
 def _caption_loss(model: ModelDoc) -> list[str]:
     loss = model.get("caption_loss")
-    if not loss:
+    if not loss or model["diagnosis"]["using"] is not None:  # with its own captions, the diagnosis says it
         return []
     rows = [
         ["description - image", words.gap(loss["total"])],
@@ -166,8 +180,10 @@ def _readback(model: ModelDoc) -> list[str]:
         ["precision of facts", words.rate(doc["precision"])],
         *([f"recall in {text(family)}", words.rate(rate)] for family, rate in doc["families"].items() if len(doc["families"]) > 1),
     ]
-    verdict = f"The independence model is suspect: {doc['suspect']}." if doc["suspect"] else "It does not contradict the estimate above."
-    head = f"Perception from readback ({doc['n']} replies on {doc['puzzles']} puzzles), without the independence model. {verdict}"
+    agrees = (
+        f"Perception in use is not how much is seen: {doc['suspect']}." if doc["suspect"] else "It does not contradict perception in use."
+    )
+    head = f"What readback states of the picture ({doc['n']} replies on {doc['puzzles']} puzzles). {agrees}"
     return [head, "", *table(["readback", "percent (95% CI)"], rows)]
 
 
@@ -200,27 +216,49 @@ def _comparisons(document: Document) -> list[str]:
     rows = [
         [
             text(doc["model"]),
-            words.change(doc["perception"]),
-            words.change(doc["reasoning"]),
+            *(text(_changed(part)) for part in (doc["using"], doc["seeing"], doc["thinking"])),
             words.change(doc["image"]),
             words.change(doc["oracle"]),
             words.change(doc["oracle_image"]),
-            words.improved(doc),
+            verdict.improved(doc),
         ]
         for doc in document.get("comparisons", [])
     ]
     if not rows:
         return []
-    header = ["model", "perception", "reasoning", "image", "oracle", "oracle-image gap", "verdict"]
+    header = ["model", *(f"{part} (p)" for part in PARTS), "image", "oracle", "oracle-image gap", "verdict"]
     baseline = document.get("comparisons", [])[0]["baseline"]
     return [
         f"## Change from {text(baseline)}",
         "",
-        "Differences in points on the puzzles that both models have, with 95% intervals over puzzles. Perception and reasoning rest on the "
-        "independence model; the accuracies and the gap do not, but the gap also grows when reasoning alone improves.",
+        "Differences in points on the puzzles that both models have, with 95% intervals over puzzles. Using, seeing and thinking are "
+        "points *lost*: below 0, the model loses less than before. Their p is exact and corrected (Holm) over the parts and the models; "
+        "only what stays below 0.05 is said to have changed. The gap also grows when reasoning alone improves.",
         "",
         *table(header, rows),
     ]
+
+
+def _changed(part: PartChangeDoc) -> str:
+    """A change of points lost with its corrected p."""
+    return words.change(part) if part["delta"] is None else f"{words.change(part)} ({words.p_value(part.get('p_holm'))})"
+
+
+def _multimodal(document: Document) -> list[str]:
+    rows = [
+        [
+            text(doc["model"]),
+            words.gap(doc["gain"]),
+            text(doc["base"] or "-"),
+            words.points(doc["leakage"]),
+            words.change(doc["difference"]) if "difference" in doc else "-",
+        ]
+        for doc in document.get("multimodal", [])
+    ]
+    if not rows:
+        return []
+    head = "Gain is image - blind; leakage is max(0, blind - the text-only base), where a base is named (MMStar, arXiv 2403.20330)."
+    return ["## What is owed to the picture", "", head, "", *table(["model", "gain", "text-only base", "leakage", "blind - base"], rows)]
 
 
 def _captioners(document: Document) -> list[str]:
@@ -231,7 +269,10 @@ def _captioners(document: Document) -> list[str]:
     found = {(cell["captioner"], cell["model"]): f"{words.accuracy(cell['caption'])}, {words.gap(cell['gap'])}" for cell in cells}
     models = list(dict.fromkeys(cell["model"] for cell in cells))
     rows = [[text(name), *(text(found.get((name, model), "-")) for model in models)] for name in names]
-    head = "Accuracy of each solver (columns) with the captions of each captioner (rows), and the caption-image gap in points."
+    head = (
+        "Accuracy of each solver (columns) with the captions of each captioner (rows), and the gap to the image in points. One column "
+        "ranks captioners by what one solver makes of their words; the exact solver's ranks their seeing alone."
+    )
     return ["## Captioners", "", head, "", *table(["captioner", *map(text, models)], rows)]
 
 

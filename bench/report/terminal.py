@@ -9,8 +9,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from bench.gap.document import Document, ModelDoc
-from bench.report import words
+from bench.gap.document import DiagnosisDoc, Document, ModelDoc
+from bench.report import verdict, words
 
 WIDTH = 100
 
@@ -26,15 +26,12 @@ def print_report(document: Document, console: Console) -> None:
         console.print()
         console.print(_modes(model, console))
         console.print(_gaps(model, console))
-        diagnosis = model["diagnosis"]
-        for what in ("perception", "reasoning"):
-            console.print(f"  {what:<11}{words.estimate(diagnosis[what])}", highlight=False, markup=False)
-        _print_readback(model, console)
+        _print_diagnosis(model, console)
     _print_across(document, console)
     _print_notes(document, console)
     console.print()
     for model in document["models"]:
-        console.print(words.sentence(model), highlight=False, markup=False, style="bold")
+        console.print(verdict.sentence(model), highlight=False, markup=False, style="bold")
 
 
 def _printable(value: Any) -> Any:
@@ -48,18 +45,30 @@ def _printable(value: Any) -> Any:
     return value
 
 
-def _print_readback(model: ModelDoc, console: Console) -> None:
+def _print_diagnosis(model: ModelDoc, console: Console) -> None:
+    """The loss and its parts, the table behind them, the rates beside them, and what cannot be told."""
+    diagnosis = model["diagnosis"]
+    if diagnosis["loss"] is not None:
+        console.print(_parts(diagnosis, console))
+    four = verdict.square(diagnosis)
+    if four is not None:
+        console.print(_square(four, console))
+    for name, text in verdict.rate_rows(diagnosis):
+        console.print(f"  {name:<18}{text}", highlight=False, markup=False)
     readback = model.get("readback")
     if readback:
         whole, recall = words.rate(readback["whole_state"]), words.percent(readback["recall"]["estimate"])
-        console.print(f"  {'readback':<11}{whole} of the pictures in full, {recall} of the facts", highlight=False, markup=False)
+        console.print(f"  {'readback':<18}{whole} of the pictures in full, {recall} of the facts", highlight=False, markup=False)
+    missing = verdict.cannot_tell(diagnosis)
+    if missing:
+        console.print(f"  {missing}", highlight=False, markup=False)
 
 
 def _print_across(document: Document, console: Console) -> None:
     """Models against each other, and the reading of answers."""
     for doc in document.get("comparisons", []):
         console.print()
-        for line in words.comparison(doc):
+        for line in verdict.comparison(doc):
             console.print(line, highlight=False, markup=False)
     if "sensitivity" in document:
         console.print()
@@ -100,4 +109,22 @@ def _gaps(model: ModelDoc, console: Console) -> Table:
     for name, gap in model["gaps"].items():
         mde = "-" if gap["mde"] is None else words.percent(gap["mde"])
         table.add_row(name, words.gap(gap), words.p_value(gap["p"]), str(gap["n"]), mde)
+    return table
+
+
+def _parts(diagnosis: DiagnosisDoc, console: Console) -> Table:
+    table = _table(f"what is lost, in points, over the same {diagnosis['n']} puzzles", console)
+    for column in ("part", "points, 95% CI", "range over both orders"):
+        table.add_column(column, justify="left" if column == "part" else "right", no_wrap=True)
+    for row in verdict.part_rows(diagnosis):
+        table.add_row(*row)
+    return table
+
+
+def _square(four: verdict.Square, console: Console) -> Table:
+    table = _table("accuracy by description and reasoning", console)
+    for column in ("", "own reasoning", "perfect reasoning"):
+        table.add_column(column, justify="right" if column else "left", no_wrap=True)
+    table.add_row("own description", *four.own)
+    table.add_row("true description", *four.true)
     return table

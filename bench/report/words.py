@@ -1,10 +1,11 @@
-"""How numbers and verdicts are worded: the same in every format."""
+"""How numbers are worded: the same in every format. Verdicts are in `bench.report.verdict`."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from bench.gap.document import ChangeDoc, ComparisonDoc, EstimateDoc, FamilyDoc, GapDoc, ModeDoc, ModelDoc, RateDoc, SensitivityDoc
+from bench.gap.document import ChangeDoc, EstimateDoc, FamilyDoc, GapDoc, ModeDoc, ModelDoc, RateDoc, SensitivityDoc
+from bench.outcome import Outcome
 
 OUTCOMES = ("correct", "wrong", "unparsed", "refused", "truncated", "caption_failed", "error")
 SIMULATED = "simulated"
@@ -71,25 +72,6 @@ def change(doc: ChangeDoc) -> str:
     return f"{points(doc['delta'])} {interval(doc['ci'], signed=True)}"
 
 
-def improved(doc: ComparisonDoc) -> str:
-    """What a comparison shows to have improved or got worse, in a few words."""
-    changes = (("seeing", doc["perception"]), ("thinking", doc["reasoning"]))
-    worse = [what for what, found in changes if found["ci"] and found["ci"][1] < 0]
-    lines = [(doc["improved"], "improved"), (worse, "got worse")]
-    if any(names for names, _ in lines):
-        return ", ".join(f"{' and '.join(names)} {verb}" for names, verb in lines if names)
-    known = doc["perception"]["delta"] is not None or doc["reasoning"]["delta"] is not None
-    return "no clear improvement" if known else "what improved cannot be told"
-
-
-def comparison(doc: ComparisonDoc) -> list[str]:
-    """A comparison in two lines: the verdict, and the changes behind it."""
-    return [
-        f"{doc['model']} against {doc['baseline']}: {improved(doc)} ({doc['n']} puzzles)",
-        f"  perception {change(doc['perception'])}, reasoning {change(doc['reasoning'])}",
-    ]
-
-
 def sensitivity(doc: SensitivityDoc) -> str:
     """How far the reading of answers moves the table, in one line."""
     moves = [
@@ -107,28 +89,9 @@ def sensitivity(doc: SensitivityDoc) -> str:
 
 def excluded(mode: ModeDoc) -> str:
     """What accuracy leaves out: "3 error, 2 caption_failed", or nothing."""
-    parts = [f"{mode[name]} {name}" for name in ("error", "caption_failed") if mode[name]]
+    uncounted = [outcome.value for outcome in Outcome if not outcome.counted]
+    parts = [f"{mode[name]} {name}" for name in uncounted if mode[name]]
     return ", ".join(parts)
-
-
-def sentence(model: ModelDoc) -> str:
-    """The verdict in one sentence: what the model loses to seeing (oracle - image) and to thinking (100% - oracle)."""
-    name = label(model)
-    gap_doc, oracle = model["gaps"]["oracle-image"], model["modes"].get("oracle")
-    if gap_doc["delta"] is None or oracle is None or oracle["accuracy"] is None:
-        return f"{name}: no verdict, {gap_doc.get('why', 'too few outcomes')}."
-    delta, ci = gap_doc["delta"], gap_doc["ci"] or [gap_doc["delta"]] * 2
-    thinking = 1 - oracle["accuracy"]
-    if ci[1] < 0:
-        seeing = f"does {percent(-delta)} points better on the image than on its description; with the description it loses"
-        return f"{name} {seeing} {percent(thinking)} points to thinking."
-    if ci[0] > 0:
-        seeing = f"loses {percent(delta)} points to seeing"
-    else:
-        mde = f"; {percent(gap_doc['mde'])} points would have been detected" if gap_doc["mde"] is not None else ""
-        seeing = f"shows no clear loss to seeing ({points(delta)} points {interval(ci, signed=True)}{mde})"
-        return f"{name} {seeing}; with the description it loses {percent(thinking)} points to thinking."
-    return f"{name} {seeing} and {percent(thinking)} to thinking."
 
 
 def family_rows(model: ModelDoc) -> list[tuple[str, FamilyDoc]]:

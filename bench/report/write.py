@@ -9,14 +9,10 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import cast
 
 from bench.errors import UserError
 from bench.files import write_atomically
-from bench.gap.audit import AuditDoc
 from bench.gap.document import Document
-from bench.gap.doses import DoseDoc
-from bench.gap.twins import TwinDoc
 from bench.report import markdown
 from bench.report.sections import audit, dose, twins
 
@@ -52,11 +48,11 @@ def _markdown(report: Report) -> None:
     document = report.document
     lines: list[str] = []
     if "audit" in document:
-        lines += audit.markdown(cast(AuditDoc, document["audit"]))
+        lines += audit.markdown(document["audit"])
     if "dose" in document:
-        lines += dose.markdown(cast(DoseDoc, document["dose"]))
+        lines += dose.markdown(document["dose"])
     if "twins" in document:
-        lines += twins.markdown(cast(TwinDoc, document["twins"]))
+        lines += twins.markdown(document["twins"])
     body = markdown.render(document)
     more = "\n" + "\n".join(lines).rstrip() + "\n" if lines else ""
     write_atomically(report.folder / "report.md", body + more)
@@ -86,7 +82,7 @@ def _figures(report: Report) -> None:
 
     write_figures(report.document, report.folder)
     if "dose" in report.document:
-        dose.write_figures(cast(DoseDoc, report.document["dose"]), report.folder)
+        dose.write_figures(report.document["dose"], report.folder)
 
 
 def _junit(report: Report) -> None:

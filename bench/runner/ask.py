@@ -16,6 +16,7 @@ from typing import Any
 from bench.errors import BadDataError, OverBudget, Rejected, SightgapError, Transient
 from bench.grader.judge import judge
 from bench.image import fit
+from bench.mode import Mode
 from bench.models.base import Hidden, Reply, Request, Sampling
 from bench.models.registry import LOCAL
 from bench.outcome import Outcome, Verdict
@@ -39,6 +40,14 @@ class Lane:
     trials: Sequence[Trial]
     shows: int = 1
 
+    def needs_caption(self, trial: Trial) -> bool:
+        """Whether the trial waits for a caption: because it shows one, or because the caption in notation is itself the readback."""
+        return trial.mode.shows_caption or self.is_readback(trial)
+
+    def is_readback(self, trial: Trial) -> bool:
+        """Whether the model's own caption in notation is its reply to this trial: then it is asked once, for both arms."""
+        return trial.mode is Mode.READBACK and self.desk.notation and self.desk.client is self.client
+
 
 @dataclass(frozen=True, slots=True)
 class Asking:
@@ -55,10 +64,10 @@ def in_process(client: Client) -> bool:
     return client.model.provider in LOCAL
 
 
-def key_of(trial: Trial, client: Client, desk: CaptionDesk, asking: Asking) -> str:
+def key_of(trial: Trial, lane: Lane, asking: Asking) -> str:
     """The trial's key, from what will be asked."""
-    caption_key = desk.key(trial.puzzle, trial.replicate) if trial.mode.shows_caption else None
-    return trial_key(trial, client.model, asking.sampling, base_url=client.base_url, caption_key=caption_key)
+    caption_key = lane.desk.key(trial.puzzle, trial.replicate) if lane.needs_caption(trial) else None
+    return trial_key(trial, lane.client.model, asking.sampling, base_url=lane.client.base_url, caption_key=caption_key)
 
 
 class Runner:
@@ -101,7 +110,7 @@ class Runner:
     async def _write(self, lane: Lane, pending: Iterator[Trial]) -> None:
         for trial in pending:
             await asyncio.sleep(0)
-            if key_of(trial, lane.client, lane.desk, self._asking) not in self._store.finished:
+            if key_of(trial, lane, self._asking) not in self._store.finished:
                 await lane.desk.get(trial.puzzle, trial.replicate)
 
     async def _run_lane(self, lane: Lane) -> None:
@@ -125,7 +134,7 @@ class Runner:
             if self.over_budget:
                 return
             await asyncio.sleep(0)  # a model that answers at once must not keep the others, or Ctrl-C, waiting
-            key = key_of(trial, lane.client, lane.desk, self._asking)
+            key = key_of(trial, lane, self._asking)
             if key in self._store.finished:
                 self._progress.tally.kept += 1
                 continue
@@ -141,7 +150,9 @@ class Runner:
     async def _one(self, lane: Lane, key: str, trial: Trial) -> Record:
         """Ask one trial; whatever befalls it alone becomes part of the record."""
         shared = lane.shows > 1
-        caption = await lane.desk.get(trial.puzzle, trial.replicate, shared=shared) if trial.mode.shows_caption else None
+        caption = await lane.desk.get(trial.puzzle, trial.replicate, shared=shared) if lane.needs_caption(trial) else None
+        if caption is not None and lane.is_readback(trial):
+            return self._read_back(key, trial, caption)
         if caption is not None and caption.text is None:
             verdict = Verdict(Outcome.CAPTION_FAILED, None, trial.puzzle.answer, "caption")
             return self._record(key, trial, caption, caption.image, None, verdict, caption.failure)
@@ -156,6 +167,15 @@ class Runner:
         except BadDataError as error:
             return self._failed(key, trial, caption, image, Failure("BadDataError", str(error)))
         return self._record(key, trial, caption, image, reply, judge(trial, reply.text, stop=reply.stop), None)
+
+    def _read_back(self, key: str, trial: Trial, caption: Caption) -> Record:
+        """The record of a readback whose reply is the model's own caption, whether or not that text will do as a caption."""
+        if caption.reply is None:
+            failure = caption.failure or Failure(Transient.__name__, "the caption that was to be read back has no reply")
+            return self._failed(key, trial, caption, caption.image, failure)
+        return self._record(
+            key, trial, caption, caption.image, caption.reply, judge(trial, caption.reply.text, stop=caption.reply.stop), None
+        )
 
     def _request(self, client: Client, trial: Trial, caption: Caption | None) -> Request:
         puzzle = trial.puzzle

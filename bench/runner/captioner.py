@@ -1,6 +1,7 @@
 """Captions: one per (image, captioner, prompt, replicate), written once and shared by every trial that needs it.
 
-A guided caption sees the question, so its identity includes it; a plain one belongs to the image alone. A caption that cannot be had (an
+A guided caption sees the question, so its identity includes it; a plain one belongs to the image alone; a caption in the family's notation
+is also the readback of the model that wrote it, and its reply is handed out for that (`Caption.reply`). A caption that cannot be had (an
 error, a refusal, an empty or cut-off text) fails the trials that need it with `caption_failed`; it never makes an answer wrong. One that
 failed by trouble rather than by what the captioner said is asked for again. What the captioner thinks before it writes is no caption.
 """
@@ -17,10 +18,10 @@ from bench.errors import BadDataError, Rejected, Transient
 from bench.grader.text import split_thoughts
 from bench.image import fit
 from bench.models.base import Hidden, Purpose, Reply, Request, Sampling, Stop
-from bench.prompt import caption_prompt, prompt_sha
+from bench.prompt import caption_prompt, caption_template, prompt_sha
 from bench.puzzle import Puzzle
 from bench.runner.client import Client
-from bench.store.record import Failure, SentImage, plain, sent_image
+from bench.store.record import Failure, SentImage, plain, reply_from_json, sent_image
 from bench.store.writer import Store
 from bench.trial import Captioner, request_seed
 from bench.versions import SCHEMA
@@ -28,12 +29,16 @@ from bench.versions import SCHEMA
 
 @dataclass(frozen=True, slots=True)
 class Caption:
-    """A captioner's text for one image; `text` is None where it failed, and `failure` says why. `image` is what the captioner was sent."""
+    """A captioner's text for one image; `text` is None where it failed, and `failure` says why.
+
+    `image` is what the captioner was sent, `reply` what it answered (None where it never did).
+    """
 
     key: str
     text: str | None
     image: SentImage | None
     failure: Failure | None = None
+    reply: Reply | None = None
 
 
 class CaptionDesk:
@@ -54,6 +59,11 @@ class CaptionDesk:
         self._sampling = sampling
         self._resize = resize
         self._tasks: dict[str, asyncio.Task[Caption]] = {}
+
+    @property
+    def notation(self) -> bool:
+        """Whether captions are in the family's notation."""
+        return self.client is not None and self.captioner.prompt == "notation"
 
     def key(self, puzzle: Puzzle, replicate: int) -> str:
         """The identity of a caption: a hash of everything that the captioner is asked."""
@@ -86,19 +96,17 @@ class CaptionDesk:
     async def _make(self, key: str, puzzle: Puzzle, replicate: int, shared: bool) -> Caption:
         stored = self._store.captions.get(key)
         if stored is not None:
-            return Caption(key, stored["text"], sent_image(stored.get("image")))
-        if self.client is None:
-            caption, reply = _from_dataset(key, puzzle), None
-        else:
-            caption, reply = await self._ask(self.client, key, puzzle, replicate, shared)
-        self._store.add_caption(self._line(caption, puzzle, replicate, reply))
+            reply = stored.get("reply")
+            return Caption(key, stored["text"], sent_image(stored.get("image")), reply=reply_from_json(reply) if reply else None)
+        caption = _from_dataset(key, puzzle) if self.client is None else await self._ask(self.client, key, puzzle, replicate, shared)
+        self._store.add_caption(self._line(caption, puzzle, replicate))
         return caption
 
-    async def _ask(self, client: Client, key: str, puzzle: Puzzle, replicate: int, shared: bool) -> tuple[Caption, Reply | None]:
+    async def _ask(self, client: Client, key: str, puzzle: Puzzle, replicate: int, shared: bool) -> Caption:
         try:
             picture = fit(puzzle.image, client.model.limits, resize=self._resize)
         except BadDataError as error:
-            return Caption(key, None, None, Failure("BadDataError", str(error))), None
+            return Caption(key, None, None, Failure("BadDataError", str(error)))
         image = SentImage.of(picture)
         seed = request_seed([self._sampling.seed, puzzle.image.info.identity, replicate])
         request = Request(
@@ -106,18 +114,20 @@ class CaptionDesk:
             picture,
             Sampling(self._sampling.max_tokens, self._sampling.temperature, self._sampling.reasoning, seed),
             replicate,
-            Hidden(puzzle, Purpose.CAPTION, "caption", (), None),
+            Hidden(puzzle, Purpose.READBACK, "readback", (), None)
+            if self.notation
+            else Hidden(puzzle, Purpose.CAPTION, "caption", (), None),
             shared=shared,
         )
         try:
             reply = await client.ask(request, f"the caption of {puzzle.id}")
         except (Transient, Rejected) as error:
-            return Caption(key, None, image, Failure(type(error).__name__, str(error), error.status)), None
+            return Caption(key, None, image, Failure(type(error).__name__, str(error), error.status))
         text = written(reply.text)
         failure = _failure(reply, text)
-        return Caption(key, None if failure else text, image.as_seen(reply), failure), reply
+        return Caption(key, None if failure else text, image.as_seen(reply), failure, reply)
 
-    def _line(self, caption: Caption, puzzle: Puzzle, replicate: int, reply: Reply | None) -> Mapping[str, Any]:
+    def _line(self, caption: Caption, puzzle: Puzzle, replicate: int) -> Mapping[str, Any]:
         return {
             "v": SCHEMA,
             "key": caption.key,
@@ -126,10 +136,10 @@ class CaptionDesk:
             "captioner": self.captioner.name,
             "model": self.client.model.name if self.client else None,
             "prompt": self.captioner.prompt,
-            "prompt_sha": prompt_sha(f"caption_{self.captioner.prompt}") if self.client else None,
+            "prompt_sha": prompt_sha(caption_template(self.captioner.prompt)) if self.client else None,
             "replicate": replicate,
             "text": caption.text,
-            "reply": plain(reply),
+            "reply": plain(caption.reply),
             "error": plain(caption.failure),
         }
 

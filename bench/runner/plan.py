@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from bench.config import RunConfig
 from bench.digest import digest
 from bench.errors import UserError
-from bench.mode import Mode
+from bench.mode import DIAGNOSE, Mode
 from bench.models.base import Model, ModelOptions, Usage
 from bench.models.registry import batch_service, check_server_options, cost, resolve, warnings
 from bench.prompt import caption_prompt
@@ -41,12 +41,13 @@ class Plan:
     suite: Suite
     models: Sequence[ModelPlan]
     options: ModelOptions
+    left_out: Sequence[str] = ()
 
     @property
     def warnings(self) -> list[str]:
-        """What a person must know before anything is spent: retired models and their replacements, room that reasoning may not have."""
+        """What a person must know before anything is spent: retired models, room that reasoning may not have, and what cannot be told."""
         names = dict.fromkeys(m.name for part in self.models for m in (part.model, part.captioner) if m is not None)
-        return [line for name in names for line in (*warnings(name), *money.tight(name, self.options))]
+        return [*(line for name in names for line in (*warnings(name), *money.tight(name, self.options))), *self.left_out]
 
     @property
     def total(self) -> int:
@@ -63,6 +64,7 @@ def make_plan(config: RunConfig) -> Plan:
     """
     models = _resolve_models(config)
     suite = _load(config)
+    config, left_out = _fitted(config, suite)
     _check_modes(config, suite)
     subject, conditions = config.subject, config.conditions
     parts: list[ModelPlan] = []
@@ -71,16 +73,40 @@ def make_plan(config: RunConfig) -> Plan:
             suite.puzzles,
             model.name,
             subject.modes,
-            conditions.captions,
+            config.captions,
             conditions.format,
             conditions.replicates,
             conditions.sampling.seed,
             conditions.doses,
         )
         parts.append(ModelPlan(model, captioner, list(trials)))
-    plan = Plan(config, suite, parts, _model_options(config))
+    plan = Plan(config, suite, parts, _model_options(config), left_out)
     _check_costs(plan)
     return plan
+
+
+def _fitted(config: RunConfig, suite: Suite) -> tuple[RunConfig, list[str]]:
+    """A diagnosis with the arms that the suite has material for, and what it then cannot tell; any other choice of modes as it is."""
+    subject, conditions = config.subject, config.conditions
+    if set(subject.modes) != set(DIAGNOSE):
+        return config, []
+    left_out: list[str] = []
+    modes = list(subject.modes)
+    if unread := sum(puzzle.state is None for puzzle in suite.puzzles):
+        modes.remove(Mode.READBACK)
+        if config.captions.prompt == "notation":
+            conditions = replace(conditions, caption_prompt="plain")
+        left_out.append(
+            f"suite {suite.name}: {unread} puzzles have no reader, so captions are plain and readback is left out: "
+            "seeing and thinking are told in one order of repair only"
+        )
+    if undescribed := sum(puzzle.description is None for puzzle in suite.puzzles):
+        modes.remove(Mode.ORACLE)
+        left_out.append(
+            f"suite {suite.name}: {undescribed} puzzles have no description, so oracle is left out: "
+            "seeing and thinking cannot be told apart"
+        )
+    return replace(config, subject=replace(subject, modes=tuple(modes)), conditions=conditions), left_out
 
 
 def _check_costs(plan: Plan) -> None:
@@ -118,7 +144,7 @@ def _model_options(config: RunConfig) -> ModelOptions:
 
 def _resolve_models(config: RunConfig) -> list[tuple[Model, Model | None]]:
     """Each model with the model that writes its captions (itself for `self`); None where no captions are asked for."""
-    options, captioner = _model_options(config), config.conditions.captions.name
+    options, captioner = _model_options(config), config.captions.name
     check_server_options([*config.subject.models, *([captioner] if captioner not in ("self", "dataset") else [])], options)
     pairs: list[tuple[Model, Model | None]] = []
     for name in config.subject.models:
@@ -154,13 +180,15 @@ def _shard(suite: Suite, shard: tuple[int, int] | None) -> Suite:
 
 
 def _check_modes(config: RunConfig, suite: Suite) -> None:
-    modes, captioner = config.subject.modes, config.conditions.captions
+    modes, captioner = config.subject.modes, config.captions
     if config.conditions.doses and not any(looks(mode, captioner) for mode in modes):
         raise UserError("--degrade: no mode of this run looks at a picture; add image, caption or readback to --mode")
     if any(mode.shows_oracle for mode in modes):
         _require(suite, "oracle", "a ground-truth description", [p for p in suite.puzzles if p.description is None])
     if Mode.READBACK in modes:
         _require(suite, "readback", "a state that can be read back", [p for p in suite.puzzles if p.state is None])
+    if captioner.name != "dataset" and captioner.prompt == "notation" and any(mode.shows_caption for mode in modes):
+        _require(suite, "caption with --caption-prompt notation", "notation of their own", [p for p in suite.puzzles if p.state is None])
     if captioner.name == "dataset" and any(mode.shows_caption for mode in modes) and not suite.captions:
         raise UserError(f"--captioner dataset: suite {suite.name} carries no captions; use self or a model")
 
@@ -173,7 +201,14 @@ def _require(suite: Suite, mode: str, what: str, lacking: Sequence[Puzzle]) -> N
 
 def estimate(plan: Plan) -> list[Estimate]:
     """Expected requests, tokens and cost per model and mode, captions apart: see `bench.runner.money`."""
-    return money.estimate(plan.models, plan.options, _question, _caption)
+    return money.estimate([_asked_apart(part, plan.config) for part in plan.models], plan.options, _question, _caption)
+
+
+def _asked_apart(part: ModelPlan, config: RunConfig) -> ModelPlan:
+    """`part` without the readbacks that are the model's own captions in notation: one request serves both."""
+    if config.captions.prompt != "notation" or part.captioner is not part.model:
+        return part
+    return replace(part, trials=[trial for trial in part.trials if trial.mode is not Mode.READBACK])
 
 
 def _question(trial: Trial) -> str:

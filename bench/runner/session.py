@@ -121,7 +121,7 @@ def _lane(part: ModelPlan, plan: Plan, store: Store, means: Means) -> Lane:
     conditions = plan.config.conditions
     client = _client(part.model, plan, means)
     writer = client if part.captioner is part.model or part.captioner is None else _client(part.captioner, plan, means)
-    desk = CaptionDesk(conditions.captions, writer if part.captioner else None, store, conditions.sampling, resize=conditions.resize)
+    desk = CaptionDesk(plan.config.captions, writer if part.captioner else None, store, conditions.sampling, resize=conditions.resize)
     modes = plan.config.subject.modes
     shows = sum(mode.shows_image for mode in modes) + (writer is client and any(mode.shows_caption for mode in modes))
     return Lane(client, desk, part.trials, shows * conditions.replicates)

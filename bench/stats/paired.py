@@ -124,16 +124,22 @@ def paired_difference(
     b, _ = clusters(b_sums, counts)
     if not trials.size:
         return None
+    (low, high), method = difference_interval(a, b, trials, alpha=alpha, seed=seed, resamples=resamples)
+    delta = float((a - b).sum() / trials.sum())
+    return PairedDifference(delta, low, high, sign_flip_exact(a - b), trials.size, int(trials.sum()), method)
+
+
+def difference_interval(
+    a: Floats, b: Floats, trials: Floats, *, alpha: float = 0.05, seed: int, resamples: int = 2000
+) -> tuple[Interval, Literal["bootstrap", "score"]]:
+    """The interval of `paired_difference`, and how it was made; sums need not be whole. Arguments as there, every count above 0."""
     differences = a - b
-    delta = float(differences.sum() / trials.sum())
-    enough = int(np.count_nonzero(differences)) >= _ENOUGH_DIFFERING
-    if enough:
+    if int(np.count_nonzero(differences)) >= _ENOUGH_DIFFERING:
         draws = bootstrap_sums(np.column_stack((differences, trials)), seed=seed, resamples=resamples)
         low, high = map(float, np.quantile(draws[:, 0] / draws[:, 1], (alpha / 2, 1 - alpha / 2)))
-    else:
-        low, high = tango(*_discordant(effective_pairs(a, b, trials, alpha=alpha), delta), alpha=alpha)
-    p = sign_flip_exact(differences)
-    return PairedDifference(delta, low, high, p, trials.size, int(trials.sum()), "bootstrap" if enough else "score")
+        return (low, high), "bootstrap"
+    delta = float(differences.sum() / trials.sum())
+    return tango(*_discordant(effective_pairs(a, b, trials, alpha=alpha), delta), alpha=alpha), "score"
 
 
 def effective_pairs(a_sums: ArrayLike, b_sums: ArrayLike, counts: ArrayLike, *, alpha: float = 0.05) -> Pairs:

@@ -39,7 +39,7 @@ def read_columns(path: Path) -> Read:
 
     Columns: key, the texts of `_TEXTS` as dictionary codes ("" for no captioner and no dose), level (0 for none), replicate, options (how
     many were to choose from), chosen and gold (place of the answer and of the right one among the options as shown, -1 for none),
-    sufficient, tokens_in, tokens_out.
+    answered (whether the verdict holds an answer), sufficient, tokens_in, tokens_out.
 
     Raises:
         UserError: a line that is no record of this version; the message names file and line.
@@ -213,6 +213,7 @@ def _columns(table: Any) -> Any:
         "options": pc.coalesce(pc.list_value_length(options), 0).cast(pa.int16()),
         "chosen": pa.array(_place(options, pc.struct_field(verdict, "answer"))),
         "gold": pa.array(_place(options, pc.struct_field(verdict, "gold"))),
+        "answered": pc.is_valid(pc.struct_field(verdict, "answer")),
         "sufficient": pc.coalesce(table["sufficient"], pa.scalar(True)),
         "tokens_in": pc.coalesce(usage["input"], 0),
         "tokens_out": pc.coalesce(usage["output"], 0),

@@ -1,9 +1,9 @@
 """Calibration: does the instrument measure what it says? Worlds with known rates, hundreds of runs each.
 
 The studies behind `make calibration` (`tests.benchmarks.calibration_report`): coverage of the 95% intervals, bias of the estimates, false
-alarms of the tests, attribution of planted improvements, and what correlated failures do to the independence model. A coverage measured
-on R runs is itself uncertain by 2 sqrt(0.05 x 0.95 / R) (1.9 points at R = 500), so a single cell is faulted only where it is outside
-93-97% by more than that; the mean over the cells has no such excuse.
+alarms of the tests. Using, seeing and thinking have worlds of their own (`tests.benchmarks.parts`). A coverage measured on R runs is itself
+uncertain by 2 sqrt(0.05 x 0.95 / R) (1.9 points at R = 500), so a single cell is faulted only where it is outside 93-97% by more than that;
+the mean over the cells has no such excuse.
 """
 
 from __future__ import annotations
@@ -16,9 +16,7 @@ from functools import cache
 
 import numpy as np
 
-from bench.gap import diagnosis
-from bench.gap.contrast import changes
-from bench.gap.perception import disagreement
+from bench.gap import rates
 from bench.stats.exact import holm, mcnemar_exact
 from bench.stats.paired import noninferiority, paired_difference
 from bench.stats.rates import clustered_rate, wilson
@@ -34,10 +32,10 @@ _AT = {mode: index for index, mode in enumerate(MODES)}
 SIDES = ("perception", "reasoning")
 
 
-def estimates(counts: Ints, seed: int) -> diagnosis.Estimates:
-    """`bench.gap.diagnosis` on a table of counts."""
+def estimates(counts: Ints, seed: int) -> rates.Estimates:
+    """`bench.gap.rates` on a table of counts."""
     outcomes = spread_out(counts)[:, [_AT["image"], _AT["oracle"], _AT["blind"]]]
-    found = diagnosis.estimate(outcomes, np.ones(len(outcomes)), seed=seed)
+    found = rates.estimate(outcomes, np.ones(len(outcomes)), seed=seed)
     assert found is not None
     return found
 
@@ -193,78 +191,6 @@ def _noninferiority_alarms(n: int, runs: int, margin: float = 0.05, accuracy: fl
             found = noninferiority(old, new, np.ones(n), margin=margin)
             calls += found is not None and found.verdict == verdict
         yield Alarm(f'noninferiority "{verdict}"', f"worse by {100 * loss:g} points", n, 0.05, calls / runs, runs)
-
-
-# -- attribution -------------------------------------------------------------------------------------------------------------------------
-@dataclass(frozen=True)
-class Attribution:
-    """A planted improvement of one side: how often the change is put down to each, in shares of the runs."""
-
-    planted: str
-    n: int
-    seeing: float
-    thinking: float
-    both: float
-    neither: float
-
-    @property
-    def right(self) -> float:
-        return {"seeing": self.seeing, "thinking": self.thinking, "nothing": self.neither}[self.planted.split(" ")[0]]
-
-
-def attribute(before: World, after: World, n: int, *, planted: str, runs: int = RUNS, seed: int = 6) -> Attribution:
-    """Which side the change of two models on the same puzzles is put down to."""
-    chances = joint([*_three(before), *_three(after)])
-    tables = np.random.default_rng([seed, n]).multinomial(n, chances, size=runs)
-    said = [change(counts, index) for index, counts in enumerate(tables)]
-    share = {name: said.count(name) / runs for name in ("seeing", "thinking", "both", "neither")}
-    return Attribution(planted, n, **share)
-
-
-def _three(world: World) -> list[float]:
-    return [world.accuracies[mode] for mode in ("image", "oracle", "blind")]
-
-
-def change(counts: Ints, seed: int) -> str:
-    """The side that `bench.gap.contrast` says has improved."""
-    outcomes = spread_out(counts)
-    ones = np.ones(len(outcomes))
-    improved = [
-        found.interval is not None and found.interval[0] > 0
-        for found in changes((outcomes[:, :3], ones), (outcomes[:, 3:], ones), seed=seed)
-    ]
-    return ("both" if improved[1] else "seeing") if improved[0] else "thinking" if improved[1] else "neither"
-
-
-# -- correlated failures -----------------------------------------------------------------------------------------------------------------
-@dataclass(frozen=True)
-class Correlated:
-    """Seeing and thinking fail together: the estimate of p under the independence model beside readback's, and how often they disagree."""
-
-    spread: float
-    n: int
-    truth: float
-    independence: float
-    closed_form: float
-    readback: float
-    revealed: float
-
-
-def correlated(spread: float, n: int = 900, *, p: float = 0.6, r: float = 0.65, runs: int = RUNS, seed: int = 7) -> Correlated:
-    """With half the puzzles easy and half hard by `spread`, E[pr] = pr + spread^2, so the independence model puts p too high by spread^2/r.
-
-    Readback needs no reasoning and stays at p. `revealed` is how often `bench.gap.perception` says that they disagree.
-    """
-    world = World.correlated(p, r, spread)
-    tables = np.random.default_rng([seed, n]).multinomial(n, world.readback_chances(), size=runs)
-    models, readings, revealed = list[float](), list[float](), 0
-    for index, counts in enumerate(tables):
-        outcomes, ones = spread_out(counts), np.ones(n)
-        arms, read = outcomes[:, [0, 2, 3]], (outcomes[:, 1], ones)
-        revealed += disagreement((arms, ones), read, read, seed=index) is not None
-        models.append(float(diagnosis.ratio_draws(diagnosis.differences(arms, ones).sum(0, keepdims=True))[0, 0]))
-        readings.append(float(read[0].mean()))
-    return Correlated(spread, n, p, float(np.mean(models)), p + spread**2 / r, float(np.mean(readings)), revealed / runs)
 
 
 # -- the verdict -------------------------------------------------------------------------------------------------------------------------

@@ -5,7 +5,7 @@ counts. A world is a mixture of kinds of puzzles (shares, and rates of seeing, r
 are independent, as in `bench.models.simulated`. One kind is the independence model itself; an easy and a hard kind make seeing and thinking
 fail together.
 
-The intervals here are those of `bench.stats.paired` and `bench.gap.diagnosis` from tables instead of arrays: same resamples, same numbers
+The intervals here are those of `bench.stats.paired` and `bench.gap.rates` from tables instead of arrays: same resamples, same numbers
 (a test holds that), a tenth of the time.
 """
 
@@ -72,15 +72,6 @@ class World:
     def chances(self) -> Floats:
         """(16,) chance of each joint outcome of the modes; bit i of the index is mode i."""
         return sum((kind.share * joint(self.rates(kind)) for kind in self.kinds), np.zeros(1 << len(MODES)))
-
-    def readback_chances(self) -> Floats:
-        """(16,) as `chances`, with readback (right where the picture is seen rightly) in the place of captions."""
-        parts = np.zeros(1 << len(MODES))
-        for kind in self.kinds:
-            rates = self.rates(kind)
-            rates[MODES.index("caption")] = kind.p
-            parts = parts + kind.share * joint(rates)
-        return parts
 
 
 def joint(rates: Sequence[float] | Floats) -> Floats:

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bench.comparison.decide import Arm, compare, judge
-from bench.comparison.result import Comparison, Verdict
+from bench.comparison.decide import ModePairs, compare, judge
+from bench.comparison.result import Comparison, Decision
 from bench.errors import UserError
 from tests.comparison.comparing import caught, false_alarms
 from tests.gap.test_gap import write_run
@@ -41,7 +41,7 @@ def test_the_same_run_is_no_regression_once_it_is_large_enough(tmp_path: Path) -
     one = run(tmp_path / "a", n=100)
     result = compare(one, one)
     assert (result.exit_code, result.changes, result.problems) == (0, (), ())
-    assert all(case.verdict is Verdict.PASS and case.delta == 0 for case in result.overall)
+    assert all(case.verdict is Decision.PASS and case.delta == 0 for case in result.overall)
 
 
 def test_a_small_run_says_how_many_puzzles_would_be_enough(tmp_path: Path) -> None:
@@ -50,20 +50,20 @@ def test_a_small_run_says_how_many_puzzles_would_be_enough(tmp_path: Path) -> No
     assert result.enough is not None
     assert result.enough > 1000
     assert f"{result.enough:,} puzzles would be enough" in result.sentence
-    assert of(result, "image").verdict is Verdict.INCONCLUSIVE
+    assert of(result, "image").verdict is Decision.INCONCLUSIVE
 
 
 def test_the_number_that_is_printed_is_enough() -> None:
     rng = np.random.default_rng(3)
 
-    def pairs(n: int) -> list[Arm]:
+    def pairs(n: int) -> list[ModePairs]:
         chance = rng.beta(0.9, 0.6, n)
         old, new = (rng.binomial(1, chance).astype(np.float64) for _ in range(2))
-        return [Arm("m", "image", np.full(n, "clock"), old, new, np.ones(n))]
+        return [ModePairs("m", "image", np.full(n, "clock"), old, new, np.ones(n))]
 
     number = judge(pairs(400), margin=0.05, alpha=0.05)[0][0].enough
     assert number is not None
-    passed = sum(judge(pairs(number), margin=0.05, alpha=0.05)[0][0].verdict is Verdict.PASS for _ in range(200))
+    passed = sum(judge(pairs(number), margin=0.05, alpha=0.05)[0][0].verdict is Decision.PASS for _ in range(200))
     assert 0.68 <= passed / 200 <= 0.92
 
 
@@ -71,9 +71,9 @@ def test_a_loss_in_one_family_fails_even_where_the_whole_hides_it() -> None:
     family = np.repeat([f"f{i}" for i in range(10)], 60)
     old, new = np.tile(np.repeat([1.0, 0.0], 30), 10), np.tile(np.repeat([0.0, 1.0], 30), 10)
     old[:60], new[:60] = 1, np.repeat([1.0, 0.0], [40, 20])
-    (whole,), parts = judge([Arm("m", "image", family, old, new, np.ones(600))], margin=0.02, alpha=0.05)
-    assert whole.verdict is Verdict.INCONCLUSIVE
-    assert [case.family for case in parts if case.verdict is Verdict.REGRESSION] == ["f0"]
+    (whole,), parts = judge([ModePairs("m", "image", family, old, new, np.ones(600))], margin=0.02, alpha=0.05)
+    assert whole.verdict is Decision.INCONCLUSIVE
+    assert [case.family for case in parts if case.verdict is Decision.REGRESSION] == ["f0"]
 
 
 def test_a_loss_within_the_margin_is_none(tmp_path: Path) -> None:
@@ -81,8 +81,8 @@ def test_a_loss_within_the_margin_is_none(tmp_path: Path) -> None:
     family = np.full(n, "clock")
     old, new = np.ones(n), np.ones(n)
     new[:40] = 0
-    (case,), _ = judge([Arm("m", "image", family, old, new, np.ones(n))], margin=0.02, alpha=0.05)
-    assert case.verdict is Verdict.PASS, "1% worse beyond doubt, and within the margin of 2"
+    (case,), _ = judge([ModePairs("m", "image", family, old, new, np.ones(n))], margin=0.02, alpha=0.05)
+    assert case.verdict is Decision.PASS, "1% worse beyond doubt, and within the margin of 2"
     assert case.p_worse is not None
     assert case.p_worse < 1e-9
 
@@ -93,7 +93,7 @@ def test_blind_is_a_control_and_decides_alone_only(tmp_path: Path) -> None:
 
     old, new = run(tmp_path / "a", n=100, rate=guessing), run(tmp_path / "b", n=100)
     result = compare(old, new)
-    assert (result.exit_code, of(result, "blind").verdict) == (0, Verdict.LOWER)
+    assert (result.exit_code, of(result, "blind").verdict) == (0, Decision.LOWER)
     alone = [
         write_run(tmp_path / name, [row for row in rows("m", 100, rate) if row["mode"] == "blind"])
         for name, rate in (("c", guessing), ("d", flat))
@@ -203,7 +203,7 @@ def test_a_single_puzzle_can_tell_nothing(tmp_path: Path) -> None:
     )
     result = compare(one, two)
     assert result.exit_code == 3
-    assert (result.overall[0].detectable, result.overall[0].verdict) == (None, Verdict.INCONCLUSIVE)
+    assert (result.overall[0].detectable, result.overall[0].verdict) == (None, Decision.INCONCLUSIVE)
 
 
 def test_replicates_are_paired_and_count_as_one_puzzle(tmp_path: Path) -> None:
@@ -223,3 +223,36 @@ def test_a_margin_that_is_none_is_a_mistake(tmp_path: Path, number: float) -> No
 def test_not_a_run_directory(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="not a run directory"):
         compare(tmp_path, tmp_path)
+
+
+@pytest.mark.parametrize(("n", "families"), [(60, 1), (180, 1)])
+def test_the_detectable_drop_is_detected_as_often_as_promised_at_small_sizes(n: int, families: int) -> None:
+    found, _ = caught(11, 120, n=n, families=families, family=None, times=1.0)
+    assert found >= 0.8 * 120 - 2 * (120 * 0.8 * 0.2) ** 0.5
+
+
+def test_the_option_that_draws_enough_puzzles_is_named(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        rows = [
+            {"puzzle": f"p{i}", "mode": "image", "level": 1, "outcome": "correct" if (i + (name == "b")) % 3 else "wrong"}
+            for i in range(60)
+        ]
+        write_run(tmp_path / name, rows)
+    result = compare(tmp_path / "a", tmp_path / "b")
+    assert result.enough is not None
+    assert result.sentence.endswith(f"--suite algo:n={result.enough}")
+
+
+def test_the_parts_of_the_loss_are_compared_too(tmp_path: Path) -> None:
+    for name, caption in (("a", "0"), ("b", "1")):
+        arms = {"image": "0", "caption": caption, "oracle": "1", "readback": "1"}
+        outcomes = {"0": "wrong", "1": "correct"}
+        said = {mode: {"outcome": outcomes[letter], "answer": "b", "gold": "a"} for mode, letter in arms.items()}
+        made = [
+            {"puzzle": f"p{i}", "mode": mode, "outcome": verdict["outcome"], "verdict": verdict}
+            for mode, verdict in said.items()
+            for i in range(40)
+        ]
+        write_run(tmp_path / name, made)
+    (part,) = compare(tmp_path / "a", tmp_path / "b").parts
+    assert (part["kind"], part["worse"], part["improved"]) == ("complete", ["using"], ["seeing", "thinking"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,7 @@ from bench.gap.frame import load_frame
 from bench.runner.plan import make_plan
 from bench.runner.session import run_session
 from bench.stats.paired import paired_difference
-from tests.benchmarks import calibration
+from tests.benchmarks import calibration, parts
 from tests.benchmarks.calibration_report import table
 from tests.benchmarks.worlds import MODES, World, cells, gap_interval, joint, spread_out, tally
 
@@ -80,22 +81,31 @@ def test_tests_do_not_cry_wolf() -> None:
     assert all(alarm.rate <= alarm.bound for alarm in alarms)
 
 
-def test_planted_improvements_are_put_down_to_the_right_side() -> None:
-    base = World.plain(0.4, 0.7, 0.4)
-    seeing = calibration.attribute(base, World.plain(0.7, 0.7, 0.4), 1800, planted="seeing", runs=40)
-    thinking = calibration.attribute(base, World.plain(0.4, 0.9, 0.4), 1800, planted="thinking", runs=40)
-    assert seeing.right >= 0.85
-    assert thinking.right >= 0.85
-    assert seeing.thinking == thinking.seeing == 0
+@pytest.mark.parametrize("world", list(parts.worlds()), ids=lambda world: world.name)
+def test_parts_cover_and_are_named_where_they_are_planted(world: parts.World) -> None:
+    found = parts.study(world, runs=120)
+    slack = 3.5 * (0.05 * 0.95 / 120) ** 0.5
+    assert found.faults(slack) == []
+    assert found.truth["using"] + found.truth["seeing"] + found.truth["thinking"] == pytest.approx(found.truth["loss"])
 
 
-def test_failures_that_come_together_bias_the_model_and_readback_shows_it() -> None:
-    together = calibration.correlated(0.3, runs=40)
-    assert together.independence == pytest.approx(together.closed_form, abs=0.02)
-    assert together.closed_form - together.truth > 0.1
-    assert together.readback == pytest.approx(together.truth, abs=0.01)
-    assert together.revealed >= 0.8
-    assert calibration.correlated(0.0, runs=40).revealed <= 0.2
+def test_the_old_estimate_is_off_where_its_model_is_wrong() -> None:
+    biases = {world.name: parts.study(world, runs=40).old_bias for world in parts.worlds() if "alone" in world.name or "mis" in world.name}
+    assert abs(biases["seeing alone"]) < 0.02
+    assert biases["using alone"] < -0.15
+    assert biases["confident misreadings"] < -0.2
+
+
+def test_a_fault_would_be_found() -> None:
+    found = parts.study(parts.plain("all three", 0.7, 0.8, 0.75), runs=40)
+    assert replace(found, covered={**found.covered, "seeing": 0.8}).faults(0.05) == ["seeing: coverage"]
+    assert "thinking: not named" in replace(found, named={**found.named, "thinking": 0.5}).faults(0.05)
+    unplanted = replace(found, truth={**found.truth, "using": 0.0}, named={**found.named, "using": 0.9})
+    assert "using: named without cause" in unplanted.faults(0.05)
+
+
+def test_one_model_asked_twice_has_not_changed() -> None:
+    assert parts.rerun(parts.plain("all three", 0.7, 0.8, 0.75), 300, runs=200) <= 0.05 + 3.1 * (0.05 * 0.95 / 200) ** 0.5
 
 
 def test_the_report_is_markdown() -> None:

@@ -156,7 +156,8 @@ def test_several_captioners_make_a_matrix(tmp_path: Path) -> None:
 def drawn(model: str, p: float, r: float, n: int, seed: int) -> list[dict[str, Any]]:
     """The records of a model that sees with chance p and reasons with chance r, independently, and else guesses one of four."""
     rng = np.random.default_rng(seed)
-    rates = {"image": 0.25 + 0.75 * p * r, "oracle": 0.25 + 0.75 * r, "blind": 0.25}
+    knows = {"image": p * r, "caption": p * r, "oracle": r, "readback": p, "blind": 0.0}
+    rates = {mode: 0.25 + 0.75 * chance for mode, chance in knows.items()}
     return [
         {"puzzle": f"p{i}", "mode": mode, "model": model, "outcome": "correct" if rng.random() < rate else "wrong"}
         for i in range(n)
@@ -169,12 +170,16 @@ def test_training_that_fixed_seeing_is_told_from_training_that_fixed_thinking(tm
     document = gap_document([write_run(tmp_path / "r", rows)])
     seeing, thinking = document.get("comparisons", [])
     assert (seeing["improved"], thinking["improved"]) == (["seeing"], ["thinking"])
+    assert [doc["kind"] for doc in (seeing, thinking)] == ["complete", "complete"]
+    for doc in (seeing, thinking):
+        parts = [doc[part]["delta"] for part in ("using", "seeing", "thinking")]
+        assert sum(part or 0 for part in parts) == pytest.approx(doc["loss"]["delta"])
     assert seeing["baseline"] == "base"
     low, high = seeing["perception"]["ci"] or (1, 0)
     assert low <= 0.4 <= high
     assert (seeing["oracle_image"]["delta"] or 0) < 0 < (thinking["oracle"]["delta"] or 0)
     text = terminal(document)
-    assert "seeing improved" in text
+    assert "improved in seeing" in text
     assert max(map(len, text.splitlines())) <= 100
     assert "## Change from" in render(document)
     other = gap_document([tmp_path / "r"], baseline="sees")
@@ -241,7 +246,7 @@ def test_readback_is_read_fact_by_fact(tmp_path: Path) -> None:
     assert doc["whole_state"]["estimate"] <= doc["recall"]["estimate"] <= 1
     assert set(doc["families"]) == {"clock", "n_queens"}
     assert doc["suspect"] is None
-    assert "Perception from readback" in render(document)
+    assert "What readback states" in render(document)
 
 
 def test_perfect_readback_is_whole(tmp_path: Path) -> None:
@@ -263,11 +268,41 @@ def test_a_blind_arm_on_part_of_the_puzzles_is_noted_and_used(tmp_path: Path) ->
     run = cross(tmp_path / "r", {"image": c("1010" * 20), "oracle": c("1111" * 20), "blind": c("1000" * 10 + "....." * 8)})
     document = gap_document([run])
     diagnosis = document["models"][0]["diagnosis"]
-    assert (diagnosis["guess"], diagnosis.get("puzzles")) == (0.25, 40)
+    assert (diagnosis["guess"], diagnosis["n"]) == (0.25, 40)
     assert any("rests on the 40 of 80 puzzles" in note for note in document["notes"])
 
 
 def test_blind_trials_without_an_answer_are_held_against_the_guess_rate(tmp_path: Path) -> None:
     run = cross(tmp_path / "r", {"image": c("1010" * 20), "oracle": c("1110" * 20), "blind": c("u" * 80)})
     notes = gap_document([run])["notes"]
-    assert any("100% of blind trials gave no answer" in note and "perception is 50.0% and not 66.7%" in note for note in notes)
+    assert any("100% of blind trials gave no answer" in note and "perception in use is 50.0% and not 66.7%" in note for note in notes)
+
+
+def test_what_is_owed_to_the_picture_and_what_leaked(tmp_path: Path) -> None:
+    arms = {"m": {"image": "1" * 30 + "0" * 10, "blind": "1" * 20 + "0" * 20}, "text": {"blind": "1" * 10 + "0" * 30}}
+    rows = [
+        {"puzzle": f"p{i}", "mode": mode, "model": model, "outcome": outcome}
+        for model, modes in arms.items()
+        for mode, pattern in modes.items()
+        for i, outcome in enumerate(c(pattern))
+    ]
+    document = gap_document([write_run(tmp_path / "r", rows)], text_base="text")
+    (owed,) = document.get("multimodal", [])
+    assert (owed["gain"]["delta"], owed["leakage"]) == (0.25, 0.25)
+    assert "## What is owed to the picture" in render(document)
+    with pytest.raises(UserError, match="--text-base"):
+        gap_document([tmp_path / "r"], text_base="nobody")
+
+
+def test_the_exact_solver_ranks_captioners_that_wrote_notation(tmp_path: Path) -> None:
+    rows = [{"puzzle": f"p{i}", "mode": "readback", "model": name, "outcome": "correct"} for i in range(8) for name in ("x", "y")]
+    rows += [
+        {"puzzle": f"p{i}", "mode": "caption", "model": "solver", "captioner": name, "caption_prompt": "notation", "outcome": "correct"}
+        for i in range(8)
+        for name in ("x", "y")
+    ]
+    cells = gap_document([write_run(tmp_path / "r", rows)]).get("captioners", [])
+    assert [(cell["captioner"], cell["model"]) for cell in cells] == [
+        ("x/notation", "solver"), ("y/notation", "solver"), ("x/notation", "exact solver"), ("y/notation", "exact solver"),
+    ]  # fmt: skip
+    assert all(cell["caption"]["ci"] for cell in cells)

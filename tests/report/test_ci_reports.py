@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bench.comparison.decide import compare
-from bench.comparison.result import Case, Change, Comparison, Verdict
+from bench.comparison.result import Case, Change, Comparison, Decision
 from bench.report.ci import junit, summary
 from tests.gap.test_gap import write_run
 from tests.report.hostile import NAMES, document, flat, rows
@@ -91,7 +91,7 @@ cases = st.builds(
     st.none() | texts,
     decides=st.booleans(),
     puzzles=st.integers(0, 10**9),
-    verdict=st.sampled_from(list(Verdict)),
+    verdict=st.sampled_from(list(Decision)),
     delta=st.floats(-1, 1),
 )
 changes = st.builds(Change, texts, texts, texts, texts, before=st.integers(0, 99), after=st.integers(0, 99), trials=st.integers(1, 99))

@@ -10,8 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
+from scipy.stats import binomtest
 
 from bench.stats import paired as stats
+from bench.stats.power import detectable_loss
 
 Ints = NDArray[np.int64]
 # statsmodels has no types
@@ -373,3 +375,16 @@ class TestReplicates:
         assert stats.consistency([1], [1]) is None
         with pytest.raises(ValueError, match="n, c, k"):
             stats.pass_at_k(2, 3, 1)
+
+
+@pytest.mark.parametrize(("n", "rate", "alpha"), [(40, 0.3, 0.05), (180, 0.2, 0.025), (180, 0.0, 0.01), (4001, 0.2, 0.025)])
+def test_the_detectable_loss_has_the_power_that_is_promised(n: int, rate: float, alpha: float) -> None:
+    loss = detectable_loss(n, rate, alpha=alpha)
+    assert loss is not None
+    rng = np.random.default_rng(3)
+    draws = rng.multinomial(n, [rate / 2 + loss, rate / 2, 1 - rate - loss], size=1500)
+    caught = np.mean(
+        [binomtest(int(lost), int(lost + back), 0.5, alternative="greater").pvalue <= alpha for lost, back, _ in draws if lost + back]
+    )
+    assert 0.78 <= caught <= 0.9  # at least 80%, but for chance; the test is discrete, so it may be more
+    assert detectable_loss(3, rate, alpha=alpha) is None

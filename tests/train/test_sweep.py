@@ -52,7 +52,7 @@ def test_the_tables_find_what_each_reward_changed(document: SweepDoc) -> None:
     assert changes["vanilla"] is not None
     assert changes["perception"] is not None
     assert changes["vanilla"]["improved"] == ["thinking"]
-    assert changes["perception"]["improved"] == ["seeing"]
+    assert changes["perception"]["improved"] == ["picture"]
     delta = changes["perception"]["perception"]["delta"]
     assert delta is not None
     assert delta == pytest.approx(0.3, abs=0.12)
@@ -129,7 +129,7 @@ def test_a_sweep_from_the_command_line(tmp_path: Path, capsys: pytest.CaptureFix
     assert (greedy["temperature"], drawn["temperature"]) == (0, 1)
     assert [reward["reward"] for reward in drawn["rewards"]] == ["base", "mixture", "perception"]
     assert "## Accuracy on images, greedy decoding" in shown
-    assert "## Seeing or thinking, replies drawn at temperature 1" in shown
+    assert "## Using, seeing and thinking, replies drawn at temperature 1" in shown
     assert (tmp_path / "out" / "curves.png").stat().st_size > 10_000
     written = {file: file.stat().st_mtime_ns for file in (tmp_path / "out").rglob("*.safetensors")}
     assert main(call) == 0

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Literal
 from xml.etree import ElementTree
 
-from bench.comparison.result import Case, Comparison, Verdict
+from bench.comparison.result import Case, Comparison, Decision
 from bench.files import write_atomically
 from bench.gap.document import Document, FamilyDoc, ModeDoc, ModelDoc
 from bench.report import words
@@ -78,9 +78,9 @@ def _compared(case: Case, comparison: Comparison) -> _TestCase:
         "" if case.decides else "a control: does not decide",
     ]
     output = "\n".join(line for line in numbers if line)
-    if case.verdict is Verdict.REGRESSION:
+    if case.verdict is Decision.REGRESSION:
         return _TestCase(case.model, name, output, "failure", f"regression: {words.points(case.delta)} points", "regression")
-    if case.verdict is Verdict.PASS or not case.decides:
+    if case.verdict is Decision.PASS or not case.decides:
         return _TestCase(case.model, name, output)
     return _TestCase(
         case.model, name, output, "skipped", f"{case.verdict.value}: {case.puzzles} puzzles, {words.points(case.delta)} points"

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from bench.comparison.result import NO_REGRESSION, REGRESSION, Case, Change, Comparison, Verdict
-from bench.report import words
+from bench.comparison.result import NO_REGRESSION, REGRESSION, Case, Change, Comparison, Decision
+from bench.gap.document import PARTS
+from bench.report import verdict, words
 from bench.report.markdown import table, text
 
 LIMIT = 60_000
@@ -28,9 +29,22 @@ def render(comparison: Comparison) -> str:
     )
     lines = [head, "", about, "", *_bullets((*comparison.problems, *comparison.notes))]
     lines += _cases(comparison.overall, comparison, several=several, budget=_CASES)
+    lines += _parts(comparison)
     lines += _folded("By family", _by_family(comparison, several=several), len(comparison.cases))
     lines += _folded("Puzzles that changed", _changed(comparison.changes, several=several), len(comparison.changes))
     return "\n".join(lines).rstrip() + "\n"
+
+
+def _parts(comparison: Comparison) -> list[str]:
+    """How what each model loses to using, seeing and thinking has changed."""
+    rows = [
+        [_cell(doc["model"]), *(words.change(part) for part in (doc["using"], doc["seeing"], doc["thinking"])), verdict.improved(doc)]
+        for doc in comparison.parts
+        if doc["kind"] in ("complete", "order")
+    ]
+    kept, left = _fit(rows, _LINES)
+    head = ["Change of the points lost:", "", *table(["model", *PARTS, "verdict"], kept)]
+    return [*head, *([f"and {left} more models", ""] if left else [])] if rows else []
 
 
 def _cell(value: str, longest: int = _LONGEST) -> str:
@@ -59,10 +73,10 @@ def _cases(cases: Sequence[Case], comparison: Comparison, *, several: bool, budg
         "puzzles",
         "enough",
     ]
-    rows = [_row(case, family=family) for case in sorted(cases, key=lambda case: case.verdict is not Verdict.REGRESSION)]
+    rows = [_row(case, family=family) for case in sorted(cases, key=lambda case: case.verdict is not Decision.REGRESSION)]
     if several:
         header = ["model", *header]
-        ordered = sorted(cases, key=lambda case: case.verdict is not Verdict.REGRESSION)
+        ordered = sorted(cases, key=lambda case: case.verdict is not Decision.REGRESSION)
         rows = [[_cell(case.model), *row] for case, row in zip(ordered, rows, strict=True)]
     kept, left = _fit(rows, budget)
     return [*table(header, kept), *([f"and {left} more rows", ""] if left else [])] if rows else []
@@ -70,7 +84,7 @@ def _cases(cases: Sequence[Case], comparison: Comparison, *, several: bool, budg
 
 def _row(case: Case, *, family: bool) -> list[str]:
     name = _cell(case.mode if case.decides else f"{case.mode} (control)")
-    verdict = f"**{case.verdict.value}**" if case.verdict is Verdict.REGRESSION else case.verdict.value
+    verdict = f"**{case.verdict.value}**" if case.verdict is Decision.REGRESSION else case.verdict.value
     bounds = "" if case.low is None or case.high is None else words.interval([case.low, case.high], signed=True)
     return [
         name,

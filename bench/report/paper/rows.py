@@ -12,7 +12,7 @@ from functools import cache
 from importlib import resources
 from typing import Any
 
-from bench.gap.document import Document, FamilyDoc, Interval, ModelDoc
+from bench.gap.document import Bounds, Document, FamilyDoc, ModelDoc
 from bench.report import words
 
 IN_DOMAIN = ("clock", "maze", "move_box", "n_queens")
@@ -208,5 +208,5 @@ def _percent(value: float | None) -> float | None:
     return None if value is None else round(100 * value, 4)
 
 
-def _bounds(interval: Interval | None) -> tuple[float | None, float | None]:
+def _bounds(interval: Bounds | None) -> tuple[float | None, float | None]:
     return (None, None) if interval is None else (_percent(interval[0]), _percent(interval[1]))

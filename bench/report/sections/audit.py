@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from bench.gap.audit import AuditDoc, FidelityDoc, ShareDoc, SlotDoc
+from bench.gap.sections import AuditDoc, FidelityDoc, ShareDoc, SlotDoc
 from bench.report import words
 from bench.report.markdown import table, text
 

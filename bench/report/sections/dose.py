@@ -9,7 +9,7 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bench.gap.doses import DoseDoc, DoseModelDoc, DosePointDoc
+from bench.gap.sections import DoseDoc, DoseModelDoc, DosePointDoc
 from bench.report import words
 from bench.report.markdown import table, text
 

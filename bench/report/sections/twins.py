@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bench.gap.twins import TwinDoc, TwinPartDoc, TwinRowDoc
+from bench.gap.sections import TwinDoc, TwinPartDoc, TwinRowDoc
 from bench.report import words
 from bench.report.markdown import table, text
 
