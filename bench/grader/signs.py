@@ -88,11 +88,21 @@ def strong(reader: Reader, reply: ReplyText) -> Found | None:
     """What the first line says, bold type, or else the last sentence; None where none of them is an answer."""
     leading = leading_answer(reader, reply.plain)
     closing = _bold(reader, reply) or _closing(reader, reply.plain) or (_mentioned_in_conclusion(reader, reply.plain) if leading else None)
-    if leading is None or closing is None or leading.said.answer is None:
+    if leading is None or closing is None:
         return closing or leading
+    if leading.said.answer is None:
+        return (
+            closing if leading.said.why != "conflict" or _names(reader, reply.plain, closing.said.answer) else Found(SEVERAL, closing.how)
+        )
     if closing.said.answer is not None and reader.same(closing.said.answer, leading.said.answer):
         return leading
     return Found(SEVERAL, closing.how)
+
+
+def _names(reader: Reader, plain: str, answer: str | None) -> bool:
+    """Whether the first line names `answer`, by its letter or its text."""
+    first = plain.strip().split("\n", 1)[0]
+    return answer is not None and any(reader.same(mention.answer, answer) for mention in reader.mentions(first) if mention.answer)
 
 
 def _mentioned_in_conclusion(reader: Reader, plain: str) -> Found | None:
