@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from bench.versions import __version__
 
 if TYPE_CHECKING:
-    from bench.api import arun, compare, grade, load, register_family, register_model, run
+    from bench.api import arun, compare, grade, load, register_family, register_format, register_model, run
     from bench.mode import Mode
     from bench.outcome import Outcome
 
@@ -24,6 +24,7 @@ __all__ = [
     "grade",
     "load",
     "register_family",
+    "register_format",
     "register_model",
     "run",
 ]

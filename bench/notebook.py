@@ -91,12 +91,9 @@ class Runs:
         Raises:
             UserError: an unknown format, or a folder that cannot be written.
         """
-        from bench.report.write import FORMATS, Report, write_report
+        from bench.publish import publish
 
-        unknown = [name for name in formats if name not in FORMATS]
-        if unknown:
-            raise UserError(f"formats: expected some of {', '.join(FORMATS)}, found {unknown[0]!r}")
-        write_report(Report(self.document, self.folders, Path(folder), self.data_dir), tuple(formats))
+        publish(self.document, self.folders, Path(folder), tuple(formats), data_dir=self.data_dir)
         return Path(folder)
 
     def modes(self) -> pd.DataFrame:

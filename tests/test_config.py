@@ -147,3 +147,15 @@ def test_no_credential_of_a_url_is_stored(url: str, shown: str) -> None:
 def test_contradictions_name_the_flag() -> None:
     with pytest.raises(UserError, match="--model: the same model is named twice"):
         RunConfig.of({"models": ["a", "a"]}, spell=as_flag)
+
+
+def test_a_preset_fills_in_what_is_left_open(tmp_path: Path) -> None:
+    made = run_config(build_parser().parse_args(["run", "--preset", "paper", "--model", "sim/p=1", "--limit", "7"]))
+    assert (made.subject.suite, made.conditions.format.value, made.subject.limit) == ("algo", "open", 7)
+    assert made.subject.modes == (Mode.IMAGE, Mode.ORACLE)
+    assert len(made.subject.families) == 9
+    (tmp_path / "mine.toml").write_text('suite = "mini"\n')
+    file = ["--config", str(tmp_path / "mine.toml")]
+    assert run_config(build_parser().parse_args(["run", "--preset", "paper", *file])).subject.suite == "mini"
+    with pytest.raises(UserError, match="--preset: expected one of paper, found 'papers'"):
+        run_config(build_parser().parse_args(["run", "--preset", "papers"]))

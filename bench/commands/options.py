@@ -8,11 +8,17 @@ from enum import Enum
 from pathlib import Path
 
 from bench.config import PARTS, Option, RunConfig, as_flag, options, read_toml
+from bench.errors import UserError
+from bench.presets import PRESETS
 
 
 def add_run_options(parser: argparse.ArgumentParser) -> None:
     """Add a flag for every option, in a group for each part; what is not given leaves no attribute."""
     parser.add_argument("--config", metavar="FILE.toml", default=None, help="options from a file; flags win over it (default: no file)")
+    names = ", ".join(PRESETS)
+    parser.add_argument(
+        "--preset", metavar="NAME", default=None, help=f"a question that others asked: {names}; flags and --config win over it"
+    )
     groups = {part: parser.add_argument_group((part.__doc__ or "").rstrip(".").lower()) for part in PARTS}
     for option in options():
         _add(groups[option.part], option)
@@ -20,14 +26,22 @@ def add_run_options(parser: argparse.ArgumentParser) -> None:
 
 
 def run_config(arguments: argparse.Namespace, defaults: Mapping[str, object] | None = None) -> RunConfig:
-    """The configuration that the arguments of `run` spell: flags, then `--config`, then `defaults`, then what every option defaults to.
+    """The configuration that the arguments of `run` spell.
+
+    Flags win over `--config`, that over `--preset`, that over `defaults`, and these over the defaults of every option.
 
     Raises:
         UserError: a value of the wrong kind, or values that contradict each other; the message names the flag.
     """
     given = {option.name: getattr(arguments, option.name) for option in options() if hasattr(arguments, option.name)}
     file = read_toml(Path(arguments.config)) if getattr(arguments, "config", None) else {}
-    return RunConfig.of({**(defaults or {}), **file, **given}, spell=as_flag)
+    return RunConfig.of({**(defaults or {}), **_preset(getattr(arguments, "preset", None)), **file, **given}, spell=as_flag)
+
+
+def _preset(name: str | None) -> Mapping[str, object]:
+    if name is not None and name not in PRESETS:
+        raise UserError(f"--preset: expected one of {', '.join(PRESETS)}, found {name!r}")
+    return PRESETS[name] if name else {}
 
 
 def _add(group: argparse._ArgumentGroup, option: Option) -> None:  # pyright: ignore[reportPrivateUsage]

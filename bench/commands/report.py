@@ -10,16 +10,16 @@ from bench.errors import UserError
 from bench.gap.frame import load_frame
 from bench.gap.make import SEED, gap_document
 from bench.gap.twins import twin_section
+from bench.publish import formats, publish
 from bench.report.terminal import print_report
-from bench.report.write import FORMATS, Report, write_report
 
 
 def report(arguments: argparse.Namespace) -> int:
     """`report`: merge runs, write gap.json and the formats asked for."""
-    formats = names(arguments.formats)
-    unknown = [name for name in formats if name not in FORMATS]
+    wanted, known = names(arguments.formats), formats()
+    unknown = [name for name in wanted if name not in known]
     if unknown:
-        raise UserError(f"--formats: expected some of {', '.join(FORMATS)}, found {unknown[0]!r}")
+        raise UserError(f"--formats: expected some of {', '.join(known)}, found {unknown[0]!r}")
     folders = [Path(name) for name in arguments.runs]
     out = Path(arguments.out) if arguments.out else Path("reports") / folders[0].resolve().name
     if arguments.out and out.exists() and any(out.iterdir()) and not arguments.force:
@@ -28,9 +28,9 @@ def report(arguments: argparse.Namespace) -> int:
     if arguments.twin:
         document["twins"] = twin_section(load_frame(folders), load_frame([Path(name) for name in arguments.twin]), seed=SEED)
     data_dir = Path(arguments.data_dir) if arguments.data_dir else None
-    write_report(Report(document, folders, out, data_dir), formats)
+    publish(document, folders, out, wanted, data_dir=data_dir)
     console = open_console()
-    if "terminal" in formats:
+    if "terminal" in wanted:
         print_report(document, console)
     console.print(f"\nreport {out}", highlight=False, markup=False, soft_wrap=True)
     return 0

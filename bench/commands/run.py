@@ -14,8 +14,8 @@ from bench.config import DEFAULT_RUN
 from bench.gap.make import gap_document
 from bench.mode import Mode
 from bench.models.image_tokens import Range
+from bench.publish import publish
 from bench.report.terminal import print_report
-from bench.report.write import Report, write_report
 from bench.runner.money import unknown_pictures
 from bench.runner.plan import Plan, estimate, make_plan
 from bench.runner.session import run_session
@@ -41,7 +41,7 @@ def run(arguments: argparse.Namespace) -> int:
     if result.finished:
         document = gap_document([result.folder])
         folder = Path("reports") / result.folder.name
-        write_report(Report(document, [result.folder], folder, config.subject.data_dir), ("md", "html"))
+        publish(document, [result.folder], folder, ("md", "html"), data_dir=config.subject.data_dir)
         print_report(document, console)
         console.print(f"\nrun {result.folder}  report {folder / 'report.html'}", highlight=False, markup=False, soft_wrap=True)
     if result.missing:

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 
-from bench.gap.document import CELLS, PARTS, AttributionDoc, DiagnosisDoc, Document, FamilyDoc, ModelDoc, PartChangeDoc, SensitivityDoc
+from bench.gap.document import CELLS, PARTS, AttributionDoc, DiagnosisDoc, Document, FamilyDoc, ModelDoc, PartChangeDoc
 from bench.report import verdict, words
+from bench.report.clean import visible
+from bench.report.sections import across
+from bench.report.sections.model import tables as model_tables
+from bench.report.tables import Section, Table
 
-_SPECIAL = str.maketrans({c: f"\\{c}" for c in "\\`*_{}[]<>#|!~"} | {"\n": " ", "\r": " "})
+_SPECIAL = str.maketrans({c: f"\\{c}" for c in "\\`*_{}[]<>#|!~&"})
+_CALLS = re.compile(r"(@(?=[\w-])|\\#(?=\d)|\b(?:https?|ftp|mailto|www)(?=[:.]))", re.IGNORECASE)
+"""What a code host reads as a mention, a number of an issue or a link; a space without width after it prevents that."""
 
 
 def render(document: Document) -> str:
@@ -28,15 +35,19 @@ def render(document: Document) -> str:
     ]
     for model in document["models"]:
         lines += [f"## {text(words.label(model))}", "", *_part(model), *_diagnosis(model), *_families(model), *_more(model)]
-    lines += [*_comparisons(document), *_captioners(document), *_multimodal(document)]
-    if "sensitivity" in document:
-        lines += _sensitivity(document["sensitivity"])
+    lines += _comparisons(document)
+    for part in across.sections(document):
+        lines += section(part)
     return "\n".join(lines).rstrip() + "\n"
 
 
 def text(value: str) -> str:
-    """`value` with everything escaped that Markdown or HTML could take for markup."""
-    return value.translate(_SPECIAL)
+    """`value` with everything neutralised that Markdown, HTML or the place it is shown in could take for a command.
+
+    Control characters, markup of Markdown and HTML, names after @ and numbers after # (which code hosts turn into mentions), and
+    addresses that would become links.
+    """
+    return _CALLS.sub(r"\1&#8203;", visible(value).translate(_SPECIAL))
 
 
 def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
@@ -128,15 +139,11 @@ def _families(model: ModelDoc) -> list[str]:
 
 
 def _more(model: ModelDoc) -> list[str]:
-    """What not every model has: levels, splits, the caption split, readback, replicates, letters."""
-    return [
-        *_compact("level", model["levels"]),
-        *_compact("split", model["splits"]),
-        *_caption_loss(model),
-        *_readback(model),
-        *_replicates(model),
-        *_letters(model),
-    ]
+    """What not every model has: levels, splits, and what stands in `bench.report.sections.model`."""
+    lines = [*_compact("level", model["levels"]), *_compact("split", model["splits"])]
+    for part in model_tables(model):
+        lines += tables(part)
+    return lines
 
 
 def _compact(what: str, parts: Mapping[str, FamilyDoc]) -> list[str]:
@@ -154,62 +161,6 @@ def _compact(what: str, parts: Mapping[str, FamilyDoc]) -> list[str]:
         for name, doc in parts.items()
     ]
     return [f"By {what}:", "", *table([what, *modes, "oracle-image (95% CI)", *PARTS], rows)]
-
-
-def _caption_loss(model: ModelDoc) -> list[str]:
-    loss = model.get("caption_loss")
-    if not loss or model["diagnosis"]["using"] is not None:  # with its own captions, the diagnosis says it
-        return []
-    rows = [
-        ["description - image", words.gap(loss["total"])],
-        ["of it, lost by the captioner (description - caption)", words.gap(loss["lost_by_captioner"])],
-        ["of it, said in the caption and not used from the image (caption - image)", words.gap(loss["said_not_used"])],
-    ]
-    head = f"What the caption keeps, on the {loss['total']['n']} puzzles with all three modes:"
-    return [head, "", *table(["loss", "points (95% CI)"], rows)]
-
-
-def _readback(model: ModelDoc) -> list[str]:
-    doc = model.get("readback")
-    if not doc:
-        return []
-    rows = [
-        ["whole state", words.rate(doc["whole_state"])],
-        ["right answer from the state", words.rate(doc["answer"])],
-        ["recall of facts", words.rate(doc["recall"])],
-        ["precision of facts", words.rate(doc["precision"])],
-        *([f"recall in {text(family)}", words.rate(rate)] for family, rate in doc["families"].items() if len(doc["families"]) > 1),
-    ]
-    agrees = (
-        f"Perception in use is not how much is seen: {doc['suspect']}." if doc["suspect"] else "It does not contradict perception in use."
-    )
-    head = f"What readback states of the picture ({doc['n']} replies on {doc['puzzles']} puzzles). {agrees}"
-    return [head, "", *table(["readback", "percent (95% CI)"], rows)]
-
-
-def _replicates(model: ModelDoc) -> list[str]:
-    several = {name: mode["pass_at_k"] for name, mode in model["modes"].items() if "pass_at_k" in mode}
-    if not several:
-        return []
-    most = max(len(rates) for rates in several.values())
-    ks = sorted({k for k in (1, 2, 3, 4, 5, 8, 10, 16, 25, 32, 64, most) if k <= most})
-    rows = [
-        [name, *(words.percent(rates.get(str(k))) for k in ks), words.percent(model["modes"][name].get("consistency"))]
-        for name, rates in several.items()
-    ]
-    return ["Replicates, in percent:", "", *table(["mode", *(f"pass@{k}" for k in ks), "consistency"], rows)]
-
-
-def _letters(model: ModelDoc) -> list[str]:
-    biased = {mode: doc for mode, doc in model["letters"].items() if doc["biased"]}
-    if not biased:
-        return []
-    letters = list(dict.fromkeys(letter for doc in biased.values() for letter in doc["chosen"]))
-    rows = [
-        [mode, *(words.percent(doc["chosen"].get(letter, 0) / doc["n"]) for letter in letters), ", ".join(doc["biased"])]
-        for mode, doc in biased.items()
-    ]
-    return ["How often each letter was chosen, in percent, where one is favoured:", "", *table(["mode", *letters, "favoured"], rows)]
 
 
 def _comparisons(document: Document) -> list[str]:
@@ -244,56 +195,18 @@ def _changed(part: PartChangeDoc) -> str:
     return words.change(part) if part["delta"] is None else f"{words.change(part)} ({words.p_value(part.get('p_holm'))})"
 
 
-def _multimodal(document: Document) -> list[str]:
-    rows = [
-        [
-            text(doc["model"]),
-            words.gap(doc["gain"]),
-            text(doc["base"] or "-"),
-            words.points(doc["leakage"]),
-            words.change(doc["difference"]) if "difference" in doc else "-",
-        ]
-        for doc in document.get("multimodal", [])
-    ]
-    if not rows:
-        return []
-    head = "Gain is image - blind; leakage is max(0, blind - the text-only base), where a base is named (MMStar, arXiv 2403.20330)."
-    return ["## What is owed to the picture", "", head, "", *table(["model", "gain", "text-only base", "leakage", "blind - base"], rows)]
+def section(part: Section, level: int = 2) -> list[str]:
+    """A section of tables, with everything from elsewhere escaped."""
+    lines = [f"{'#' * level} {text(part.title)}", ""]
+    lines += [text(part.says), ""] if part.says else []
+    for one in part.tables:
+        lines += tables(one, level + 1)
+    lines += [*(f"- {text(remark)}" for remark in part.remarks), ""] if part.remarks else []
+    return lines
 
 
-def _captioners(document: Document) -> list[str]:
-    cells = document.get("captioners", [])
-    if not cells:
-        return []
-    names = list(dict.fromkeys(cell["captioner"] for cell in cells))
-    found = {(cell["captioner"], cell["model"]): f"{words.accuracy(cell['caption'])}, {words.gap(cell['gap'])}" for cell in cells}
-    models = list(dict.fromkeys(cell["model"] for cell in cells))
-    rows = [[text(name), *(text(found.get((name, model), "-")) for model in models)] for name in names]
-    head = (
-        "Accuracy of each solver (columns) with the captions of each captioner (rows), and the gap to the image in points. One column "
-        "ranks captioners by what one solver makes of their words; the exact solver's ranks their seeing alone."
-    )
-    return ["## Captioners", "", head, "", *table(["captioner", *map(text, models)], rows)]
-
-
-def _sensitivity(doc: SensitivityDoc) -> list[str]:
-    modes = list(dict.fromkeys(mode for readings in doc["models"].values() for mode in readings["normal"]["accuracy"]))
-    rows = [
-        [
-            text(name),
-            reading,
-            *(words.percent(one["accuracy"].get(mode)) for mode in modes),
-            words.points(one["oracle_image"]),
-            str(one["changed"]),
-        ]
-        for name, readings in doc["models"].items()
-        for reading, one in readings.items()
-    ]
-    return [
-        "## Reading of answers",
-        "",
-        f"{text(words.sensitivity(doc))}.",
-        "",
-        *table(["model", "reading", *modes, "oracle-image", "verdicts that differ"], rows),
-        *(f"- {text(flip)}" for flip in doc["flips"]),
-    ]
+def tables(one: Table, level: int = 3) -> list[str]:
+    """A table with its title and what it says."""
+    lines = [f"{'#' * level} {text(one.title)}", ""] if one.title else []
+    lines += [text(one.says), ""] if one.says else []
+    return [*lines, *table([text(name) for name in one.header], ([text(cell) for cell in row] for row in one.rows))]

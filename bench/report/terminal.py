@@ -11,6 +11,7 @@ from rich.table import Table
 
 from bench.gap.document import DiagnosisDoc, Document, ModelDoc
 from bench.report import verdict, words
+from bench.report.sections import published
 
 WIDTH = 100
 
@@ -28,6 +29,7 @@ def print_report(document: Document, console: Console) -> None:
         console.print(_gaps(model, console))
         _print_diagnosis(model, console)
     _print_across(document, console)
+    _print_published(document, console)
     _print_notes(document, console)
     console.print()
     for model in document["models"]:
@@ -73,6 +75,25 @@ def _print_across(document: Document, console: Console) -> None:
     if "sensitivity" in document:
         console.print()
         console.print(words.sensitivity(document["sensitivity"]), highlight=False, markup=False)
+
+
+def _print_published(document: Document, console: Console) -> None:
+    """The paper's table with published rows, where the report answers the paper's question."""
+    found = published.section(document)
+    if found is None:
+        return
+    for one in found.tables:
+        table = _table(found.title, console)
+        table.add_column("model", min_width=16, max_width=22, overflow="fold")
+        table.add_column("shown")
+        for name in one.header[2:]:
+            table.add_column(escape(name.replace(" ", "\n")), justify="right", no_wrap=True)
+        for row in one.rows:
+            table.add_row(*(escape(cell.partition(" [")[0]) for cell in row), end_section=row[1] == one.rows[-1][1])
+        console.print()
+        console.print(table)
+    for remark in found.remarks:
+        console.print(f"  {remark}", highlight=False, markup=False)
 
 
 def _print_notes(document: Document, console: Console) -> None:

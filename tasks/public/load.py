@@ -18,8 +18,10 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import islice
 from pathlib import Path
+from threading import Lock
 from typing import Any, cast
 
 from bench.errors import BadDataError, UserError
@@ -27,10 +29,10 @@ from bench.image import ImageRef
 from bench.puzzle import Puzzle, puzzle_id
 from tasks.family import ReadError
 from tasks.public import puzzlevqa
-from tasks.public.rows import Problem, PublicSet, Row, Source, open_source
+from tasks.public.rows import Problem, PublicSet, Row, Source, file_image, open_source, places
 from tasks.registry import family, same_for
 
-__all__ = ["PUBLIC_SUITES", "Loaded", "Problem", "load_public", "resolve"]
+__all__ = ["PUBLIC_SUITES", "Loaded", "Problem", "load_picture", "load_public", "resolve"]
 
 _ALGO = (
     "board_tile",
@@ -150,6 +152,42 @@ def load_public(
     return Loaded(tuple(puzzles), tuple(problems), captions, tuple(numbers))
 
 
+def load_picture(puzzle: Puzzle, data_dir: Path) -> bytes | None:
+    """The picture of a stored `puzzle` of a public set, read from `data_dir` alone and nothing else with it.
+
+    None where no file there is the very picture that the puzzle's id was made of.
+    """
+    for folder in places(_SETS[puzzle.suite], data_dir):
+        with suppress(BadDataError):
+            data = file_image(puzzle.image.source, folder).data()
+            content = _content(hashlib.sha256(data).hexdigest(), puzzle.question, puzzle.options, puzzle.answer)
+            if puzzle.id.startswith(puzzle_id(puzzle.suite, puzzle.family, content)):  # a copy of a row has a number after it
+                return data
+    with _ONE_AT_A_TIME:
+        found = _table_pictures(puzzle.suite, data_dir).get(puzzle.id)
+    return found.data() if found is not None else None
+
+
+_ONE_AT_A_TIME = Lock()
+"""Reports draw several pictures side by side, and the table behind them is read once."""
+
+
+@lru_cache(maxsize=2)
+def _table_pictures(name: str, data_dir: Path) -> Mapping[str, ImageRef]:
+    """Puzzle id -> picture of a set that is stored as a table; empty where it lies in files of its own."""
+    if any((folder / f"{item}.json").is_file() for folder in places(_SETS[name], data_dir) for item in _SETS[name].families):
+        return {}
+    with suppress(UserError):
+        loaded = load_public(name, data_dir=data_dir, skip_bad=True, check_images=False)
+        return {puzzle.id: puzzle.image for puzzle in loaded.puzzles}
+    return {}
+
+
+def _content(image: str, question: str, options: Sequence[str], answer: str) -> dict[str, Any]:
+    """What the id of a puzzle is made of; `image` is the identity of its picture (`bench.image.ImageInfo`)."""
+    return {"image": image, "question": question, "options": list(options), "answer": answer}
+
+
 def _summary(name: str, problems: Sequence[Problem], good: int) -> str:
     shown = "; ".join(map(str, problems[:_SHOWN]))
     more = f"; and {len(problems) - _SHOWN} more" if len(problems) > _SHOWN else ""
@@ -198,8 +236,7 @@ class _Maker:
         answer = _answer(row, options)
         identity = self._identity(row.image)
         state, description, sufficient = (None, None, False) if self._bare else self._evidence(row, options, answer)
-        content = {"image": identity, "question": question, "options": list(options), "answer": answer}
-        content_id = puzzle_id(self._public.name, row.family, content)
+        content_id = puzzle_id(self._public.name, row.family, _content(identity, question, options, answer))
         self._ids[content_id] += 1
         copy = self._ids[content_id]
         return Puzzle(

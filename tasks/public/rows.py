@@ -114,11 +114,16 @@ def open_source(public: PublicSet, data_dir: Path | None) -> Source:
 
 
 # -- the authors' layout ---------------------------------------------------------------------------------------------------------------
+def places(public: PublicSet, data_dir: Path) -> tuple[Path, ...]:
+    """Where in `data_dir` the files of `public` may lie: the authors' clone, the set's folder in it, or that folder's `data`."""
+    return (data_dir / public.folder / "data", data_dir / public.folder, data_dir / "data", data_dir)
+
+
 def _from_directory(public: PublicSet, data_dir: Path) -> Source:
     if not data_dir.is_dir():
         kind = "is not a directory" if data_dir.exists() else "does not exist"
         raise UserError(f"data directory {data_dir} {kind}: give the authors' clone, its {public.folder} folder or that folder's data")
-    folders = [data_dir / public.folder / "data", data_dir / public.folder, data_dir / "data", data_dir]
+    folders = places(public, data_dir)
     present = [folder for folder in folders if folder.is_dir()]
     for folder in present:
         files = {name: folder / f"{name}.json" for name in public.families if (folder / f"{name}.json").is_file()}
@@ -147,7 +152,7 @@ def _file_rows(path: Path, family: str) -> Iterator[Row | Problem]:
             except BadDataError as error:
                 yield Problem(where, str(error), family=family)
             else:
-                yield _row(family, number, where, fields, partial(_file_image, fields.get("image"), path.parent))
+                yield _row(family, number, where, fields, partial(file_image, fields.get("image"), path.parent))
     except OSError as error:
         yield Problem(path.name, f"cannot be read ({error.strerror or error})", family=family)
         return
@@ -326,7 +331,7 @@ def _cell_image(table: Table, index: int, cell: Any, family: str, folder: Path |
     if stored.get("bytes") is None:
         if folder is None:
             raise BadDataError("image: the row holds no bytes")
-        return _file_image(stored.get("path"), folder)
+        return file_image(stored.get("path"), folder)
     name = PurePosixPath(str(stored.get("path") or f"row {index + 1}").replace("\\", "/")).name
     return ImageRef(f"{family}/{name}", partial(_cell_bytes, table, index))
 
@@ -335,7 +340,7 @@ def _cell_bytes(table: Table, index: int) -> bytes:
     return table[index]["image"]["bytes"]
 
 
-def _file_image(relative: Any, folder: Path) -> ImageRef:
+def file_image(relative: Any, folder: Path) -> ImageRef:
     """A reference to the image at `relative` in `folder`.
 
     Raises:

@@ -13,7 +13,8 @@ from bench.gap.audit import AuditDoc, audit_section, slot_kind, stored_puzzles
 from bench.gap.frame import load_frame
 from bench.mode import Mode
 from bench.models.base import Purpose, Reply, Request
-from bench.report.sections.audit import markdown
+from bench.report import markdown
+from bench.report.sections import audit
 from bench.runner.session import run_session
 from tasks.suites import Suite, SuiteSpec, load_suite
 from tests.runner.scripted import Scripted, answer, plan_of
@@ -54,7 +55,7 @@ def test_leaks_are_found_and_the_gap_falls_without_them(tmp_path: Path) -> None:
     assert gap["gap_without"] == 0
     stored = {json.loads(line)["key"] for line in (tmp_path / "run" / "captions.jsonl").read_text().splitlines()}
     assert {leak["caption_key"] for leak in found["leaks"]} <= stored
-    assert "without those puzzles" in "\n".join(markdown(found))
+    assert "without those puzzles" in "\n".join(markdown.section(audit.section(found)))
 
 
 def test_lost_facts_are_counted_by_kind(tmp_path: Path) -> None:
@@ -90,7 +91,7 @@ def test_perfect_captions_lose_nothing(tmp_path: Path) -> None:
     assert doc["slots"] == []
     assert found["leaks"] == []
     assert found["insufficient"] == {}
-    text = "\n".join(markdown(found))
+    text = "\n".join(markdown.section(audit.section(found)))
     assert "No caption gives the answer away" in text
     assert "proved sufficient" in text
 
@@ -128,4 +129,4 @@ def test_insufficient_descriptions_are_counted(tmp_path: Path) -> None:
     found = audit_section([tmp_path / "run"], load_frame([tmp_path / "run"]), seed=1)
     assert found is not None
     assert found["insufficient"] == {"rotting_kiwi": 1}
-    assert "do not suffice" in "\n".join(markdown(found))
+    assert "do not suffice" in "\n".join(markdown.section(audit.section(found)))

@@ -14,7 +14,9 @@ from bench.cli import build_parser
 from bench.commands.options import run_config
 from bench.gap.doses import DoseDoc, dose_section
 from bench.gap.frame import load_frame
-from bench.report.sections.dose import figure, markdown, write_figures
+from bench.report import markdown
+from bench.report.paper.dose_figures import figure, write
+from bench.report.sections import dose
 from bench.runner.plan import make_plan
 from bench.runner.session import run_session
 
@@ -68,13 +70,13 @@ def test_without_oracle_there_is_no_perception_and_without_doses_no_section(fram
 
 def test_it_is_written_as_markdown_and_drawn(frame: pd.DataFrame, tmp_path: Path) -> None:
     section = section_of(frame)
-    text = "\n".join(markdown(section))
+    text = "\n".join(markdown.section(dose.section(section)))
     assert "| clear |" in text
     assert "| 0.25 |" in text
-    paths = write_figures(section, tmp_path)
-    assert [path.name for path in paths] == ["dose-1-scale.png", "dose-1-scale.svg"]
-    image = Image.open(io.BytesIO(paths[0].read_bytes()))
+    paths = write(section, tmp_path)
+    assert [path.name for path in paths] == ["dose-1-scale.pdf", "dose-1-scale.svg", "dose-1-scale.png"]
+    image = Image.open(io.BytesIO(paths[2].read_bytes()))
     assert image.width > 600
     assert "<svg" in paths[1].read_text()
     titles = [axis.get_title() for axis in figure(section["models"][0], "scale").axes]
-    assert titles == ["all families", "clock", "n_queens"]
+    assert titles == ["all families", "clock", "n queens"]

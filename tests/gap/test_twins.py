@@ -18,7 +18,8 @@ from bench.commands.options import run_config
 from bench.errors import UserError
 from bench.gap.frame import load_frame
 from bench.gap.twins import Bounded, difference, mean, twin_section
-from bench.report.sections.twins import markdown
+from bench.report import markdown
+from bench.report.sections import twins
 from bench.runner.plan import make_plan
 from bench.runner.session import run_session
 from bench.stats.rates import wilson
@@ -92,7 +93,7 @@ def test_equal_suites_differ_by_noise_and_a_leak_is_seen_where_it_is(tmp_path: P
     assert model["families"]["clock"]["modes"]["image"].get("puzzles") == [150, 100]
     each = [model["families"][name]["modes"]["image"]["delta"] for name in ("clock", "maze")]
     assert model["modes"]["image"]["delta"] == pytest.approx(sum(each) / 2, abs=1e-5)
-    assert "against a fresh twin" in "\n".join(markdown(section))
+    assert "against a fresh twin" in "\n".join(markdown.section(twins.section(section)))
 
 
 def test_runs_that_are_no_twins_are_refused(tmp_path: Path) -> None:

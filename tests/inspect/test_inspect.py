@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 from rich.console import Console
 
 pytest.importorskip("inspect_ai", reason="run these tests by .venv-inspect/bin/python")
@@ -25,9 +26,11 @@ from bench.errors import UserError
 from bench.gap.make import gap_document
 from bench.inspect.log import write_inspect_logs
 from bench.inspect.tasks import MODES
-from bench.report.pictures import sources
+from bench.publish import picture as stored_picture
 from bench.runner.plan import make_plan
 from bench.runner.session import run_session
+from bench.store.reader import PUZZLES, read_lines
+from tasks.kit.drawing import encode
 from tests.gap.test_gap import OUTCOMES, write_run
 
 inspect_ai: Any = importlib.import_module("inspect_ai")
@@ -45,11 +48,11 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def pictures(run: Path) -> Callable[[str], tuple[bytes, str] | None]:
-    drawn = sources([run])
+    lines = {line["id"]: line for _, line in read_lines(run / PUZZLES)}
 
     def picture(puzzle: str) -> tuple[bytes, str] | None:
-        data = drawn.picture(puzzle)
-        return (data, "image/png") if data else None
+        drawn = stored_picture(lines[puzzle])
+        return (encode(drawn), "image/png") if isinstance(drawn, Image.Image) else None
 
     return picture
 

@@ -43,6 +43,7 @@ def write_story(
     caption: Text = lambda model, number, mode: f"a caption by {model}",
     replicates: int = 1,
     captioner: str = "self",
+    fmt: str = "mcq",
 ) -> Path:
     """A run in which every model answers every puzzle of `lines` in every mode."""
     folder.mkdir(parents=True)
@@ -60,6 +61,7 @@ def write_story(
                 for replicate in range(replicates):
                     for mode in modes:
                         more: dict[str, Any] = {"key": f"{folder.name}/{model}/{number}/{mode}/{replicate}", "replicate": replicate}
+                        more["format"] = fmt
                         if mode == "caption":
                             more |= {"captioner": captioner, "caption_prompt": "plain", "caption_key": key}
                         said = text(model, number, mode)

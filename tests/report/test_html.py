@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import html
 import io
 import json
 import os
@@ -20,15 +21,20 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from bench import publish
 from bench.gap.document import Document
 from bench.gap.make import gap_document
-from bench.report import pictures as gallery
-from bench.report.html import drilldown
-from bench.report.html.drilldown import CaptionFacts, Sources
+from bench.puzzle import puzzle_line as puzzle_line_of
+from bench.report import verdict
+from bench.report.html import thumbs
+from bench.report.html.drilldown import CELL_CODES
 from bench.report.html.grids import grids
+from bench.report.html.links import link
 from bench.report.html.material import read_material
 from bench.report.html.page import render, write_html
 from bench.report.html.thumbs import MAX_BYTES, SIDE, thumbnail
+from bench.report.sources import CaptionFacts, Sources
+from tasks.kit.drawing import encode
 from tasks.suites import SuiteSpec, load_suite
 from tests.report.pages import MODES, puzzle_line, write_story
 
@@ -86,8 +92,8 @@ def story(tmp_path: Path, n: int = 12, **more: Any) -> tuple[Document, list[Path
 
 def test_the_page_is_the_same_every_time_and_needs_nothing_else(tmp_path: Path) -> None:
     document, folders = story(tmp_path, outcome=pattern)
-    page = render(document, folders, gallery.sources(folders))
-    assert page == render(document, folders, gallery.sources(folders))
+    page = render(document, folders, publish.sources(document))
+    assert page == render(document, folders, publish.sources(document))
     for tag, attributes in Page(page).elements:
         assert tag not in ("iframe", "object", "embed", "base", "form" if "action" in attributes else "iframe")
         for name in ("src", "href"):
@@ -134,7 +140,8 @@ def test_names_with_markup_are_text(tmp_path: Path) -> None:
     name = NASTY.replace("\ud800", "")
     line = {**puzzle_line(1), "family": name, "suite": name, "answer": name, "options": [name, "b"]}
     folder = write_story(tmp_path / "run", [line], models=[name, "other"])
-    text = render(gap_document([folder]), [folder], gallery.sources([folder]))
+    document = gap_document([folder])
+    text = render(document, [folder], publish.sources(document))
     page = Page(text)
     tags = [tag for tag, _ in page.elements]
     assert (tags.count("script"), tags.count("img")) == (4, 0)
@@ -146,17 +153,18 @@ def test_names_with_markup_are_text(tmp_path: Path) -> None:
 def test_half_a_surrogate_pair_in_a_name_can_be_written(tmp_path: Path) -> None:
     document, folders = story(tmp_path, 1)
     document["models"][0]["name"] = "half \ud800"
-    assert "half ?" in render(document, folders)
+    assert "half \ufffd" in render(document, folders)
 
 
-def test_rows_are_the_cells_that_the_document_counts(tmp_path: Path) -> None:
-    document, folders = story(tmp_path, 60, models=["m", "n"], outcome=pattern, replicates=2)
-    rows = Page(render(document, folders)).index["rows"]
+@pytest.mark.parametrize("modes", [(*MODES, "readback"), MODES, ("image", "oracle"), ("image",)])
+def test_rows_are_the_cells_that_the_document_counts(tmp_path: Path, modes: tuple[str, ...]) -> None:
+    document, folders = story(tmp_path, 60, models=["m", "n"], outcome=pattern, replicates=2, modes=modes)
+    index = Page(render(document, folders)).index
+    rows = index["rows"]
     for place, model in enumerate(document["models"]):
         codes = [code for code, owner in zip(rows["a"], rows["m"], strict=True) if owner == place]
-        found = {kind: codes.count(code) for kind, code in zip(("both_right", "seeing", "thinking", "lucky"), "bstl", strict=True)}
-        assert found == model["attribution"]
-        for position, mode in enumerate(MODES):
+        assert {cell: codes.count(code) for cell, code in CELL_CODES.items()} == model["attribution"]
+        for position, mode in enumerate(index["modes"]):
             outcomes = "".join(o[position] for o, owner in zip(rows["o"], rows["m"], strict=True) if owner == place)
             assert outcomes.count("c") == model["modes"][mode]["correct"]
             assert outcomes.count("e") == model["modes"][mode]["error"]
@@ -175,43 +183,52 @@ def test_lost_and_wrong_facts_of_a_caption_are_marked(tmp_path: Path) -> None:
     line = puzzle_line(3)
     hour = int(line["state"]["hour"])
     other = hour % 12 + 1
-    facts = gallery.caption_facts(line, f"Current time: {other}:{int(line['state']['minute']):02d}")
+    facts = publish.caption_facts(line, f"Current time: {other}:{int(line['state']['minute']):02d}")
     assert facts == CaptionFacts(right=1, wrong=(("hour", str(hour), str(other)),), lost=(), recovered=False)
-    nothing = gallery.caption_facts(line, "a nice clock")
+    nothing = publish.caption_facts(line, "a nice clock")
     assert nothing is not None
     assert (nothing.right, [slot for slot, _ in nothing.lost]) == (0, ["hour", "minute"])
-    whole = gallery.caption_facts(line, line["description"])
+    whole = publish.caption_facts(line, line["description"])
     assert whole == CaptionFacts(2, (), (), recovered=True)
-    assert gallery.caption_facts({**line, "state": None}, "x") is None
+    assert publish.caption_facts({**line, "state": None}, "x") is None
     folder = write_story(tmp_path / "run", [line], caption=lambda model, number, mode: "a nice clock")
-    page = render(gap_document([folder]), [folder], gallery.sources([folder]))
+    document = gap_document([folder])
+    page = render(document, [folder], publish.sources(document))
     (caption,) = Page(page).puzzles[0]["rows"][0]["c"]
     assert caption["f"] == [0, [], [list(pair) for pair in nothing.lost], False]
 
 
-def test_generated_pictures_are_drawn_again_exactly(tmp_path: Path) -> None:
-    suite = load_suite(SuiteSpec("mini", n=1))
-    lines = [
-        {
-            **{name: getattr(p, name) for name in p.__dataclass_fields__ if name != "image"},
-            "image": {"source": p.image.source, "drawn": True},
-        }
-        for p in suite.puzzles
-    ]
-    folder = write_story(tmp_path / "run", lines)
-    found = gallery.sources([folder])
-    for puzzle in suite.puzzles:
-        assert found.picture(puzzle.id) == puzzle.image.data(), puzzle.family
-    assert found.picture("no/such/puzzle") is None
+def test_generated_pictures_are_drawn_again_exactly_and_small_where_they_are_shown_small() -> None:
+    for puzzle in load_suite(SuiteSpec("mini", n=1)).puzzles:
+        found = publish.picture(puzzle_line_of(puzzle))
+        assert isinstance(found, Image.Image)
+        assert encode(found) == puzzle.image.data(), puzzle.family
+    (puzzle,) = load_suite(SuiteSpec("algo", n=1), families=["clock"]).puzzles
+    small = publish.picture(puzzle_line_of(puzzle), 100)
+    assert isinstance(small, Image.Image)
+    assert max(small.size) == 100
+    assert publish.picture({"id": "no/such/puzzle"}) is None
+    assert publish.picture({**puzzle_line_of(puzzle), "state": {"hour": "x"}}) is None
 
 
-def test_pictures_of_public_sets_come_from_the_clone(tmp_path: Path, shared_data: Path) -> None:
+def test_pictures_of_public_sets_come_from_the_clone_one_by_one(tmp_path: Path, shared_data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     suite = load_suite(SuiteSpec("algopuzzlevqa"), data_dir=shared_data / "AlgoPuzzleVQA", families=["clock"], limit=1)
     (puzzle,) = suite.puzzles
-    line = {**puzzle_line(1), "id": puzzle.id, "suite": "algopuzzlevqa", "image": {"source": puzzle.image.source, "drawn": False}}
-    folder = write_story(tmp_path / "run", [line])
-    assert gallery.sources([folder]).picture(puzzle.id) is None
-    assert gallery.sources([folder], data_dir=shared_data / "AlgoPuzzleVQA").picture(puzzle.id) == puzzle.image.data()
+    line = puzzle_line_of(puzzle)
+    read: list[str] = []
+    original = Path.read_bytes
+
+    def watched(path: Path) -> bytes:
+        read.append(path.name)
+        return original(path)
+
+    monkeypatch.setattr(Path, "read_bytes", watched)
+    assert publish.picture(line) is None
+    for clone in (shared_data / "AlgoPuzzleVQA", shared_data):
+        assert publish.picture(line, data_dir=clone) == puzzle.image.data()
+    assert set(read) == {Path(puzzle.image.source).name}
+    assert publish.picture({**line, "question": "another"}, data_dir=shared_data) is None, "another puzzle's picture is not shown"
+    assert publish.picture({**line, "image": {"source": "../secret.png", "drawn": False}}, data_dir=shared_data) is None
 
 
 @pytest.mark.parametrize(("mode", "size"), [("RGB", (1200, 700)), ("RGBA", (300, 900)), ("L", (40, 40)), ("P", (84, 84))])
@@ -227,6 +244,21 @@ def test_thumbnails_are_small_whatever_the_picture(mode: str, size: tuple[int, i
         assert small.format == "WEBP"
         assert max(small.size) <= SIDE
         assert abs(small.width / small.height - size[0] / size[1]) < 0.1
+
+
+def test_a_large_jpeg_is_never_decoded_in_full(monkeypatch: pytest.MonkeyPatch) -> None:
+    out = io.BytesIO()
+    Image.linear_gradient("L").resize((3200, 2400)).convert("RGB").save(out, format="JPEG")
+    seen: list[tuple[int, int]] = []
+    flat = thumbs._flat  # pyright: ignore[reportPrivateUsage]
+
+    def watched(image: Image.Image) -> Image.Image:
+        seen.append(image.size)
+        return flat(image)
+
+    monkeypatch.setattr(thumbs, "_flat", watched)
+    assert thumbnail(out.getvalue()) is not None
+    assert max(seen[0]) <= 800
 
 
 def test_no_thumbnail_of_what_is_no_picture() -> None:
@@ -250,9 +282,9 @@ def test_1800_puzzles_in_four_modes_stay_under_30_mb(tmp_path: Path, monkeypatch
     def largest(_: bytes, bound: int) -> str:
         return base64.b64encode(os.urandom(min(bound, MAX_BYTES))).decode()
 
-    monkeypatch.setattr(drilldown, "thumbnail", largest)
+    monkeypatch.setattr(thumbs, "thumbnail", largest)
     document, folders = story(tmp_path, 1800, text=heavy)
-    size = write_html(document, folders, tmp_path / "report.html", Sources(picture=lambda _: b"x"))
+    size = write_html(document, folders, tmp_path / "report.html", Sources(picture=lambda _, __: b"x"))
     print(f"\n1,800 x 4, long replies: {size / 1e6:.1f} MB")
     assert size == (tmp_path / "report.html").stat().st_size < 30_000_000
     page = Page((tmp_path / "report.html").read_text())
@@ -297,7 +329,8 @@ def test_what_is_lacking_is_said(tmp_path: Path) -> None:
     (folders[0] / "puzzles.jsonl").unlink()
     (folders[0] / "captions.jsonl").unlink()
     page = render(document, folders)
-    assert "no verdict" in page
+    assert "has no verdict" in page
+    assert "date not on record" in page
     assert "1 puzzle," in page
     assert Page(page).index["rows"]["o"] == ["e"]
     empty: Document = {**document, "models": []}
@@ -308,13 +341,13 @@ def test_sections_that_the_document_gains_are_shown(tmp_path: Path) -> None:
     document, folders = story(tmp_path, 2)
     more: Any = {
         **document,
-        "audit": {"n": 3, "share": 0.25, "by mode": {"image": {"n": 1}, "oracle": {"n": 2}}},
+        "by_hand": {"n": 3, "share": 0.25, "by mode": {"image": {"n": 1}, "oracle": {"n": 2}}},
         "new_thing": [{"a": NASTY}],
     }
-    more["models"] = [{**model, "readback": {"n": 7}} for model in more["models"]]
+    more["models"] = [{**model, "new_measure": {"n": 7}} for model in more["models"]]
     page = render(more, folders)
-    assert "<summary>Audit</summary>" in page
     assert "<summary>New thing</summary>" in page
+    assert "<summary>By hand</summary>" in page
     assert "m: further measures" in page
     assert "<img" not in page
 
@@ -340,8 +373,47 @@ def test_any_section_makes_regular_tables(value: Any) -> None:
         assert all(len(row) == len(grid.header) for row in grid.rows)
 
 
-def test_no_date_and_no_path_is_in_the_page(tmp_path: Path) -> None:
+def test_no_path_is_in_the_page(tmp_path: Path) -> None:
     document, folders = story(tmp_path, 1)
-    page = render(document, folders)
-    assert str(tmp_path) not in page
-    assert not re.search(r"20\d\d-\d\d-\d\d", page)
+    assert str(tmp_path) not in render(document, folders)
+
+
+def test_the_first_screen_says_how_and_when_it_was_asked(tmp_path: Path) -> None:
+    document, folders = story(tmp_path, 4, modes=(*MODES, "readback"))
+    run = document["runs"][0]
+    run.update(started="2026-11-25T10:00:00+00:00", temperature=0.7, prompts={"solve": "0123456789abcdef"}, model_ids={"m": "m@5f2c"})
+    top = render(document, folders).partition("<main>")[0]
+    for fact in ("2026-11-25", "<b>temperature</b> 0.7", "solve 01234567", "m = m@5f2c", document["suite"]["sha256"][:12]):
+        assert fact in top
+    assert verdict.sentence(document["models"][0]) in html.unescape(top)
+    square = verdict.square(document["models"][0]["diagnosis"])
+    assert square is not None
+    assert all(f">{number}<" in top for number in (*square.own, *square.true))
+    assert all(f"<b>{mode}</b> shows" in top for mode in document["models"][0]["modes"])
+
+
+def test_what_changed_between_models_is_open_and_families_keep_one_order(tmp_path: Path) -> None:
+    lines = [puzzle_line(number, name=name) for name in ("n_queens", "clock", "maze") for number in range(6)]
+    folder = write_story(tmp_path / "run", lines, models=["m", "n"], outcome=pattern)
+    page = render(gap_document([folder]), [folder])
+    changed = page[page.index('<section id="changes"') : page.index('<section id="diagnosis"')]
+    assert "<details" not in changed
+    assert "n against m" in changed
+    families = page[page.index('<section id="families"') : page.index('<section id="captions"')]
+    order = re.findall(r'<th scope="row">(\w+)', families)
+    names = [name for name in order if name in ("clock", "maze", "n_queens")]
+    assert names == ["clock", "maze", "n_queens"] * 2
+    assert len(re.findall(r"<small>\[[\d., ]+\] n \d+</small>", families)) >= 2 * 3 * 4
+
+
+def test_control_characters_of_a_name_do_not_reach_the_page(tmp_path: Path) -> None:
+    folder = write_story(tmp_path / "run", [puzzle_line(1)], models=["a\x1b[31m\x07\u202eb\x9b"])
+    page = render(gap_document([folder]), [folder])
+    assert not set(page) & {"\x1b", "\x07", "\u202e", "\x9b"}
+
+
+def test_a_link_names_what_it_asks_for() -> None:
+    assert link(puzzle="algo/clock/3f", of="a&b=c") == "#?puzzle=algo/clock/3f&of=a%26b=c"
+    assert link(model=None, cell="own_words") == "#?cell=own_words"
+    with pytest.raises(ValueError, match="colour"):
+        link(colour="red")

@@ -13,11 +13,12 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
+from bench import publish
 from bench.gap.document import Document
 from bench.gap.make import gap_document
-from bench.report import pictures as gallery
-from bench.report.html.drilldown import Sources
+from bench.report.html.links import link
 from bench.report.html.page import write_html
+from bench.report.sources import CaptionFacts, Sources
 from tests.report.pages import MODES, puzzle_line, write_story
 
 CHROMIUM = shutil.which("chromium")
@@ -65,14 +66,14 @@ def browser() -> Iterator[Browser]:
         chromium.close()
 
 
-def opened(browser: Browser, path: Path, *, width: int = 1280, dark: bool = False) -> Sheet:
+def opened(browser: Browser, path: Path, *, width: int = 1280, dark: bool = False, fragment: str = "") -> Sheet:
     context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme="dark" if dark else "light")
     sheet = Sheet(context.new_page())
     sheet.page.on("console", lambda message: sheet.trouble.append(message.text))
     sheet.page.on("pageerror", lambda error: sheet.trouble.append(str(error)))
     sheet.page.on("dialog", lambda dialog: sheet.trouble.append(dialog.message))
     sheet.page.on("request", lambda request: sheet.trouble.append(request.url) if not request.url.startswith(("file:", "data:")) else None)
-    sheet.page.goto(path.as_uri())
+    sheet.page.goto(path.as_uri() + (f"#{fragment}" if fragment else ""))
     sheet.page.wait_for_selector("#detail h3")
     return sheet
 
@@ -98,7 +99,7 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Report:
         caption=lambda model, number, mode: lines[number]["description"] if number % 3 else "nothing to see",
     )  # fmt: skip
     document = gap_document([run])
-    write_html(document, [run], folder / "report.html", gallery.sources([run]))
+    write_html(document, [run], folder / "report.html", publish.sources(document))
     return Report(folder / "report.html", document)
 
 
@@ -107,9 +108,9 @@ def test_filters_show_exactly_what_they_say(browser: Browser, report: Report) ->
     page, models = sheet.page, report.document["models"]
     assert sheet.count() == 120
     page.select_option("#f-model", label="beta")
-    assert sheet.count() == 60
-    page.select_option("#f-attribution", label="seeing")
-    assert sheet.count() == models[1]["attribution"]["seeing"]
+    sheet.leaves(60)
+    page.select_option("#f-cell", label="right with its own words")
+    sheet.leaves(models[1]["attribution"]["own_words"])
     page.click("button[type=reset]")
     sheet.leaves(120)
     page.select_option("#f-model", label="alpha")
@@ -117,9 +118,9 @@ def test_filters_show_exactly_what_they_say(browser: Browser, report: Report) ->
     page.select_option("#f-mode", label="caption")
     page.select_option("#f-outcome", label="wrong")
     caption = models[0]["families"]["clock"]["modes"]["caption"]
-    assert sheet.count() == caption["wrong"]
+    sheet.leaves(caption["wrong"])
     page.select_option("#f-outcome", label="not correct")
-    assert sheet.count() == caption["n"] - caption["correct"]
+    sheet.leaves(caption["n"] - caption["correct"])
     assert sheet.trouble == []
 
 
@@ -194,9 +195,65 @@ def test_everything_can_be_done_by_keyboard(browser: Browser, report: Report) ->
 
 def test_numbers_in_the_tables_lead_to_their_puzzles(browser: Browser, report: Report) -> None:
     sheet = opened(browser, report.path)
-    sheet.page.locator("#attribution a[data-model='1'][data-attribution=s]").click()
-    sheet.leaves(report.document["models"][1]["attribution"]["seeing"])
-    assert sheet.page.input_value("#f-model") == "1"
+    sheet.page.locator(f"#cells a[href='{link(model='beta', cell='own_words')}']").click()
+    sheet.leaves(report.document["models"][1]["attribution"]["own_words"])
+    assert sheet.page.input_value("#f-model") == "beta"
+    sheet.page.locator(f"#families a[href='{link(model='alpha', family='clock', mode='caption')}']").click()
+    sheet.leaves(report.document["models"][0]["families"]["clock"]["modes"]["caption"]["n"])
+    assert sheet.page.input_value("#f-cell") == ""
+    assert sheet.trouble == []
+
+
+def test_a_filter_opens_its_first_puzzle_and_keeps_one_that_fits(browser: Browser, report: Report) -> None:
+    sheet = opened(browser, report.path)
+    page = sheet.page
+    expect(page.locator("#detail")).to_have_attribute("data-row", "0")
+    page.select_option("#f-family", label="n_queens")
+    expect(page.locator("#detail h3")).to_contain_text("n_queens")
+    first = page.locator("#detail").get_attribute("data-row")
+    expect(page.locator("[aria-selected=true]")).to_have_attribute("aria-posinset", "1")
+    page.select_option("#f-family", label="all families")
+    sheet.leaves(120)
+    expect(page.locator("#detail")).to_have_attribute("data-row", str(first))
+    page.fill("#f-text", "no such words anywhere")
+    expect(page.locator("#detail")).to_have_text("No puzzle fits these filters.")
+    page.click("button[type=reset]")
+    expect(page.locator("#detail")).to_have_attribute("data-row", "0")
+    assert sheet.trouble == []
+
+
+def test_every_puzzle_and_every_filter_has_a_link(browser: Browser, report: Report) -> None:
+    sheet = opened(browser, report.path)
+    page = sheet.page
+    page.select_option("#f-family", label="clock")
+    page.select_option("#f-outcome", label="wrong")
+    page.focus("#list")
+    page.keyboard.press("j")
+    page.keyboard.press("Enter")
+    expect(page.locator("#detail")).to_be_focused()
+    shown, row, kept = page.locator("#count").inner_text(), page.locator("#detail").get_attribute("data-row"), page.url
+    assert "puzzle=mini/clock/" in kept
+    assert kept.endswith(page.locator("#here").get_attribute("href") or "-")
+    again = opened(browser, report.path, fragment=kept.partition("#")[2])
+    expect(again.page.locator("#count")).to_have_text(shown)
+    expect(again.page.locator("#detail")).to_have_attribute("data-row", str(row))
+    expect(again.page.locator("#puzzles h2")).to_be_in_viewport()
+    puzzle = puzzle_line(3)["id"]
+    single = opened(browser, report.path, fragment=link(puzzle=puzzle, of="beta")[1:])
+    assert puzzle in single.detail()
+    assert "needle3x from beta" in single.detail()
+    assert single.count() == 120
+    nowhere = opened(browser, report.path, fragment="?puzzle=no/such&family=none&mode=%00")
+    assert nowhere.count() == 120
+    assert sheet.trouble == again.trouble == single.trouble == nowhere.trouble == []
+
+
+def test_an_open_question_shows_no_letters(browser: Browser, tmp_path: Path) -> None:
+    run = write_story(tmp_path / "run", [puzzle_line(1)], fmt="open")
+    write_html(gap_document([run]), [run], tmp_path / "report.html")
+    sheet = opened(browser, tmp_path / "report.html")
+    assert "these options were not shown" in sheet.detail()
+    assert not re.search(r"\b[A-D]\. ", sheet.detail())
 
 
 def test_dark_and_light(browser: Browser, report: Report) -> None:
@@ -211,7 +268,7 @@ def test_dark_and_light(browser: Browser, report: Report) -> None:
     assert light.trouble == dark.trouble == []
 
 
-@pytest.mark.parametrize("width", [400, 800, 1600])
+@pytest.mark.parametrize("width", [360, 420, 800, 1600])
 def test_no_sideways_scrolling(browser: Browser, report: Report, width: int) -> None:
     sheet = opened(browser, report.path, width=width)
     assert sheet.page.evaluate("document.documentElement.scrollWidth") <= width
@@ -241,7 +298,7 @@ def hostile(tmp_path_factory: pytest.TempPathFactory) -> Path:
         folder / "run", lines, models=[NAME, ATTACKS[3]],
         text=lambda model, number, mode: ATTACKS[number], caption=lambda model, number, mode: everything,
     )  # fmt: skip
-    facts = gallery.CaptionFacts(1, ((NAME, ATTACKS[0], ATTACKS[1]),), ((ATTACKS[3], NAME),), recovered=False)
+    facts = CaptionFacts(1, ((NAME, ATTACKS[0], ATTACKS[1]),), ((ATTACKS[3], NAME),), recovered=False)
     write_html(gap_document([run]), [run], folder / "report.html", Sources(facts=lambda line, text: facts))
     return folder / "report.html"
 
@@ -296,8 +353,8 @@ def test_1800_puzzles_in_four_modes_open_quickly(browser: Browser, tmp_path: Pat
         tmp_path / "run", [puzzle_line(number) for number in range(1800)], outcome=outcome,
         text=lambda model, number, mode: f"only{number}x {mode} {texts[number % 50]}",
     )  # fmt: skip
-    picture = gallery.sources([run]).picture(puzzle_line(1)["id"])
-    size = write_html(gap_document([run]), [run], tmp_path / "report.html", Sources(picture=lambda puzzle: picture))
+    picture = publish.picture(puzzle_line(1), 224)
+    size = write_html(gap_document([run]), [run], tmp_path / "report.html", Sources(picture=lambda line, side: picture))
     start = time.perf_counter()
     sheet = opened(browser, tmp_path / "report.html")
     seconds = time.perf_counter() - start

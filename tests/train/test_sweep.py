@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from pathlib import Path
 
 import pytest
@@ -11,11 +10,13 @@ from rich.console import Console
 
 from bench.cli import main
 from bench.config import RunConfig
+from bench.report.paper.tex import alone
 from bench.runner.plan import make_plan
 from bench.runner.session import run_session
 from bench.train.recipe import Recipe, load_recipe
 from bench.train.sweep.tables import BASE, Checkpoint, SweepDoc, accuracy_rows, diagnosis_rows, facts_rows, latex, markdown, sweep_document
 from tests.conftest import ROOT
+from tests.report.test_paper import compile_tex
 from tests.train import recipes
 
 BASE_MODEL = ROOT / "results" / "checkpoints" / "tiny-base"
@@ -90,9 +91,18 @@ def test_rendered_tables_hold_the_numbers(document: SweepDoc) -> None:
         assert "| " + " | ".join(row) + " |" in text
     assert "vanilla, seed 1: for 50 steps all were equal" in text
     assert "13.2" in text  # published beside ours
-    tex = latex(document)
-    assert tex.count("\\toprule") == 3
-    assert len(re.findall(r"(?<!\\)&", tex)) == sum(len(row) - 1 for rows in tables for row in (rows[0], *rows))  # headers too
+    made = latex(document)
+    assert made.count(r"\label{tab:sightgap-sweep-") == 3
+    for row in accuracy_rows(document):
+        assert f"{row[1]} " in made or f"{row[1]} &" in made
+
+
+def test_the_tables_fit_a_page(document: SweepDoc, tmp_path: Path) -> None:
+    path = tmp_path / "sweep.tex"
+    path.write_text(alone(latex(document)))
+    log = compile_tex(path)
+    assert "Overfull" not in log
+    assert "too large" not in log
 
 
 def test_a_sweep_from_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

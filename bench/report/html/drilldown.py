@@ -12,15 +12,17 @@ import base64
 import json
 import zlib
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from bench.gap.document import Document
+from bench.gap.document import CELLS, Document
 from bench.mode import Mode
+from bench.outcome import Format, Outcome
 from bench.report import words
-from bench.report.html.material import Line, Material, captioner_label, mode_label
-from bench.report.html.thumbs import thumbnail
+from bench.report.html.material import Material, captioner_label, mode_label
+from bench.report.html.thumbs import thumbnails
+from bench.report.sources import CaptionFacts, Line, Sources
 
 CHUNK_PUZZLES = 40
 CHUNK_CHARS = 600_000
@@ -30,40 +32,11 @@ MAX_THUMB_BYTES = 13_000_000
 
 _TEXT_LIMITS = (None, 32_000, 16_000, 8_000, 4_000, 2_000, 1_000, 500, 200)
 _CODES: dict[str, str] = dict(zip(words.OUTCOMES, "cwurtfe", strict=True))
-_ATTRIBUTION = {(True, True): "b", (False, True): "s", (False, False): "t", (True, False): "l"}
+CELL_CODES: dict[str, str] = dict(zip(CELLS, "iwdsn", strict=True))
+"""Cell of the attribution -> the letter that stands for it in the index."""
+_RIGHT = (("on_image", Mode.IMAGE), ("own_words", Mode.CAPTION), ("true_description", Mode.ORACLE), ("solved", Mode.READBACK))
+"""The cells in the order in which they are asked for, with the arm that is right in each (`bench.gap.document.AttributionDoc`)."""
 _NONE = "."
-
-
-@dataclass(frozen=True, slots=True)
-class CaptionFacts:
-    """How a caption compares with what the picture shows.
-
-    Attributes:
-        right: number of facts stated as they are.
-        wrong: (slot, what the picture shows, what the caption says); the second is "" for a slot that the picture does not have.
-        lost: (slot, what the picture shows) of facts not stated.
-        recovered: whether the caption reads back as the whole picture.
-    """
-
-    right: int
-    wrong: tuple[tuple[str, str, str], ...]
-    lost: tuple[tuple[str, str], ...]
-    recovered: bool
-
-
-@dataclass(frozen=True)
-class Sources:
-    """What only the layers above a report can tell; each answers None where it does not know.
-
-    Attributes:
-        picture: puzzle id -> encoded image.
-        facts: (line of `puzzles.jsonl`, caption) -> comparison.
-        cost: (model, tokens in, tokens out) -> USD.
-    """
-
-    picture: Callable[[str], bytes | None] = lambda _: None
-    facts: Callable[[Line, str], CaptionFacts | None] = lambda _, __: None
-    cost: Callable[[str, int, int], float | None] = lambda _, __, ___: None
 
 
 @dataclass
@@ -91,7 +64,7 @@ class Drilldown:
 
     Attributes:
         index: plain JSON data: modes, families, models, puzzles [id, family, level, gold, chunk, place in it], rows as columns
-            (p puzzle, m model, r replicate, o one outcome letter per mode, a attribution letter).
+            (p puzzle, m model, r replicate, o one outcome letter per mode, a the letter of its cell); whether options were shown.
         chunks: base64 of deflated JSON, a list of puzzles with their rows.
         thumbs: for each chunk a list of thumbnails (base64 of WebP or None).
         fidelity: model index -> family -> facts of its captions.
@@ -122,10 +95,11 @@ def build(document: Document, material: Material, sources: Sources) -> Drilldown
     groups = list(_groups(material, rows))
     chunks, limit = _fitting_chunks(material, groups, rows, modes, compared)
     room = MAX_THUMB_BYTES * 3 // 4 // max(1, len(material.puzzles))  # base64 writes three bytes as four characters
+    thumbs = thumbnails(list(material.puzzles), lambda puzzle, side: sources.picture(material.puzzles[puzzle], side), room)
     made = Drilldown(
         _index(document, material, groups, rows, modes),
         chunks,
-        [[_thumb(sources.picture(puzzle), room) for puzzle in group] for group in groups],
+        [[thumbs[puzzle] for puzzle in group] for group in groups],
         _fidelity(material, rows, compared),
     )
     if len(material.puzzles) < material.total:
@@ -160,13 +134,17 @@ def _rows(document: Document, material: Material, puzzle: str) -> Iterator[_Row]
         yield _Row(model, replicate, trials)
 
 
-def _attribution(trials: Mapping[str, Line]) -> str:
-    """The attribution letter of a cell; "." without a counted outcome of image and oracle, or where the description may not be used."""
-    pair = [trials.get(mode.value) for mode in (Mode.IMAGE, Mode.ORACLE)]
-    outcomes = [line["verdict"]["outcome"] for line in pair if line and line.get("sufficient", True)]
-    if len(outcomes) < 2 or {"error", "caption_failed"} & set(outcomes):
+def _cell(trials: Mapping[str, Line], arms: Collection[str]) -> str:
+    """The letter of a trial's cell; "." where an arm has no counted outcome, or the description may not be used."""
+    found = {mode: trials.get(mode.value) for mode in (*(mode for _, mode in _RIGHT), Mode.BLIND) if mode.value in arms}
+    right: dict[Mode, bool] = {}
+    for mode, line in found.items():
+        if line is None or not line.get("sufficient", True) or not Outcome(line["verdict"]["outcome"]).counted:
+            return _NONE
+        right[mode] = line["verdict"]["outcome"] == Outcome.CORRECT.value
+    if not right:
         return _NONE
-    return _ATTRIBUTION[outcomes[0] == "correct", outcomes[1] == "correct"]
+    return CELL_CODES[next((cell for cell, mode in _RIGHT if right.get(mode)), "neither")]
 
 
 def _index(
@@ -180,11 +158,13 @@ def _index(
             line = material.puzzles[puzzle]
             for row in rows[puzzle]:
                 codes = "".join(_CODES[row.trials[mode]["verdict"]["outcome"]] if mode in row.trials else _NONE for mode in modes)
-                for name, value in zip("pmroa", (len(puzzles), row.model, row.replicate, codes, _attribution(row.trials)), strict=True):
+                cell = _cell(row.trials, document["models"][row.model]["diagnosis"]["arms"])
+                for name, value in zip("pmroa", (len(puzzles), row.model, row.replicate, codes, cell), strict=True):
                     columns[name].append(value)
             puzzles.append([puzzle, families.index(str(line["family"])), line.get("level"), line.get("answer"), chunk, place])
     labels = [words.label(model) for model in document["models"]]
-    return {"modes": list(modes), "families": families, "models": labels, "puzzles": puzzles, "rows": columns}
+    listed = document["format"] == Format.MCQ.value
+    return {"modes": list(modes), "families": families, "models": labels, "puzzles": puzzles, "rows": columns, "listed": listed}
 
 
 # -- captions ----------------------------------------------------------------------------------------------------------------------------
@@ -319,7 +299,3 @@ class _Packer:
 def _error(line: Line) -> str | None:
     error: Line | None = line.get("error")
     return f"{error.get('kind', 'error')}: {error.get('message', '')}" if error else None
-
-
-def _thumb(data: bytes | None, max_bytes: int) -> str | None:
-    return thumbnail(data, max_bytes) if data is not None else None

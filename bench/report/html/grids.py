@@ -7,43 +7,34 @@ not known is written out plainly, so that a section added to the document appear
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, cast
 
 from bench.report import words
+from bench.report.tables import Table
 
 
-@dataclass(frozen=True)
-class Grid:
-    """A table of text: caption, header and rows, all of one length; the first column names the row."""
-
-    caption: str
-    header: Sequence[str]
-    rows: Sequence[Sequence[str]]
-
-
-def grids(caption: str, value: Any) -> Iterator[Grid]:
+def grids(caption: str, value: Any) -> Iterator[Table]:
     """`value`, plain JSON data, as tables; nothing for an empty one."""
     if isinstance(value, Mapping):
         yield from _mapping(caption, cast(Mapping[str, Any], value))
     elif _is_table(value):
         entries = cast(Sequence[Mapping[str, Any]], value)
         header = list(dict.fromkeys(key for entry in entries for key in entry))
-        yield Grid(caption, [title(key) for key in header], [[cell(entry.get(key)) for key in header] for entry in entries])
+        yield Table([title(key) for key in header], [[cell(entry.get(key)) for key in header] for entry in entries], caption)
     elif value not in (None, "", []):
-        yield Grid(caption, ["", "value"], [["", cell(value)]])
+        yield Table(["", "value"], [["", cell(value)]], caption)
 
 
-def _mapping(caption: str, value: Mapping[str, Any]) -> Iterator[Grid]:
+def _mapping(caption: str, value: Mapping[str, Any]) -> Iterator[Table]:
     """Plain values in one table, parts in another with a row each; a part of parts and a list get tables of their own."""
     deep = {key: part for key, part in value.items() if _is_table(part) or (_is_nested(part) and all(map(_is_nested, part.values())))}
     rows = {key: dict(_leaves(part)) for key, part in value.items() if _is_nested(part) and key not in deep}
     plain = [[title(key), cell(part)] for key, part in value.items() if key not in deep and key not in rows]
     if plain:
-        yield Grid(caption, ["", "value"], plain)
+        yield Table(["", "value"], plain, caption)
     if rows:
         header = list(dict.fromkeys(name for part in rows.values() for name in part))
-        yield Grid(caption, ["", *header], [[title(key), *(part.get(name, "-") for name in header)] for key, part in rows.items()])
+        yield Table(["", *header], [[title(key), *(part.get(name, "-") for name in header)] for key, part in rows.items()], caption)
     for key, part in deep.items():
         yield from grids(f"{caption}: {title(key)}" if caption else title(key), part)
 

@@ -1,7 +1,8 @@
 """What the run directories hold beside the numbers: trials, captions and puzzles, read for the drill-down of a report.
 
-Two passes. The first counts, so that a comparison too large for one page is cut to an even share of each family before any text is kept;
-the second keeps the text of the puzzles that stay. Old or partial records are tolerated: what a line lacks is shown as missing.
+Two passes over the trials. The first counts, so that a comparison too large for one page is cut to an even share of each family before any
+text is kept; the second keeps the text of the puzzles that stay. Old or partial records are tolerated: what a line lacks is shown as
+missing.
 """
 
 from __future__ import annotations
@@ -12,14 +13,12 @@ from dataclasses import dataclass, field
 from itertools import zip_longest
 from pathlib import Path
 from statistics import median, quantiles
-from typing import Any
 
-from bench.store.reader import CAPTIONS, PUZZLES, TRIALS, read_lines
+from bench.report.sources import Line
+from bench.store.run import Run, open_run
 
 MAX_TRIALS = 40_000
 """Trials whose text one page can hold: five models on 1,800 puzzles in four modes."""
-
-Line = Mapping[str, Any]
 
 
 @dataclass
@@ -92,27 +91,28 @@ def read_material(folders: Sequence[Path], *, max_trials: int = MAX_TRIALS) -> M
     """Everything that the drill-down shows of the runs in `folders`, at most about `max_trials` trials.
 
     Raises:
-        UserError: a line that is no JSON object.
+        UserError: no run directory, or a line that is no JSON object.
     """
     counts: dict[str, dict[str, int]] = defaultdict(lambda: defaultdict(int))
     captioners: dict[str, set[str]] = defaultdict(set)
     spent: dict[tuple[str, str], Spending] = {}
     seen: set[str] = set()
-    for line in _lines(folders, TRIALS):
+    runs = [open_run(folder) for folder in folders]
+    for line in _trials(runs):
         counts[line["family"]][line["puzzle"]] += 1
         captioners[line["model"]].update(filter(None, [captioner_label(line)]))
         _spend(spent, line["model"], mode_label(line), line, seen)
     kept = _kept(counts, max_trials)
     trials: dict[str, dict[str, Line]] = {puzzle: {} for puzzle in kept}
-    for line in _lines(folders, TRIALS):
+    for line in _trials(runs):
         if line["puzzle"] in trials:
             trials[line["puzzle"]][line["key"]] = line
     captions: dict[str, Line] = {}
-    for line in _lines(folders, CAPTIONS):
+    for line in (line for run in runs for line in run.captions.values()):
         _spend(spent, line.get("model") or line.get("captioner") or "", "captions", line, seen)
         if line.get("puzzle") is not None:
             captions[line["key"]] = line
-    stored = {line["id"]: line for line in _lines(folders, PUZZLES) if line["id"] in trials}
+    stored = {name: line for run in runs for name, line in run.puzzles.items() if name in trials}
     return Material(
         {puzzle: stored.get(puzzle, {"id": puzzle, "family": family}) for puzzle, family in kept.items()},
         {puzzle: list(lines.values()) for puzzle, lines in trials.items()},
@@ -123,10 +123,8 @@ def read_material(folders: Sequence[Path], *, max_trials: int = MAX_TRIALS) -> M
     )
 
 
-def _lines(folders: Sequence[Path], name: str) -> Iterator[Line]:
-    for folder in folders:
-        if (folder / name).is_file():
-            yield from (line for _, line in read_lines(folder / name))
+def _trials(runs: Sequence[Run]) -> Iterator[Line]:
+    return (line for run in runs for line in run.lines())
 
 
 def _spend(spent: dict[tuple[str, str], Spending], model: str, what: str, line: Line, seen: set[str]) -> None:

@@ -11,14 +11,27 @@ from typing import Any
 
 from bench.files import write_atomically
 from bench.gap.document import Document
-from bench.report.paper.rows import IN_DOMAIN, AccuracyRow, ImageTextRow, RewardRow, accuracy_rows, image_text_rows, reward_rows
+from bench.report.clean import visible
+from bench.report.paper.rows import (
+    IN_DOMAIN,
+    AccuracyRow,
+    DiagnosisRow,
+    ImageTextRow,
+    RewardRow,
+    accuracy_rows,
+    diagnosis_rows,
+    image_text_rows,
+    reward_rows,
+)
 
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+_FORMULA = tuple("=+-@\uff1d\uff0b\uff0d\uff20")
+"""What makes a spreadsheet take a cell for a formula, in both widths (OWASP, CSV Injection)."""
 
 
 def write_csv(document: Document, folder: Path, *, in_domain: Sequence[str] = IN_DOMAIN) -> list[Path]:
-    """Write `accuracy.csv`, `image_text.csv` and `rewards.csv` into `folder`; returns what was written."""
+    """Write `diagnosis.csv`, `accuracy.csv`, `image_text.csv` and `rewards.csv` into `folder`; returns what was written."""
     tables: dict[str, tuple[type, Sequence[Any]]] = {
+        "diagnosis": (DiagnosisRow, diagnosis_rows(document)),
         "accuracy": (AccuracyRow, accuracy_rows(document)),
         "image_text": (ImageTextRow, image_text_rows(document)),
         "rewards": (RewardRow, reward_rows(document, in_domain)),
@@ -36,15 +49,15 @@ def render(kind: type, rows: Sequence[Any]) -> str:
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow([field.name for field in fields(kind)])
-    writer.writerows([_cell(value) for value in astuple(row)] for row in rows)
+    writer.writerows([cell(value) for value in astuple(row)] for row in rows)
     return out.getvalue()
 
 
-def _cell(value: object) -> object:
-    """A value as written; text that a spreadsheet would run as a formula gets an apostrophe in front (OWASP, CSV injection)."""
+def cell(value: object) -> object:
+    """A value as written; text without control characters, with an apostrophe in front where a spreadsheet would run it as a formula."""
     if isinstance(value, bool):
         return str(value).lower()
     if not isinstance(value, str):
         return value
-    text = value.encode("utf-8", "replace").decode("utf-8")
-    return f"'{text}" if text.startswith(_FORMULA) else text
+    text = visible(value)
+    return f"'{text}" if text.lstrip().startswith(_FORMULA) else text

@@ -12,7 +12,8 @@ from functools import cache
 from importlib import resources
 from typing import Any
 
-from bench.gap.document import Bounds, Document, FamilyDoc, ModelDoc
+from bench.gap.document import PARTS, DiagnosisDoc, Document, FamilyDoc, ModelDoc, PointsDoc
+from bench.gap.sections import Bounds
 from bench.report import words
 
 IN_DOMAIN = ("clock", "maze", "move_box", "n_queens")
@@ -39,6 +40,27 @@ class AccuracyRow:
 
 
 @dataclass(frozen=True, slots=True)
+class DiagnosisRow:
+    """One number of the diagnosis of one model on one family (or all): an arm in percent, or a part of the loss in points.
+
+    `kind` is "arm" or "part". `low` and `high` bound the 95% interval; `first` and `last` are a part repaired first and last. `puzzles`
+    are those with an outcome in every arm.
+    """
+
+    model: str
+    family: str
+    kind: str
+    part: str
+    points: float | None
+    low: float | None
+    high: float | None
+    first: float | None
+    last: float | None
+    puzzles: int
+    origin: str = "measured"
+
+
+@dataclass(frozen=True, slots=True)
 class ImageTextRow:
     """Image versus description of one model on one family: accuracies, and the paired gap (text - image) with its 95% interval."""
 
@@ -56,7 +78,7 @@ class ImageTextRow:
 
 @dataclass(frozen=True, slots=True)
 class RewardRow:
-    """One checkpoint: accuracy on images in and out of domain and over all, the gap, and the shares lost to seeing and to thinking."""
+    """One checkpoint: accuracy on images in and out of domain and over all, the gap, and the points lost to each part."""
 
     model: str
     origin: str
@@ -69,6 +91,7 @@ class RewardRow:
     gap: float | None = None
     gap_low: float | None = None
     gap_high: float | None = None
+    using: float | None = None
     seeing: float | None = None
     thinking: float | None = None
 
@@ -110,7 +133,7 @@ def accuracy_notes(document: Document) -> list[str]:
 
 
 def _published_accuracy(suite: Mapping[str, Any], fmt: str) -> Iterable[AccuracyRow]:
-    origin, source = _origin(suite["source"])
+    origin, source = origin_of(suite["source"])
     for row in suite["row"]:
         for mode, key in (("image", fmt), ("image+oracle", f"{fmt}_oracle")):
             if key in row:
@@ -119,6 +142,36 @@ def _published_accuracy(suite: Mapping[str, Any], fmt: str) -> Iterable[Accuracy
         if fmt in suite[what]:
             name = {"chance": "chance", "fixed_letter": "best fixed letter per family"}[what]
             yield AccuracyRow(name, "blind", float(suite[what][fmt]), None, None, None, None, origin, source)
+
+
+def diagnosis_rows(document: Document) -> list[DiagnosisRow]:
+    """The arms and the parts of the loss of every model, over all puzzles and by family."""
+    rows: list[DiagnosisRow] = []
+    for model in document["models"]:
+        parts: list[tuple[str, FamilyDoc]] = [(WHOLE, model), *sorted(model["families"].items())]
+        for family, part in parts:
+            rows += _diagnosis(words.label(model), family, part["diagnosis"])
+    return rows
+
+
+def _diagnosis(label: str, family: str, doc: DiagnosisDoc) -> Iterable[DiagnosisRow]:
+    for arm, accuracy in doc["arms"].items():
+        yield DiagnosisRow(label, family, "arm", arm, _percent(accuracy), None, None, None, None, doc["n"])
+    for part in ("loss", *PARTS, "picture", "interaction", "gain", "remains"):
+        found: PointsDoc | None = doc[part]
+        if found is not None:
+            orders = _bounds(found.get("orders"))
+            yield DiagnosisRow(label, family, "part", part, _percent(found["points"]), *_bounds(found["ci"]), *orders, doc["n"])
+
+
+def diagnosis_notes() -> list[str]:
+    """What a reader must know of the diagnosis."""
+    return [
+        "Using = caption - image; seeing = the mean of oracle - caption and 100 - readback; thinking = the mean of readback - caption and "
+        "100 - oracle; together they are the loss, 100 - image. Interaction = oracle + readback - caption - 100: where it is far from 0, "
+        "what a repair is worth depends on the other one.",
+        "All columns are over the same puzzles: those with an outcome in every arm.",
+    ]
 
 
 def image_text_rows(document: Document) -> list[ImageTextRow]:
@@ -141,13 +194,13 @@ def _image_text(label: str, family: str, part: FamilyDoc) -> ImageTextRow:
 
 
 def _published_image_text(entry: Mapping[str, Any], families: set[str]) -> Iterable[ImageTextRow]:
-    origin, source = _origin(entry["source"])
+    origin, source = origin_of(entry["source"])
     for family, (image, text) in sorted(entry["families"].items()):
         if family in families:
             gap = round(float(text) - float(image), 6)
             yield ImageTextRow(entry["model"], family, float(image), float(text), gap, None, None, 100, origin, source)
     image, text = entry["mean"]
-    _, gap_source = _origin(entry["gap"]["source"])
+    _, gap_source = origin_of(entry["gap"]["source"])
     source = f"{source}; gap: {gap_source}"
     yield ImageTextRow(entry["model"], WHOLE, float(image), float(text), float(entry["gap"]["value"]), None, None, 900, origin, source)
 
@@ -158,17 +211,16 @@ def reward_rows(document: Document, in_domain: Sequence[str] = IN_DOMAIN) -> lis
     if not any(family in model["families"] for model in document["models"] for family in IN_DOMAIN):
         return rows
     for entry in published()["reward"]:
-        origin, source = _origin(entry["source"])
+        origin, source = origin_of(entry["source"])
         rows.append(RewardRow(entry["model"], origin, source, entry.get("in_domain"), entry.get("out_of_domain"), entry.get("mean")))
     return rows
 
 
 def _reward(model: ModelDoc, in_domain: Sequence[str]) -> RewardRow:
-    image, gap, cells = model["modes"].get("image"), model["gaps"]["oracle-image"], model["attribution"]
+    image, gap, diagnosis = model["modes"].get("image"), model["gaps"]["oracle-image"], model["diagnosis"]
     parts = {True: list[FamilyDoc](), False: list[FamilyDoc]()}
     for family, part in model["families"].items():
         parts[family in in_domain].append(part)
-    total = cells["both_right"] + cells["seeing"] + cells["thinking"] + cells["lucky"]
     return RewardRow(
         words.label(model),
         MEASURED,
@@ -179,8 +231,7 @@ def _reward(model: ModelDoc, in_domain: Sequence[str]) -> RewardRow:
         *_bounds(image["ci"] if image else None),
         _percent(gap["delta"]),
         *_bounds(gap["ci"]),
-        _percent(cells["seeing"] / total if total else None),
-        _percent(cells["thinking"] / total if total else None),
+        *(_percent(part["points"]) if (part := diagnosis[name]) else None for name in PARTS),
     )
 
 
@@ -195,7 +246,8 @@ def _accuracy(part: FamilyDoc, mode: str) -> float | None:
     return _percent(part["modes"][mode]["accuracy"]) if mode in part["modes"] else None
 
 
-def _origin(name: str) -> tuple[str, str]:
+def origin_of(name: str) -> tuple[str, str]:
+    """(origin, text) of a source in `published.toml`."""
     source = published()["source"][name]
     return THIRD_PARTY if source["third_party"] else PUBLISHED, source["text"]
 

@@ -1,44 +1,42 @@
-"""The contamination twins as Markdown."""
+"""A public set against a fresh twin of it."""
 
 from __future__ import annotations
 
 from bench.gap.sections import TwinDoc, TwinPartDoc, TwinRowDoc
 from bench.report import words
-from bench.report.markdown import table, text
+from bench.report.tables import Section, Table
 
 
-def markdown(section: TwinDoc) -> list[str]:
-    """The section as lines of Markdown."""
-    levels = ", ".join(f"level {level}: {count}" for level, count in section["levels"].items())
-    lines = [
-        f"## {text(section['public'])} against a fresh twin",
-        "",
-        f"Public minus fresh ({text(section['fresh'])}; {levels}), two independent samples of puzzles, families weighing alike; 95% "
-        "intervals by Newcombe's method. The row of *oracle* differs by difficulty alone: a surplus on public images or blind beyond it is "
-        "what a leak into training looks like.",
-        "",
-    ]
-    if section["left_out"]:
-        lines += [f"Families of one suite only, left out: {text(', '.join(section['left_out']))}.", ""]
-    for model in section["models"]:
+def section(doc: TwinDoc) -> Section:
+    """The twins as tables: two for each model."""
+    levels = ", ".join(f"level {level}: {count}" for level, count in doc["levels"].items())
+    left_out = [f"Families of one suite only, left out: {', '.join(doc['left_out'])}."] if doc["left_out"] else []
+    tables: list[Table] = []
+    for model in doc["models"]:
         name = model["name"] if model["captioner"] is None else f"{model['name']}, captions by {model['captioner']}"
-        lines += [f"### {text(name)}", "", *_part(model), *_families(model["families"])]
-    return lines
+        tables += [_part(model, name), _families(model["families"], f"{name}: public - fresh by family")]
+    return Section(
+        f"{doc['public']} against a fresh twin",
+        f"Public minus fresh ({doc['fresh']}; {levels}), two independent samples of puzzles, families weighing alike; 95% intervals by "
+        "Newcombe's method. The row of oracle differs by difficulty alone: a surplus on public images or blind beyond it is what a leak "
+        "into training looks like.",
+        tables,
+        left_out,
+    )
 
 
-def _part(part: TwinPartDoc) -> list[str]:
+def _part(part: TwinPartDoc, title: str) -> Table:
     rows = [[name, words.percent(row["public"]), words.percent(row["fresh"]), _difference(row)] for name, row in part["modes"].items()]
     gaps = [[name, words.points(row["public"]), words.points(row["fresh"]), _difference(row)] for name, row in part["gaps"].items()]
-    return table(["mode or gap", "public", "fresh", "public - fresh"], [*rows, *gaps])
+    return Table(("mode or gap", "public", "fresh", "public - fresh"), [*rows, *gaps], title)
 
 
-def _families(families: dict[str, TwinPartDoc]) -> list[str]:
+def _families(families: dict[str, TwinPartDoc], title: str) -> Table:
     modes = list(dict.fromkeys(mode for part in families.values() for mode in part["modes"]))
     rows = [
-        [text(name), *(_difference(part["modes"][mode]) if mode in part["modes"] else "-" for mode in modes)]
-        for name, part in families.items()
+        [name, *(_difference(part["modes"][mode]) if mode in part["modes"] else "-" for mode in modes)] for name, part in families.items()
     ]
-    return table(["public - fresh", *modes], rows)
+    return Table(("family", *modes), rows, title)
 
 
 def _difference(row: TwinRowDoc) -> str:

@@ -292,15 +292,16 @@ def decoding(document: SweepDoc) -> str:
 
 
 def latex(document: SweepDoc) -> str:
-    """The tables of one evaluation as LaTeX (booktabs), remarks as comments above."""
-    lines = [f"% {remark}" for remark in (*_remarks(document), f"Here: {decoding(document)}.")]
-    for header, rows, label in (
-        (ACCURACY_HEADER, accuracy_rows(document), "accuracy"),
-        (diagnosis_header(document), diagnosis_rows(document), "diagnosis"),
-        (FACTS_HEADER, facts_rows(document), "facts"),
+    """The tables of one evaluation for a paper (booktabs), each with caption, label and notes."""
+    how = decoding(document)
+    slug = f"{document['temperature']:g}".replace(".", "-")
+    made: list[str] = []
+    for header, rows, what, title in (
+        (ACCURACY_HEADER, accuracy_rows(document), "accuracy", "Accuracy on images"),
+        (diagnosis_header(document), diagnosis_rows(document), "diagnosis", "What is lost"),
+        (FACTS_HEADER, facts_rows(document), "facts", "Facts of the picture that replies state"),
     ):
-        lines += [f"% {label}", f"\\begin{{tabular}}{{l{'r' * (len(header) - 1)}}}", "\\toprule"]
-        lines += [" & ".join(map(tex.escape, header)) + r" \\", "\\midrule"]
-        lines += [" & ".join(map(tex.escape, row)) + r" \\" for row in rows]
-        lines += ["\\bottomrule", "\\end{tabular}", ""]
-    return "\n".join(lines)
+        lines = [[tex.name(row[0]), *(tex.cell(cell) for cell in row[1:])] for row in rows]
+        notes = [remark.replace("*", "") for remark in _remarks(document)] if what == "accuracy" else []
+        made.append(tex.table(tex.panels(header, lines), f"{title} by reward, {how}.", f"sweep-{what}-{slug}", notes))
+    return "".join(made)

@@ -6,15 +6,17 @@
     c: ["correct", "\u2713", "ok"], w: ["wrong", "\u2717", "no"], u: ["unparsed", "?", "no"], r: ["refused", "\u2298", "no"],
     t: ["truncated", "\u2026", "no"], f: ["caption failed", "\u25cc", "meh"], e: ["error", "!", "meh"],
   };
-  const ATTRIBUTION = {
-    b: ["both right", "\u2713\u2713", "ok"], s: ["seeing", "\u25d0", "no"], t: ["thinking", "\u2717\u2717", "no"], l: ["lucky", "\u25d1", "meh"],
+  const CELLS = {
+    i: ["right on the image", "\u25cf", "ok", "on_image"], w: ["right with its own words", "\u25d1", "no", "own_words"],
+    d: ["right with the true description only", "\u25d0", "no", "true_description"],
+    s: ["solved from its own words only", "\u25cd", "no", "solved"], n: ["neither alone", "\u25cb", "no", "neither"],
   };
   const byId = (id) => document.getElementById(id);
   const index = JSON.parse(byId("index").textContent);
-  const { modes, families, models, puzzles, rows } = index;
+  const { modes, families, models, puzzles, rows, listed } = index;
   const total = rows.p.length;
   const list = byId("list"), spacer = byId("spacer"), detail = byId("detail");
-  const fields = { model: byId("f-model"), family: byId("f-family"), mode: byId("f-mode"), outcome: byId("f-outcome"), attribution: byId("f-attribution") };
+  const fields = { model: byId("f-model"), family: byId("f-family"), mode: byId("f-mode"), outcome: byId("f-outcome"), cell: byId("f-cell") };
   const search = byId("f-text");
   const replicated = rows.r.some((replicate) => replicate > 0);
 
@@ -80,30 +82,42 @@
       select.append(option);
     }
   }
-  fill(fields.model, "all models", models.map((name, place) => [String(place), name]));
-  fill(fields.family, "all families", families.map((name, place) => [String(place), name]));
-  fill(fields.mode, "any mode", modes.map((name, place) => [String(place), name]));
-  const used = new Set(rows.o.join(""));
+  const named = (names) => names.map((name) => [name, name]);
+  const present = new Set(rows.o.join("")), cellsPresent = new Set(rows.a);
+  const codeOf = { wrongs: "x" };
+  for (const [code, [word]] of Object.entries(OUTCOMES)) codeOf[word.replace(" ", "_")] = code;
+  fill(fields.model, "all models", named(models));
+  fill(fields.family, "all families", named(families));
+  fill(fields.mode, "any mode", named(modes));
   fill(fields.outcome, "any outcome", [
-    ["x", "not correct"], ...Object.entries(OUTCOMES).filter(([code]) => used.has(code)).map(([code, [word]]) => [code, word]),
+    ["wrongs", "not correct"],
+    ...Object.entries(codeOf).filter(([, code]) => present.has(code)).map(([word, code]) => [word, OUTCOMES[code][0]]),
   ]);
-  fill(fields.attribution, "any attribution", Object.entries(ATTRIBUTION).map(([code, [word]]) => [code, word]));
+  fill(fields.cell, "any cell", Object.entries(CELLS).filter(([code]) => cellsPresent.has(code)).map(([, [word, , , name]]) => [name, word]));
 
   function outcomeFits(codes, mode, outcome) {
-    const asked = mode === "" ? codes : codes[Number(mode)];
-    if (outcome === "") return mode === "" || asked !== ".";
+    const asked = mode < 0 ? codes : codes[mode];
+    if (!outcome) return mode < 0 || asked !== ".";
     if (outcome === "x") return [...asked].some((code) => code !== "." && code !== "c");
     return asked.includes(outcome);
   }
+  function wanted() {
+    const value = Object.fromEntries(Object.entries(fields).map(([name, field]) => [name, field.value]));
+    return {
+      model: models.indexOf(value.model), family: families.indexOf(value.family), mode: modes.indexOf(value.mode),
+      outcome: codeOf[value.outcome] || "", cell: Object.keys(CELLS).find((code) => CELLS[code][3] === value.cell) || "",
+    };
+  }
   function fits(row, want) {
-    return (want.model === "" || rows.m[row] === Number(want.model))
-      && (want.family === "" || puzzles[rows.p[row]][1] === Number(want.family))
-      && (want.attribution === "" || rows.a[row] === want.attribution)
+    return (want.model < 0 || rows.m[row] === want.model)
+      && (want.family < 0 || puzzles[rows.p[row]][1] === want.family)
+      && (!want.cell || rows.a[row] === want.cell)
       && outcomeFits(rows.o[row], want.mode, want.outcome);
   }
+  // Shows the rows that fit. The open puzzle stays open where it is among them; else the first of them is opened.
   async function apply() {
     const mine = ++turn;
-    const want = Object.fromEntries(Object.entries(fields).map(([name, field]) => [name, field.value]));
+    const want = wanted();
     let found = [];
     for (let row = 0; row < total; row++) if (fits(row, want)) found.push(row);
     const words = search.value.toLowerCase().split(/\s+/).filter(Boolean);
@@ -122,8 +136,65 @@
     current = shown.indexOf(opened);
     byId("count").textContent = `${shown.length.toLocaleString("en")} of ${plural(total, models.length > 1 ? "row" : "puzzle")}`;
     spacer.style.height = `${shown.length * ROW}px`;
+    if (current < 0) {
+      current = shown.length ? 0 : -1;
+      if (shown.length) await show(shown[0]);
+      else nothing();
+    }
     list.scrollTop = Math.max(0, current * ROW - list.clientHeight / 2);
     draw();
+  }
+  function nothing() {
+    opened = -1;
+    delete detail.dataset.row;
+    detail.replaceChildren(make("p", "empty", "No puzzle fits these filters."));
+  }
+
+  // -- links: every filter and every puzzle has a fragment of its own ------------------------------------------------------------------
+  const LINK = "#?";
+  let arriving = false;
+  function query(withPuzzle) {
+    const found = new URLSearchParams();
+    for (const [name, field] of Object.entries(fields)) if (field.value) found.set(name, field.value);
+    if (search.value.trim()) found.set("text", search.value.trim());
+    if (withPuzzle && opened >= 0) {
+      found.set("puzzle", puzzles[rows.p[opened]][0]);
+      if (models.length > 1 && !fields.model.value) found.set("of", models[rows.m[opened]]);
+      if (replicated) found.set("replicate", String(rows.r[opened]));
+    }
+    return LINK + found.toString().replaceAll("%2F", "/");
+  }
+  function remember() {
+    if (arriving) return;
+    byId("here").href = query(true);
+    history.replaceState(null, "", query(true));
+  }
+  function put(field, value) {
+    field.value = value;
+    if (field.value !== value) field.value = "";
+  }
+  async function arrive() {
+    if (!location.hash.startsWith(LINK)) return false;
+    arriving = true;
+    const asked = new URLSearchParams(location.hash.slice(LINK.length));
+    const puzzle = asked.get("puzzle");
+    for (const [name, field] of Object.entries(fields)) put(field, asked.get(name) || "");
+    search.value = asked.get("text") || "";
+    const row = puzzle ? rowOf(puzzle, asked.get("of") || asked.get("model"), asked.get("replicate")) : -1;
+    if (row >= 0) opened = row;
+    else if (puzzle) opened = -1;
+    await apply();
+    if (row >= 0) await show(row);
+    arriving = false;
+    byId("here").href = query(true);
+    byId("puzzles").scrollIntoView();
+    return true;
+  }
+  function rowOf(puzzle, model, replicate) {
+    for (let row = 0; row < total; row++) {
+      if (puzzles[rows.p[row]][0] === puzzle && (!model || models[rows.m[row]] === model) && (!replicate || String(rows.r[row]) === replicate)) return row;
+    }
+    return -1;
   }
 
   // -- the list: only the rows in view exist --------------------------------------------------------------------------------------------
@@ -141,7 +212,7 @@
     const where = [models.length > 1 ? models[rows.m[row]] : id.split("/").pop(), replicated ? `replicate ${rows.r[row]}` : ""];
     const title = make("b", "", families[family], level === null ? "" : `, level ${level}`, gold === null ? "" : ` \u2192 ${gold}`);
     const last = make("span", "soft", where.filter(Boolean).join(", "));
-    if (ATTRIBUTION[rows.a[row]]) last.prepend(mark(ATTRIBUTION[rows.a[row]], "", true), " \u00b7 ");
+    if (CELLS[rows.a[row]]) last.prepend(mark(CELLS[rows.a[row]], "", true), " \u00b7 ");
     const made = make("div", "row", picture(puzzle, "") || make("span", "none"), make("div", "", title, marks, last));
     made.id = `row-${place}`;
     made.setAttribute("role", "option");
@@ -195,6 +266,7 @@
     else made.append(make("p", "no", `no caption: ${caption.e || "unknown reason"}`));
     return made;
   }
+  // Letters are those that the model was shown: an open question shows no options and has none.
   function optionsOf(data, cell, gold) {
     const trials = Object.entries(cell.t);
     const options = (trials.find(([, trial]) => trial.p) || [0, {}])[1].p || data.o;
@@ -204,9 +276,11 @@
       const right = option === gold;
       const text = make("bdi", "", option);
       const note = chosen.length ? make("span", "small", `  \u2190 ${chosen.join(", ")}`) : null;
-      made.append(make("li", right ? "gold" : "", `${String.fromCharCode(65 + place)}. `, text, right ? "  \u2713 right answer" : "", note));
+      const letter = listed ? `${String.fromCharCode(65 + place)}. ` : "";
+      made.append(make("li", right ? "gold" : "", letter, text, right ? "  \u2713 right answer" : "", note));
     });
-    return made;
+    if (listed || !options.length) return made;
+    return make("div", "", make("p", "small", "Asked as an open question; these options were not shown:"), made);
   }
   function replyOf(mode, code, trial) {
     const kind = OUTCOMES[code] || ["unknown", "?", "meh"];
@@ -228,11 +302,11 @@
     if (!same.length) return null;
     const made = make("p", "others", make("span", "small", "The same puzzle:"));
     for (const other of same.slice(0, 12)) {
-      const attribution = ATTRIBUTION[rows.a[other]];
-      const name = `${models[rows.m[other]]}${replicated ? ` #${rows.r[other]}` : ""}${attribution ? ` ${attribution[1]}` : ""}`;
+      const cell = CELLS[rows.a[other]];
+      const name = `${models[rows.m[other]]}${replicated ? ` #${rows.r[other]}` : ""}${cell ? ` ${cell[1]}` : ""}`;
       const button = make("button", "", name);
       button.type = "button";
-      button.addEventListener("click", () => show(other));
+      button.addEventListener("click", () => choose(other));
       made.append(button);
     }
     if (same.length > 12) made.append(make("span", "small", `and ${same.length - 12} more`));
@@ -249,7 +323,7 @@
       return;
     }
     if (opened !== row) return;
-    const attribution = ATTRIBUTION[rows.a[row]];
+    const kind = CELLS[rows.a[row]];
     const meta = [models[rows.m[row]], id, replicated ? `replicate ${rows.r[row]}` : "", data.s].filter(Boolean).join(" \u00b7 ");
     const image = picture(rows.p[row], `Picture of the puzzle, family ${families[family]}`) || make("div", "none", "image not at hand");
     const question = make("div", "", make("p", "", make("bdi", "", data.q || "the question is not stored")), optionsOf(data, cell, gold));
@@ -257,11 +331,18 @@
     const oracle = make("div", "", make("h4", "", "Description ", make("span", "small", "ground truth, mode oracle")), data.d ? textBlock(data.d, "Description") : make("p", "small", "none is stored"));
     const captions = cell.c.length ? cell.c.map(captionOf) : [make("div", "", make("h4", "", "Caption"), make("p", "small", "no caption was asked for"))];
     const replies = Object.entries(cell.t).map(([mode, trial]) => replyOf(Number(mode), rows.o[row][mode], trial));
-    const title = make("h3", "", families[family], level === null ? "" : `, level ${level} `, attribution ? mark(attribution, " ", true) : "");
+    const title = make("h3", "", families[family], level === null ? "" : `, level ${level} `, kind ? mark(kind, " ", true) : "");
     detail.replaceChildren(
       title, make("p", "meta", make("bdi", "", meta)), ...[othersOf(row)].filter(Boolean),
       make("div", "asked", image, question), make("div", "pair", oracle, make("div", "", ...captions)), ...replies);
     detail.dataset.row = String(row);
+    remember();
+  }
+  // Another row of the same puzzle: the list follows where the filters leave it.
+  async function choose(row) {
+    await show(row);
+    current = shown.indexOf(row);
+    draw();
   }
   async function open() {
     if (current < 0) return;
@@ -272,10 +353,12 @@
 
   // -- keys, clicks, theme --------------------------------------------------------------------------------------------------------------
   let waiting = 0;
-  search.addEventListener("input", () => { clearTimeout(waiting); waiting = setTimeout(apply, 150); });
-  for (const field of Object.values(fields)) field.addEventListener("change", apply);
+  const refilter = () => apply().then(remember);
+  search.addEventListener("input", () => { clearTimeout(waiting); waiting = setTimeout(refilter, 150); });
+  for (const field of Object.values(fields)) field.addEventListener("change", refilter);
+  window.addEventListener("hashchange", arrive);
   byId("filters").addEventListener("submit", (event) => event.preventDefault());
-  byId("filters").addEventListener("reset", () => setTimeout(apply));
+  byId("filters").addEventListener("reset", () => setTimeout(refilter));
   list.addEventListener("scroll", draw, { passive: true });
   window.addEventListener("resize", draw);
   const pages = () => Math.max(1, Math.floor(list.clientHeight / ROW) - 1);
@@ -298,15 +381,6 @@
     else return;
     event.preventDefault();
   });
-  document.addEventListener("click", (event) => {
-    const link = event.target.closest("a[data-model]");
-    if (!link) return;
-    byId("filters").reset();
-    fields.model.value = link.dataset.model;
-    fields.attribution.value = link.dataset.attribution || "";
-    if (link.dataset.family !== undefined) fields.family.value = String(families.indexOf(link.dataset.family));
-    if (link.dataset.mode !== undefined) fields.mode.value = String(modes.indexOf(link.dataset.mode));
-  });
   const THEMES = ["system", "light", "dark"];
   const theme = byId("theme");
   theme.addEventListener("click", () => {
@@ -322,5 +396,6 @@
   });
   window.addEventListener("afterprint", () => { for (const part of folded) part.open = false; });
 
-  apply().then(() => { if (shown.length) { current = 0; draw(); show(shown[0]); } });
+  arriving = true;
+  arrive().then((linked) => linked || apply()).then(() => { arriving = false; byId("here").href = query(true); });
 })();
