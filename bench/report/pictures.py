@@ -22,7 +22,7 @@ from tasks.fidelity import fidelity
 from tasks.kit.drawing import encode
 from tasks.public.load import PUBLIC_SUITES
 from tasks.registry import family, known
-from tasks.suites import SuiteSpec, generated, load_suite
+from tasks.suites import SuiteSpec, drawn_by, load_suite
 
 
 def sources(folders: Sequence[Path], *, data_dir: Path | None = None) -> Sources:
@@ -79,9 +79,9 @@ class _Gallery:
         try:
             if puzzle in self._files:
                 return self._files[puzzle].data()
-            suite = generated(line["suite"]) if line is not None else None
+            suite = drawn_by(line["suite"]) if line is not None else None
             if line is not None and suite is not None and line["image"]["drawn"]:
-                made = family(line["family"])
+                made = family(line["family"], suite.edition)
                 return encode(made.draw(made.load(line["state"]), suite.side))
         except (BadDataError, KeyError, ValueError):  # the file is gone, or an old state that this version cannot load
             return None

@@ -44,9 +44,9 @@ class Plan:
 
     @property
     def warnings(self) -> list[str]:
-        """What a person must know before anything is spent: retired models and their replacements, room that reasoning may not have."""
+        """What a person must know before anything is spent: of models, of the room that reasoning has, of what the suite does not hold."""
         names = dict.fromkeys(m.name for part in self.models for m in (part.model, part.captioner) if m is not None)
-        return [line for name in names for line in (*warnings(name), *money.tight(name, self.options))]
+        return [*(line for name in names for line in (*warnings(name), *money.tight(name, self.options))), *self.suite.notes]
 
     @property
     def total(self) -> int:

@@ -119,12 +119,10 @@ class WaterJugs(Family[State]):
     def ask(self, state: State) -> str:
         query = asked(state.query)
         return (
-            f"You are given {len(query.capacities)} jugs of capacities {_listed(query.capacities)} litres. Initially, the amount of water "
-            "that is contained in each jar is shown in the image. A single step of water pouring from one jug to another is constrained by "
-            "the following rules: i) take a non-empty jug and pour water from it to another non-full jug until the first one becomes "
-            "empty or the second one becomes full; and ii) no water can be split while pouring. The objective is to reach the amounts of "
-            f"{_listed(query.goal)} litres of water in the jugs from left to right, respectively. What is the minimum number of water "
-            "pouring steps required to achieve the objective?"
+            f"You are given {len(query.capacities)} jugs with capacities of {_listed(query.capacities)} litres, from left to right. The "
+            "image shows how much water is in each jug at first. In one step you pour water from a jug that is not empty into another that "
+            "is not full, until the first is empty or the second is full; you cannot stop before. The objective is to reach the amounts of "
+            f"{_listed(query.goal)} litres of water in the jugs, from left to right. What is the minimum number of steps that this takes?"
         )
 
     def solve(self, state: State) -> str:
@@ -136,6 +134,11 @@ class WaterJugs(Family[State]):
 
     def distractors(self, state: State) -> Sequence[str]:
         return nearby(int(self.solve(state)), key=state.amounts, low=1)
+
+    def kind(self, state: State) -> str:
+        query = asked(state.query)
+        ends = [amount in (0, capacity) for amount, capacity in zip(query.goal, query.capacities, strict=True)]
+        return f"{len(ends)} jugs, {sum(ends)} empty or full"
 
     def describe(self, state: State) -> str:
         return ", ".join(f"Jug {index}: {amount} litre{'' if amount == 1 else 's'}" for index, amount in enumerate(state.amounts, 1))

@@ -342,6 +342,12 @@ _FAMILIES: Mapping[str, _Family] = {
     "venn": _Family(lambda clue: _triples(_overlaps(clue)), "an overlap holds the sum of the numbers of its circles"),
 }
 
+CAVEATS: Mapping[str, str] = {
+    "circle_size_number": "the picture pairs numbers with sizes; its caption leaves out the sizes, and the number that stands alone is left",
+    "polygon_sides_color": "the picture pairs colours with numbers of sides; its caption leaves out these, and the colour that stands alone is left",
+}
+"""Families whose captions suffice by another regularity than the picture's: which, in a sentence for reports."""
+
 FAMILIES: tuple[str, ...] = tuple(_FAMILIES)
 """Names of the twenty families, in alphabetical order."""
 
