@@ -342,9 +342,9 @@ _FAMILIES: Mapping[str, _Family] = {
     "venn": _Family(lambda clue: _triples(_overlaps(clue)), "an overlap holds the sum of the numbers of its circles"),
 }
 
-CAVEATS: Mapping[str, str] = {
-    "circle_size_number": "the picture pairs numbers with sizes; its caption leaves out the sizes, and the number that stands alone is left",
-    "polygon_sides_color": "the picture pairs colours with numbers of sides; its caption leaves out these, and the colour that stands alone is left",
+CAVEATS = {
+    "circle_size_number": "the caption leaves out the sizes, with which the picture pairs the numbers, and leaves the one that stands alone",
+    "polygon_sides_color": "the caption leaves out the sides, with which the picture pairs the colours, and leaves the one that stands alone",
 }
 """Families whose captions suffice by another regularity than the picture's: which, in a sentence for reports."""
 
