@@ -13,9 +13,10 @@ How often each answer is right for a question comes from the family where it kno
 from __future__ import annotations
 
 import json
+import math
 import random
-from collections import Counter
-from collections.abc import Mapping
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib.resources import files
 from typing import Any, cast
@@ -31,11 +32,35 @@ OPTIONS = 4
 """Options of a puzzle, where its question has as many answers."""
 _RARE = 0.04
 """The least chance that k drawn answers all differ, for a puzzle to have k options. Below it k - 1 are drawn."""
+_SLACK, _STIFF = 4.0, 3.0
+"""Puzzles of excess by which a wrong option is drawn e times as often, and the most such factors."""
 _SAMPLES = 60
 """States that are sampled of a family that is not in `answers.json`."""
 
 
-def draw_options(made: Family[Any], state: Any, answer: str, *, level: int, rng: random.Random) -> list[str] | None:
+class Balance:
+    """How often each answer was right, less how often it would be by guessing, over the puzzles of one family and level so far.
+
+    Where a level has few states, some answers run out while others are still to be had; an answer that is no longer right must no longer
+    be offered. So wrong options are drawn the more seldom the more often they were offered in vain.
+    """
+
+    def __init__(self) -> None:
+        self._excess: defaultdict[str, float] = defaultdict(float)
+
+    def weighted(self, chances: Chances) -> Chances:
+        """`chances` of being drawn as a wrong option."""
+        return {answer: chance * math.exp(max(-_STIFF, min(_STIFF, self._excess[answer] / _SLACK))) for answer, chance in chances.items()}
+
+    def add(self, options: Sequence[str], answer: str) -> None:
+        """Count a puzzle."""
+        for option in options:
+            self._excess[option] += (option == answer) - 1 / len(options)
+
+
+def draw_options(
+    made: Family[Any], state: Any, answer: str, *, level: int, rng: random.Random, balance: Balance | None = None
+) -> list[str] | None:
     """The options for `state` in a random order, the right `answer` among them: two to four.
 
     None where this state is to be given up: two of the drawn answers are alike, or the question has one answer only.
@@ -44,12 +69,16 @@ def draw_options(made: Family[Any], state: Any, answer: str, *, level: int, rng:
     count = _count(list(chances.values()))
     if count < 2:
         return None
+    if balance is not None:
+        chances = balance.weighted(chances)
     options = [answer]
     for drawn in rng.choices(list(chances), list(chances.values()), k=count - 1):
         if any(made.same(drawn, option) for option in options):
             return None
         options.append(drawn)
     rng.shuffle(options)
+    if balance is not None:
+        balance.add(options, answer)
     return options
 
 

@@ -13,7 +13,7 @@ however often small state spaces repeat themselves.
 from __future__ import annotations
 
 import random
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache, partial
@@ -26,7 +26,7 @@ from bench.image import ImageRef
 from bench.puzzle import Puzzle, puzzle_id
 from tasks.family import LEVELS, Family, ReadError
 from tasks.kit.drawing import encode
-from tasks.options import draw_options
+from tasks.options import Balance, draw_options
 from tasks.pinned import GENERATED, MINI_FAMILIES, GeneratedSuite, drawn_by, generated
 from tasks.public.load import OVERSTATED, PUBLIC_SUITES, Problem, load_public
 from tasks.registry import SUITE_NAMES, family, known
@@ -151,6 +151,7 @@ def _generate(spec: SuiteSpec, families: Sequence[str] | None, limit: int | None
 def _of_family(spec: SuiteSpec, suite: GeneratedSuite, name: str, levels: Sequence[int], count: int, notes: list[str]) -> Iterator[Puzzle]:
     """`count` puzzles of family `name`, `levels` in turn; fewer, with a sentence in `notes`, where a level has no fresh state left."""
     seen: set[str] = set()
+    balances: defaultdict[int, Balance] = defaultdict(Balance)
     made, short = Counter[int](), dict[int, int]()
     for index in range(count):
         level = levels[index % len(levels)]
@@ -158,7 +159,7 @@ def _of_family(spec: SuiteSpec, suite: GeneratedSuite, name: str, levels: Sequen
             short[level] += 1
             continue
         try:
-            yield make_puzzle(spec, name, level=level, index=index, side=suite.side, seen=seen)
+            yield make_puzzle(spec, name, level=level, index=index, side=suite.side, seen=seen, balance=balances[level])
         except NoFreshStateError:
             if not seen:
                 raise
@@ -184,8 +185,10 @@ def instance_seed(spec: SuiteSpec, name: str, level: int, index: int, attempt: i
     return int(digest([_generated(spec.name).label, spec.split, spec.seed, name, level, index, attempt])[:16], 16) >> 1
 
 
-def make_puzzle(spec: SuiteSpec, name: str, *, level: int, index: int, side: int, seen: set[str]) -> Puzzle:
+def make_puzzle(spec: SuiteSpec, name: str, *, level: int, index: int, side: int, seen: set[str], balance: Balance | None = None) -> Puzzle:
     """Puzzle number `index` of a generated suite, whose state is in the share of its split and not in `seen` (to which it is added).
+
+    `balance` keeps the options of many puzzles of one level even (`tasks.options`).
 
     Raises:
         NoFreshStateError: no fresh state was found; the family has too few at this level.
@@ -201,7 +204,10 @@ def make_puzzle(spec: SuiteSpec, name: str, *, level: int, index: int, side: int
         if content in seen or not _in_split(content, spec.split):
             continue
         answer = made.solve(state)
-        options = _tempting(made, state, answer, rng) if not suite.balanced else draw_options(made, state, answer, level=level, rng=rng)
+        if suite.balanced:
+            options = draw_options(made, state, answer, level=level, rng=rng, balance=balance)
+        else:
+            options = _tempting(made, state, answer, rng)
         if options is not None:
             seen.add(content)
             return _puzzle(spec, suite, made, state, data, answer, options, level=level, seed=seed, side=side)

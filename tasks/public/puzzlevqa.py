@@ -343,8 +343,8 @@ _FAMILIES: Mapping[str, _Family] = {
 }
 
 CAVEATS = {
-    "circle_size_number": "the caption leaves out the sizes, with which the picture pairs the numbers, and leaves the one that stands alone",
-    "polygon_sides_color": "the caption leaves out the sides, with which the picture pairs the colours, and leaves the one that stands alone",
+    "circle_size_number": "the caption leaves out the sizes, with which the picture pairs the numbers; it leaves the one that is alone",
+    "polygon_sides_color": "the caption leaves out the sides, with which the picture pairs the colours; it leaves the one that is alone",
 }
 """Families whose captions suffice by another regularity than the picture's: which, in a sentence for reports."""
 
