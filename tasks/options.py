@@ -17,7 +17,7 @@ import math
 import random
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
-from functools import cache
+from functools import cache, lru_cache
 from importlib.resources import files
 from typing import Any, cast
 
@@ -34,8 +34,8 @@ _RARE = 0.04
 """The least chance that k drawn answers all differ, for a puzzle to have k options. Below it k - 1 are drawn."""
 _SLACK, _STIFF = 4.0, 3.0
 """Puzzles of excess by which a wrong option is drawn e times as often, and the most such factors."""
-_SAMPLES = 60
-"""States that are sampled of a family that is not in `answers.json`."""
+_SAMPLES = 400
+"""States that are sampled, once for each level, of a family that is not in `answers.json`."""
 
 
 class Balance:
@@ -108,14 +108,22 @@ def _chances(made: Family[Any], state: Any, level: int, rng: random.Random) -> C
         for answers in [found] if found else counted.values():
             every.update(answers)
         return every
-    return _sampled(made, made.kind(state), level, rng)
+    return _sampled(made, made.kind(state), level)
 
 
-def _sampled(made: Family[Any], kind: str, level: int, rng: random.Random) -> Chances:
+def _sampled(made: Family[Any], kind: str, level: int) -> Chances:
     """Answers of sampled states of `kind`; of any kind where hardly one is found."""
+    tried = _tried(made, level)
+    alike = [answer for other, answer in tried if other == kind]
+    return Counter(alike if len(alike) >= OPTIONS else [answer for _, answer in tried])
+
+
+@lru_cache(maxsize=64)
+def _tried(made: Family[Any], level: int) -> tuple[tuple[str, str], ...]:
+    """Kind and answer of `_SAMPLES` states."""
+    rng = random.Random(f"answers of {made.name} at level {level}")
     states = [made.sample(rng, level) for _ in range(_SAMPLES)]
-    alike = [state for state in states if made.kind(state) == kind]
-    return Counter(made.solve(state) for state in (alike if len(alike) >= OPTIONS else states))
+    return tuple((made.kind(state), made.solve(state)) for state in states)
 
 
 def kind_key(name: str, state: Any) -> str:

@@ -54,7 +54,7 @@ def golden(version: str, name: str) -> dict[str, str]:
 @pytest.mark.parametrize("name", FAMILIES)
 def test_states_and_pixels_are_the_pinned_ones(name: str, version: str) -> None:
     assert golden(version, name) == json.loads(GOLDEN.read_text())[version][name], (
-        f"{version} makes other puzzles of {name} than before: make a new version instead (tasks.pinned), then run  python -m tests.tasks.golden"
+        f"{version} makes other puzzles of {name} than before: make a new version (tasks.pinned) and pin it by python -m tests.tasks.golden"
     )
 
 
