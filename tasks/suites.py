@@ -38,7 +38,7 @@ __all__ = ["GENERATED", "MINI_FAMILIES", "NAMES", "Suite", "SuiteSpec", "drawn_b
 
 _ATTEMPTS = 400
 """States that are sampled for one puzzle before the family is taken to have no fresh one left."""
-_MISSES = 1600
+_MISSES = 6000
 """As many for a version whose options are balanced, which gives up a state where they are not."""
 NAMES: tuple[str, ...] = ("algo", "mini", *PUBLIC_SUITES)
 _OPTIONS = 4

@@ -8,6 +8,7 @@ puzzles of each of eighteen families and learning takes some minutes.
 from __future__ import annotations
 
 import argparse
+import random
 from collections.abc import Sequence
 from dataclasses import replace
 from importlib import import_module
@@ -34,12 +35,13 @@ def boosted(puzzles: Sequence[Puzzle], *, seed: int = 0) -> float | None:
     if find_spec("sklearn") is None:
         return None
     ensemble: Any = import_module("sklearn.ensemble")
-    blocks, order = features(puzzles), np.random.default_rng(seed).permutation(len(puzzles))
+    blocks, order = features(puzzles), list(range(len(puzzles)))
+    random.Random(seed).shuffle(order)
     right = [puzzle.options.index(puzzle.answer) for puzzle in puzzles]
     hits = 0.0
     for fold in range(FOLDS):
         held = order[fold::FOLDS]
-        learned = np.setdiff1d(order, held)
+        learned = [index for at, index in enumerate(order) if at % FOLDS != fold]
         rows = np.vstack([blocks[index] for index in learned])
         labels = np.concatenate([np.arange(len(blocks[index])) == right[index] for index in learned])
         model = ensemble.HistGradientBoostingClassifier(max_iter=60, max_leaf_nodes=8, learning_rate=0.1, random_state=seed)
