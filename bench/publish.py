@@ -26,7 +26,7 @@ from tasks.fidelity import fidelity
 from tasks.kit.drawing import encode
 from tasks.public.load import PUBLIC_SUITES, load_picture
 from tasks.registry import family, known
-from tasks.suites import generated
+from tasks.suites import drawn_by
 
 _INSPECT = "inspect"
 
@@ -73,9 +73,9 @@ def picture(line: Mapping[str, Any], side: int | None = None, *, data_dir: Path 
         A drawn picture, the bytes of a file, or None where it can be neither drawn nor read.
     """
     try:
-        suite = generated(line["suite"])
+        suite = drawn_by(line["suite"])
         if suite is not None and line["image"]["drawn"]:
-            made = family(line["family"])
+            made = family(line["family"], suite.edition)
             return made.draw(made.load(line["state"]), suite.side if side is None else min(side, suite.side))
         if data_dir is not None and line["suite"] in PUBLIC_SUITES:
             return load_picture(stored_puzzle(line), data_dir)

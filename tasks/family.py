@@ -123,6 +123,20 @@ class Family(ABC, Generic[S]):
         Deterministic. A suite draws the options from the first six or so, so that the right answer is not given away by its size.
         """
 
+    def kind(self, state: S) -> str:
+        """What the question of `state` tells about its answer: states of one kind and level have answers of one distribution.
+
+        By default the whole question. Coarser where the question names much that the answer does not depend on.
+        """
+        return self.ask(state)
+
+    def chances(self, state: S, rng: random.Random, level: int) -> Mapping[str, float] | None:
+        """How often each answer is right where this very question is asked at `level`, in any measure: what blind guessing could know.
+
+        None (the default) where no short way leads there: then it is counted on sampled states of the same `kind` (`tasks.options`).
+        """
+        return None
+
     def same(self, a: str, b: str) -> bool:
         """Whether two answers mean the same. By default: equal after folding case, spacing, articles, number words and units."""
         return same_answer(a, b)

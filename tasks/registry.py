@@ -41,6 +41,24 @@ _CLASSES: Mapping[str, str] = {
 FAMILIES: tuple[str, ...] = tuple(_CLASSES)
 """Names of all families that are generated here, in the order of the tables."""
 
+NEWEST = 2
+"""The newest edition of the families here. A suite says of which edition its puzzles are (`tasks.suites`)."""
+
+_FIRST: Mapping[str, str] = {
+    "board_tile": "tasks.families.first_edition:FirstBoardTile",
+    "calendar": "tasks.families.first_edition:FirstCalendar",
+    "chain_link": "tasks.families.first_edition:FirstChainLink",
+    "checker_move": "tasks.families.first_edition:FirstCheckerMove",
+    "colour_hue": "tasks.families.first_edition:FirstColourHue",
+    "maze": "tasks.families.first_edition:FirstMaze",
+    "move_box": "tasks.families.first_edition:FirstMoveBox",
+    "number_slide": "tasks.families.first_edition:FirstNumberSlide",
+    "think_dot": "tasks.families.first_edition:FirstThinkDot",
+    "water_jugs": "tasks.families.first_edition:FirstWaterJugs",
+    "wheel_of_fortune": "tasks.families.first_edition:FirstWheelOfFortune",
+}
+"""Families whose first edition asks, draws or samples otherwise."""
+
 SUITE_NAMES: tuple[str, ...] = ("algo", "mini", "algopuzzlevqa", "puzzlevqa")
 """Names that no family may take: those of the suites."""
 
@@ -96,8 +114,8 @@ def known(name: str) -> bool:
     return name in _REGISTERED or name in _CLASSES or _from_outside(name) is not None
 
 
-def family(name: str) -> Family[Any]:
-    """The family called `name`.
+def family(name: str, edition: int = NEWEST) -> Family[Any]:
+    """The family called `name`, as `edition` asks, draws and samples; what it describes, reads and solves is the same in all of them.
 
     Raises:
         UserError: no family has that name, or a package from outside took one of ours.
@@ -105,7 +123,7 @@ def family(name: str) -> Family[Any]:
     if name in _REGISTERED:
         return _REGISTERED[name]
     if name in _CLASSES:
-        return _own(name)
+        return _own(name, edition)
     offered = _from_outside(name)
     if offered is None:
         raise UserError(f"unknown family {name!r}: expected one of {', '.join(names())}")
@@ -130,10 +148,11 @@ def _from_outside(name: str) -> Family[Any] | None:
 
 
 @cache
-def _own(name: str) -> Family[Any]:
+def _own(name: str, edition: int) -> Family[Any]:
     if name in _offered():
         plugins.refuse(GROUP, name)
-    return own(_CLASSES[name])()
+    classes = _FIRST if edition == 1 and name in _FIRST else _CLASSES
+    return own(classes[name])()
 
 
 def same_for(name: str) -> Callable[[str, str], bool]:

@@ -13,6 +13,7 @@ however often small state spaces repeat themselves.
 from __future__ import annotations
 
 import random
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache, partial
@@ -23,55 +24,25 @@ from bench.digest import digest
 from bench.errors import BadDataError, UserError
 from bench.image import ImageRef
 from bench.puzzle import Puzzle, puzzle_id
-from tasks.family import LEVELS, SIDE, Family, ReadError
+from tasks.family import LEVELS, Family, ReadError
 from tasks.kit.drawing import encode
-from tasks.public.load import PUBLIC_SUITES, Problem, load_public
-from tasks.registry import FAMILIES, SUITE_NAMES, family, known
-
-MINI_FAMILIES = (
-    "checker_move",
-    "clock",
-    "maze",
-    "move_box",
-    "n_queens",
-    "number_slide",
-    "rotting_kiwi",
-    "tower_of_hanoi",
-    "water_jugs",
-)
-"""The nine families of the paper; the ninth could not be learned from its notes, and rotting_kiwi stands in."""
+from tasks.options import Balance, draw_options
+from tasks.pinned import GENERATED, MINI_FAMILIES, GeneratedSuite, drawn_by, generated
+from tasks.public.load import OVERSTATED, PUBLIC_SUITES, Problem, load_public
+from tasks.registry import SUITE_NAMES, family, known
 
 EVAL_SHARE = 4
 """One state in so many belongs to the split "eval"; all other splits use the rest."""
 
+__all__ = ["GENERATED", "MINI_FAMILIES", "NAMES", "Suite", "SuiteSpec", "drawn_by", "generated", "load_suite", "make_puzzle", "take_level"]
+
 _ATTEMPTS = 400
+"""States that are sampled for one puzzle before the family is taken to have no fresh one left."""
+_MISSES = 6000
+"""As many for a version whose options are balanced, which gives up a state where they are not."""
+NAMES: tuple[str, ...] = ("algo", "mini", *PUBLIC_SUITES)
 _OPTIONS = 4
 _POOL = 6
-
-
-@dataclass(frozen=True, slots=True)
-class GeneratedSuite:
-    """What makes a generated suite: its families, side of the images in px, default levels and number of puzzles per family."""
-
-    families: tuple[str, ...]
-    side: int
-    levels: tuple[int, ...]
-    n: int
-
-
-GENERATED: Mapping[str, GeneratedSuite] = {
-    "algo": GeneratedSuite(FAMILIES, SIDE, LEVELS, 100),
-    "mini": GeneratedSuite(MINI_FAMILIES, 84, (1, 2), 100),
-}
-"""The pinned suites."""
-NAMES: tuple[str, ...] = (*GENERATED, *PUBLIC_SUITES)
-
-
-def generated(name: str) -> GeneratedSuite | None:
-    """What makes the suite `name`: a pinned one, or the suite of one family that is called like it; None for any other name."""
-    if name in GENERATED:
-        return GENERATED[name]
-    return GeneratedSuite((name,), SIDE, LEVELS, 100) if known(name) else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +58,7 @@ class SuiteSpec:
 
     @classmethod
     def parse(cls, text: str) -> SuiteSpec:
-        """Read "algo", "clock" or "algo:seed=7,level=3,n=50,split=train,families=clock+maze".
+        """Read "algo", "algo@1", "clock" or "algo:seed=7,level=3,n=50,split=train,families=clock+maze".
 
         Raises:
             UserError: an unknown suite or parameter, or a value of the wrong kind.
@@ -111,11 +82,16 @@ class SuiteSpec:
         return spec
 
 
+class NoFreshStateError(UserError):
+    """A family has no state left that a puzzle could be made of: all of its split were drawn, at this level."""
+
+
 @dataclass(frozen=True)
 class Suite:
     """Loaded puzzles. `captions` says whether the set carries captions; `problems` lists rows that were skipped.
 
-    `rows` holds the row number of each puzzle in its public file, and is empty for generated suites.
+    `rows` holds the row number of each puzzle in its public file, and is empty for generated suites. `notes` are sentences for the person
+    who asked: what the suite does not hold although it was asked for.
     """
 
     name: str
@@ -123,6 +99,7 @@ class Suite:
     captions: bool = False
     problems: tuple[Problem, ...] = ()
     rows: tuple[int, ...] = ()
+    notes: tuple[str, ...] = ()
 
     @property
     def sha256(self) -> str:
@@ -146,55 +123,95 @@ def load_suite(
         BadDataError: broken rows or images in a public set, unless `skip_bad`.
     """
     if spec.name not in PUBLIC_SUITES:
-        puzzles = tuple(_generate(spec, families, limit))
-        return Suite(spec.name, puzzles)
+        return _generate(spec, families, limit)
     loaded = load_public(spec.name, data_dir=data_dir, families=families, limit=limit, skip_bad=skip_bad)
     if not loaded.puzzles:
         raise BadDataError(f"suite {spec.name}: no usable puzzle was found")
     return Suite(spec.name, loaded.puzzles, captions=loaded.captions, problems=loaded.problems, rows=loaded.rows)
 
 
-def _generate(spec: SuiteSpec, families: Sequence[str] | None, limit: int | None) -> Iterator[Puzzle]:
-    recipe = generated(spec.name)
-    if recipe is None:
-        raise UserError(f"unknown suite {spec.name!r}: expected one of {', '.join(SUITE_NAMES)}, or the name of a family")
-    drawn = spec.families or recipe.families
+def _generate(spec: SuiteSpec, families: Sequence[str] | None, limit: int | None) -> Suite:
+    suite = _generated(spec.name)
+    drawn = spec.families or suite.families
     unknown = [name for name in families or () if name not in drawn]
     if unknown:
         way = f"; it is a suite of its own: --suite {unknown[0]}" if known(unknown[0]) else ""
         raise UserError(f"suite {spec.name} has no family {unknown[0]!r}: expected some of {', '.join(drawn)}{way}")
-    levels = (spec.level,) if spec.level is not None else recipe.levels
-    count = min(spec.n or recipe.n, limit or recipe.n * 1000)
+    levels = (spec.level,) if spec.level is not None else suite.levels
+    asked = spec.n or suite.n
+    count = asked if limit is None else min(asked, limit)
+    puzzles: list[Puzzle] = []
+    notes: list[str] = []
     for name in drawn:
-        if families and name not in families:
+        if not families or name in families:
+            puzzles += _of_family(spec, suite, name, levels, count, notes)
+    return Suite(suite.label, tuple(puzzles), notes=tuple(notes))
+
+
+def _of_family(spec: SuiteSpec, suite: GeneratedSuite, name: str, levels: Sequence[int], count: int, notes: list[str]) -> Iterator[Puzzle]:
+    """`count` puzzles of family `name`, `levels` in turn; fewer, with a sentence in `notes`, where a level has no fresh state left."""
+    seen: set[str] = set()
+    balances: defaultdict[int, Balance] = defaultdict(Balance)
+    made, short = Counter[int](), dict[int, int]()
+    for index in range(count):
+        level = levels[index % len(levels)]
+        if level in short:
+            short[level] += 1
             continue
-        seen: set[str] = set()
-        for index in range(count):
-            yield make_puzzle(spec, name, level=levels[index % len(levels)], index=index, side=recipe.side, seen=seen)
+        try:
+            yield make_puzzle(spec, name, level=level, index=index, side=suite.side, seen=seen, balance=balances[level])
+        except NoFreshStateError:
+            if not seen:
+                raise
+            short[level] = 1
+        else:
+            made[level] += 1
+    for level, missing in short.items():
+        notes.append(
+            f"{name} has only {made[level]} different puzzles at level {level} in split {spec.split}, where {made[level] + missing} were "
+            f"asked for"
+        )
+
+
+def _generated(name: str) -> GeneratedSuite:
+    suite = generated(name)
+    if suite is None:
+        raise UserError(f"unknown suite {name!r}: expected one of {', '.join(SUITE_NAMES)}, or the name of a family")
+    return suite
 
 
 def instance_seed(spec: SuiteSpec, name: str, level: int, index: int, attempt: int) -> int:
     """The seed of one instance: 63 bits of the hash of everything that names it."""
-    return int(digest([spec.name, spec.split, spec.seed, name, level, index, attempt])[:16], 16) >> 1
+    return int(digest([_generated(spec.name).label, spec.split, spec.seed, name, level, index, attempt])[:16], 16) >> 1
 
 
-def make_puzzle(spec: SuiteSpec, name: str, *, level: int, index: int, side: int, seen: set[str]) -> Puzzle:
+def make_puzzle(spec: SuiteSpec, name: str, *, level: int, index: int, side: int, seen: set[str], balance: Balance | None = None) -> Puzzle:
     """Puzzle number `index` of a generated suite, whose state is in the share of its split and not in `seen` (to which it is added).
 
+    `balance` keeps the options of many puzzles of one level even (`tasks.options`).
+
     Raises:
-        UserError: no fresh state was found; the family has too few at this level.
+        NoFreshStateError: no fresh state was found; the family has too few at this level.
     """
-    made = family(name)
-    for attempt in range(_ATTEMPTS):
+    suite = _generated(spec.name)
+    made = family(name, suite.edition)
+    for attempt in range(_MISSES if suite.balanced else _ATTEMPTS):
         seed = instance_seed(spec, name, level, index, attempt)
         rng = random.Random(seed)
         state = made.sample(rng, level)
         data = made.dump(state)
         content = digest(data)
-        if content not in seen and _in_split(content, spec.split):
+        if content in seen or not _in_split(content, spec.split):
+            continue
+        answer = made.solve(state)
+        if suite.balanced:
+            options = draw_options(made, state, answer, level=level, rng=rng, balance=balance)
+        else:
+            options = _tempting(made, state, answer, rng)
+        if options is not None:
             seen.add(content)
-            return _puzzle(spec, made, state, data, rng, level=level, seed=seed, side=side)
-    raise UserError(f"family {name} has fewer fresh states than asked for at level {level}: lower n or choose another level")
+            return _puzzle(spec, suite, made, state, data, answer, options, level=level, seed=seed, side=side)
+    raise NoFreshStateError(f"family {name} has fewer fresh states than asked for at level {level}: lower n or choose another level")
 
 
 def _in_split(content: str, split: str) -> bool:
@@ -202,22 +219,36 @@ def _in_split(content: str, split: str) -> bool:
     return (int(content[:8], 16) % EVAL_SHARE == 0) == (split == "eval")
 
 
-def _puzzle(
-    spec: SuiteSpec, made: Family[Any], state: Any, data: dict[str, Any], rng: random.Random, *, level: int, seed: int, side: int
-) -> Puzzle:
-    answer, question = made.solve(state), made.ask(state)
+def _tempting(made: Family[Any], state: Any, answer: str, rng: random.Random) -> list[str]:
+    """The options of version 1: wrong answers that are near at hand, which betray the right one."""
     pool = list(made.distractors(state))[:_POOL]
     options = [answer, *rng.sample(pool, min(_OPTIONS - 1, len(pool)))]
     rng.shuffle(options)
-    description = made.describe(state)
+    return options
+
+
+def _puzzle(
+    spec: SuiteSpec,
+    suite: GeneratedSuite,
+    made: Family[Any],
+    state: Any,
+    data: dict[str, Any],
+    answer: str,
+    options: Sequence[str],
+    *,
+    level: int,
+    seed: int,
+    side: int,
+) -> Puzzle:
+    question, description = made.ask(state), made.describe(state)
     return Puzzle(
-        id=puzzle_id(spec.name, made.name, [data, question, options, side]),
-        suite=spec.name,
+        id=puzzle_id(suite.label, made.name, [data, question, list(options), side]),
+        suite=suite.label,
         family=made.name,
         question=question,
         options=tuple(options),
         answer=answer,
-        image=ImageRef(f"drawn:{made.name}", partial(_render, made.name, state, side), drawn=True),
+        image=ImageRef(f"drawn:{made.name}", partial(_render, made.name, suite.edition, state, side), drawn=True),
         state=data,
         description=description,
         level=level,
@@ -240,8 +271,8 @@ def _suffices(made: Family[Any], description: str, state: Any, answer: str) -> b
 
 
 @lru_cache(maxsize=256)
-def _render(name: str, state: Any, side: int) -> bytes:
-    return encode(family(name).draw(state, side))
+def _render(name: str, edition: int, state: Any, side: int) -> bytes:
+    return encode(family(name, edition).draw(state, side))
 
 
 def _families(value: str) -> tuple[str, ...]:
@@ -278,10 +309,21 @@ def take_level(suite: Suite, level: int | None) -> Suite:
 
 
 def barred_families(suite: str) -> dict[str, str]:
-    """Families of `suite` whose descriptions do not suffice to answer, with the reason: no gap may be claimed from them."""
+    """Families of `suite` whose descriptions do not suffice, or say more than the picture, with the reason: no gap is claimed from them."""
+    if suite == "algopuzzlevqa":
+        return dict(OVERSTATED)
     if suite != "puzzlevqa":
         return {}
     from tasks.public.puzzlevqa import FAMILIES as CAPTIONED
     from tasks.public.puzzlevqa import sufficiency
 
     return {name: reason for name in CAPTIONED if (reason := sufficiency(name))}
+
+
+def caveats(suite: str) -> Mapping[str, str]:
+    """Families of `suite` whose descriptions suffice in another way than their pictures, with how: a gap compares two different puzzles."""
+    if suite != "puzzlevqa":
+        return {}
+    from tasks.public.puzzlevqa import CAVEATS
+
+    return CAVEATS

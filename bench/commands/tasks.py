@@ -43,7 +43,8 @@ def tasks_export(arguments: argparse.Namespace) -> int:
 
 def tasks_lint(arguments: argparse.Namespace) -> int:
     """`tasks lint`: exit code 1 when something is found."""
-    from tasks.tools.linter import lint, table
+    from tasks.tools.findings import table
+    from tasks.tools.linter import lint
 
     suite = suite_of(arguments, skip_bad=True)
     found = lint(suite.puzzles, suite.problems, suite.rows)

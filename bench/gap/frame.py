@@ -46,6 +46,7 @@ class RunInfo:
         rows: how many records it gave.
         torn: whether its last line was being written when it was read.
         puzzles: codes of its puzzles (categories of the merged table's column).
+        notes: what its suite did not hold although it was asked for.
     """
 
     folder: Path
@@ -59,6 +60,7 @@ class RunInfo:
     rows: int
     torn: bool
     puzzles: NDArray[np.int64]
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +148,7 @@ def _info(folder: Path, number: int, frame: pd.DataFrame, torn: bool) -> RunInfo
         rows=int(mine.sum()),
         torn=torn,
         puzzles=np.unique(codes),
+        notes=tuple(map(str, data["suite"].get("notes") or ())),
     )
 
 
@@ -191,6 +194,7 @@ def _state_notes(runs: Sequence[RunInfo]) -> list[str]:
         )
         more = f" ({named})" if len(waiting) <= _SHOWN else ""
         notes.append(f"{len(waiting)} of {len(runs)} runs are not finished: their missing trials are left out{more}")
+    notes += dict.fromkeys(note for run in runs for note in run.notes)
     notes += [f"the last line of {run.folder / TRIALS} is being written and is left out" for run in runs if run.torn]
     return notes
 

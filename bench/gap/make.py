@@ -30,7 +30,7 @@ from bench.gap.variants import Variant, variants
 from bench.mode import Mode
 from bench.store.run import open_run
 from bench.versions import SCHEMA, __version__
-from tasks.suites import barred_families
+from tasks.suites import barred_families, caveats
 
 SEED = 20_260_100_215
 """Seed of every bootstrap in a report: reports are pure functions of their records."""
@@ -75,6 +75,8 @@ def gap_document(
         "notes": notes,
     }
     notes += dict.fromkeys(note for folder in folders for note in run_notes(open_run(folder).info))
+    told = {family: said for family, said in caveats(name).items() if family in present}
+    notes += [f"a gap from the captions of {family} compares two different puzzles: {said}" for family, said in told.items()]
     for variant, model in zip(found, models, strict=True):
         _unidentified(model)
         notes += model_notes(variant, model)

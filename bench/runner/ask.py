@@ -16,6 +16,7 @@ from typing import Any
 from bench.errors import BadDataError, OverBudget, Rejected, SightgapError, Transient
 from bench.grader.judge import judge
 from bench.image import fit
+from bench.mode import Mode
 from bench.models.base import Hidden, Reply, Request, Sampling
 from bench.models.registry import LOCAL
 from bench.outcome import Outcome, Verdict

@@ -45,9 +45,10 @@ class Plan:
 
     @property
     def warnings(self) -> list[str]:
-        """What a person must know before anything is spent: retired models, room that reasoning may not have, and what cannot be told."""
+        """What a person must know before anything is spent: of models, of the room that reasoning has, of what cannot be told or is missing."""
         names = dict.fromkeys(m.name for part in self.models for m in (part.model, part.captioner) if m is not None)
-        return [*(line for name in names for line in (*warnings(name), *money.tight(name, self.options))), *self.left_out]
+        told = [line for name in names for line in (*warnings(name), *money.tight(name, self.options))]
+        return [*told, *self.suite.notes, *self.left_out]
 
     @property
     def total(self) -> int:

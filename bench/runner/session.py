@@ -157,7 +157,7 @@ def _run_json(plan: Plan) -> dict[str, Any]:
         "started": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         "options": plan.config.options(),
         "identity": _identity(plan),
-        "suite": {"name": plan.suite.name, "sha256": plan.suite.sha256, "n": len(plan.suite.puzzles)},
+        "suite": {"name": plan.suite.name, "sha256": plan.suite.sha256, "n": len(plan.suite.puzzles), "notes": list(plan.suite.notes)},
         "skipped": [asdict(problem) for problem in plan.suite.problems],
         "models": [{"name": m.name, "provider": m.provider, "id": m.model_id, "simulated": m.simulated} for m in models.values()],
         "planned": plan.total,

@@ -69,7 +69,7 @@ class Data:
     set: str
     in_domain: tuple[str, ...]
     out_of_domain: tuple[str, ...] = ()
-    suite: Literal["algo", "mini"] | None = None
+    suite: Literal["algo", "algo@1", "mini", "mini@1"] | None = None
     levels: tuple[int, ...] = ()
     seed: Annotated[int, Field(ge=0)] = 0
 

@@ -115,13 +115,13 @@ class BoardTile(Family[State]):
         query = asked(state.query)
         total, removed = query.rows * query.columns, query.removed
         left, cells = total - removed, "cell" if removed == 1 else "cells"
+        have = "square has" if removed == 1 else "squares have"
         return (
-            f"The checkerboard shown in the image was originally of {query.rows} * {query.columns} in dimension having a total of {total} "
-            f"squares. It uses two colours of squares, one light yellow and one dark yellow, in a chequered pattern. {_COUNTS[removed]} of "
-            f"the squares have been removed from the board in the position of the white coloured {cells}, as shown in the image. You have "
-            f"{left // 2} dominoes of size 2 * 1. You can use them as is or you can rotate them to use as a 1 * 2 domino. Is it possible "
-            f"to place all the {left // 2} dominoes in the checkerboard to exactly cover all the remaining {left} squares? Answer Yes or "
-            "No."
+            f"The image shows a checkerboard that originally had {query.rows} rows and {query.columns} columns, {total} squares in all, in "
+            f"a chequered pattern of light yellow and dark yellow. {_COUNTS[removed]} {have} been removed; the image shows the empty "
+            f"{cells} in white. You have {left // 2} dominoes of size 2 * 1, each of which may also be turned to lie as 1 * 2. Is it "
+            f"possible to place all {left // 2} dominoes on the board so that they exactly cover the remaining {left} squares? Answer Yes "
+            "or No."
         )
 
     def solve(self, state: State) -> str:
@@ -129,6 +129,9 @@ class BoardTile(Family[State]):
 
     def distractors(self, state: State) -> Sequence[str]:
         return ["No" if _coverable(state) else "Yes"]
+
+    def kind(self, state: State) -> str:
+        return f"{state.rows} x {state.columns}, {len(state.removed)} removed"
 
     def describe(self, state: State) -> str:
         squares = ", ".join(f"({row}, {column})" for row, column in state.removed)

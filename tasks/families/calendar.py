@@ -125,8 +125,8 @@ class Calendar(Family[State]):
 
     def ask(self, state: State) -> str:
         query = asked(state.query)
-        page = f"The image shows the calendar of a month of a particular {_kind(query.leap)} year."
-        date = f"Which day of the week was on {query.month} {query.day} of"
+        page = f"The image shows the calendar page of one month of a {_kind(query.leap)} year."
+        date = f"On which day of the week was {query.month} {query.day} of"
         if query.other_leap is None:
             return f"{page} {date} that year?"
         return f"{page} The {query.year} year was a {_kind(query.other_leap)} year. {date} the {query.year} year?"
@@ -148,6 +148,9 @@ class Calendar(Family[State]):
             *range(right, right + 7),
         )
         return [WEEKDAYS[day] for day in dict.fromkeys(guess % 7 for guess in guesses) if day != right]
+
+    def chances(self, state: State, rng: random.Random, level: int) -> Mapping[str, float]:
+        return dict.fromkeys(WEEKDAYS, 1.0)
 
     def same(self, a: str, b: str) -> bool:
         first, second = _weekday(a), _weekday(b)

@@ -1,12 +1,13 @@
 """Chain links: the least time to join segments of chain into one necklace (AlgoPuzzleVQA `chain_link`).
 
-Visible: the segments, each a run of closed pieces or a single open one. The question states how many there are of segments, of open pieces
-and of pieces in all, as the public one does; the facts to be seen are the lengths of the closed segments. A piece is opened by a cut and
-closed by a weld, and two pieces can only be joined while one of them is open. So in a necklace every two runs of pieces that were never
-opened have an open piece between them: it can be made as soon as there are at least as many open pieces as closed runs. A cut makes an open
-piece and, at the end of a run, leaves the number of runs as it is; the last cut of a run that is used up also removes the run (a cut in the
-middle adds a run and gains nothing). With k cuts the excess of runs over open pieces therefore falls by k + (runs used up), at most as many
-as the shortest runs allow; the fewest cuts follow by counting, and every piece that was open or was cut has to be welded once.
+Visible: the segments, each a run of closed pieces or a single open one. The question states how many open pieces there are (the public one
+and that of the first edition also how many segments and pieces); the facts to be seen are the lengths of the closed segments. A piece is
+opened by a cut and closed by a weld, and two pieces can only be joined while one of them is open. So in a necklace every two runs of pieces
+that were never opened have an open piece between them: it can be made as soon as there are at least as many open pieces as closed runs. A
+cut makes an open piece and, at the end of a run, leaves the number of runs as it is; the last cut of a run that is used up also removes the
+run (a cut in the middle adds a run and gains nothing). With k cuts the excess of runs over open pieces therefore falls by k + (runs used
+up), at most as many as the shortest runs allow; the fewest cuts follow by counting, and every piece that was open or was cut has to be
+welded once.
 """
 
 from __future__ import annotations
@@ -36,6 +37,8 @@ _OPEN = {1: 1, 2: 2, 3: 3, 4: 4, 5: 4}
 """Level -> most open pieces."""
 _PIECES = {1: 3, 2: 4, 3: 4, 4: 5, 5: 5}
 """Level -> most pieces in a segment."""
+_DRAWN = 60
+"""Sets of segments on which a question is tried to learn how often each answer is right."""
 _PITCH = 0.7
 """Distance of neighbouring rings, in widths of a ring."""
 _GOLD, _EDGE = (232, 170, 20), (140, 92, 0)
@@ -86,9 +89,9 @@ class ChainLink(Family[State]):
 
     def sample(self, rng: random.Random, level: int) -> State:
         while True:
-            lengths = tuple(sorted(rng.randint(1, _PIECES[level]) for _ in range(rng.randint(*_SEGMENTS[level]))))
+            lengths = _lengths(rng, rng.randint(*_SEGMENTS[level]), level)
             state = _posed(rng.randint(0, _OPEN[level]), lengths, rng.randint(2, 5), rng.randint(2, 5))
-            if _cuts(state) > 1 or (level == 1 and _cuts(state)):
+            if _worth(state, level):
                 return state
 
     def check(self, state: State) -> None:
@@ -122,16 +125,16 @@ class ChainLink(Family[State]):
 
     def ask(self, state: State) -> str:
         query = asked(state.query)
-        each = "segment" if query.open == 1 else "segments each"
-        begin = f"Initially, she has {query.open} {each} with 1 open piece as shown in the image. All the other pieces are closed."
+        begin = "At first no piece is open."
+        if query.open:
+            single = "1 of the segments is a single open piece" if query.open == 1 else f"{query.open} segments are single open pieces"
+            begin = f"At first {single}, as shown in the image; all other pieces are closed."
         return (
-            f"Alice has {query.segments} segments of chains of different lengths as shown in the image. The total length of all the "
-            f"segments combined is {query.pieces} pieces. She has a saw machine with which a closed piece can be cut opened. She also has "
-            f"a welding machine with which an open piece can be closed. Each cut takes {query.cut} minutes and each welding takes "
-            f"{query.weld} minutes. {begin if query.open else 'Initially, there are no open pieces in any of the segments.'} She now wants "
-            f"to make the longest possible necklace using all the available {query.pieces} pieces. Each piece in the necklace would be "
-            "connected to exactly two other pieces. This would require cutting open some pieces and then joining all the resulting "
-            "segments together. What is the minimum time in which she can create the necklace?"
+            "Alice has several segments of chain, as shown in the image. She has a saw, with which a closed piece can be cut open, and a "
+            f"welding machine, with which an open piece can be closed. Each cut takes {query.cut} minutes and each weld takes {query.weld} "
+            f"minutes. {begin} She wants to make one closed necklace of all the pieces, in which every piece is connected to exactly two "
+            "other pieces. For this she has to cut open some pieces and then join the segments. What is the minimum time, in minutes, in "
+            "which she can make the necklace?"
         )
 
     def solve(self, state: State) -> str:
@@ -159,6 +162,12 @@ class ChainLink(Family[State]):
         times = dict.fromkeys(c * query.cut + w * query.weld for c, w in plans if c >= 0 and w >= 0)
         return _straddling(right, [time for time in times if time > 0 and time != right], key=(state.open, state.lengths, query))
 
+    def chances(self, state: State, rng: random.Random, level: int) -> Mapping[str, float]:
+        query = asked(state.query)
+        drawn = (_lengths(rng, rng.randint(*_SEGMENTS[level]), level) for _ in range(_DRAWN))
+        alike = (_posed(state.open, lengths, query.cut, query.weld) for lengths in drawn)
+        return Counter(self.solve(other) for other in alike if _worth(other, level))
+
     def same(self, a: str, b: str) -> bool:
         return same_amount(a, b, "minute", "min")
 
@@ -183,6 +192,15 @@ class ChainLink(Family[State]):
         state = _posed(opened, lengths, int(solution["each_cut_time"]), int(solution["each_join_time"]))
         self.check(state)
         return state
+
+
+def _lengths(rng: random.Random, runs: int, level: int) -> tuple[int, ...]:
+    return tuple(sorted(rng.randint(1, _PIECES[level]) for _ in range(runs)))
+
+
+def _worth(state: State, level: int) -> bool:
+    """Whether a puzzle of `level` needs cuts enough."""
+    return _cuts(state) > (level > 1)
 
 
 def _posed(opened: int, lengths: tuple[int, ...], cut: int, weld: int) -> State:

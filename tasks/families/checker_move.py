@@ -18,10 +18,11 @@ from typing import Any
 from PIL import Image
 
 from tasks.family import Family, asked
-from tasks.kit.drawing import COLORS, FAINT, INK, Canvas
+from tasks.kit.drawing import FAINT, INK, PAPER, Canvas, Color
 from tasks.kit.notation import NUMBER_WORDS, Unreadable, attempt, nearby, same_amount, sections
 
 _NAMES = {"G": "green", "R": "red", "_": "empty"}
+_CHECKER: Mapping[str, Color] = {"green": (6, 84, 44), "red": (238, 66, 54)}
 _MOST = 13
 """Most squares that are drawn or read."""
 _CHECKERS = {1: (1, 3), 2: (2, 3), 3: (2, 4), 4: (3, 4), 5: (3, 5)}
@@ -103,9 +104,16 @@ class CheckerMove(Family[State]):
                 x = left + cell * index
                 canvas.rect(x + wall, middle - half + wall, x + cell - wall, middle + half - wall, (250, 250, 247))
                 if square != "_":
-                    canvas.disk(x + half, middle, cell * 0.39, COLORS[_NAMES[square]])
+                    self.draw_checker(canvas, x + half, middle, cell * 0.39, _NAMES[square])
         canvas.rect(40, 296, 856, 301, FAINT)
         return canvas.image
+
+    def draw_checker(self, canvas: Canvas, x: float, y: float, radius: float, colour: str) -> None:
+        """A checker at (x, y). Green ones are dark, red ones light and ringed, for those who see no difference of red and green."""
+        canvas.disk(x, y, radius, _CHECKER[colour])
+        if colour == "red":
+            canvas.disk(x, y, radius * 0.72, PAPER)
+            canvas.disk(x, y, radius * 0.54, _CHECKER[colour])
 
     def ask(self, state: State) -> str:
         query = asked(state.query)
@@ -130,6 +138,9 @@ class CheckerMove(Family[State]):
 
     def same(self, a: str, b: str) -> bool:
         return same_amount(a, b, "move")
+
+    def kind(self, state: State) -> str:
+        return f"{len(state.start)} squares, {state.start.count('G')} green"
 
     def describe(self, state: State) -> str:
         return f"Start: {' '.join(state.start)}\nEnd: {' '.join(state.end)}"

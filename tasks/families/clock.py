@@ -11,7 +11,7 @@ import random
 import re
 import zlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any, Literal
 
@@ -128,6 +128,9 @@ class Clock(Family[State]):
         )
         place = zlib.crc32(f"{state.hour}:{state.minute}".encode()) % len(pattern)
         return [dial(right - pattern[place] + offset) for offset in pattern if offset != pattern[place]]
+
+    def chances(self, state: State, rng: random.Random, level: int) -> Mapping[str, float]:
+        return {self.solve(replace(state, hour=h, minute=m)): 1.0 for h in range(1, 13) for m in range(0, 60, _MINUTES[level])}
 
     def same(self, a: str, b: str) -> bool:
         first, second = _minutes(a), _minutes(b)

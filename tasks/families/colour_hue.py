@@ -116,10 +116,9 @@ class ColourHue(Family[State]):
     def ask(self, state: State) -> str:
         query = asked(state.query)
         return (
-            f"A {query.rows} * {query.columns} board consists of {query.rows * query.columns} different coloured tiles. A random state of "
-            "the board is shown in (A). The ideal state of the board is shown in (B). A swap consists of selecting any two tiles on the "
-            "board and switching their positions. What is the minimum number of swaps required to restore the ideal state of the board "
-            "from (A)?"
+            f"A board of {query.rows} * {query.columns} tiles has {query.rows * query.columns} tiles, no two of the same colour. (A) shows "
+            "the board in a shuffled state, (B) in its ideal state. A swap consists of choosing any two tiles on the board and exchanging "
+            "their positions. What is the minimum number of swaps that turn (A) into (B)?"
         )
 
     def solve(self, state: State) -> str:
@@ -138,6 +137,10 @@ class ColourHue(Family[State]):
 
     def same(self, a: str, b: str) -> bool:
         return same_amount(a, b, "swap")
+
+    def kind(self, state: State) -> str:
+        query = asked(state.query)
+        return f"{query.rows} x {query.columns}"
 
     def describe(self, state: State) -> str:
         return "\n".join(

@@ -134,6 +134,9 @@ class Map(Family[State]):
     def distractors(self, state: State) -> Sequence[str]:
         return nearby(int(self.solve(state)), key=(state.colours, state.borders), low=1)
 
+    def kind(self, state: State) -> str:
+        return f"{len(state.colours)} regions, {state.colours.count('white')} white"
+
     def describe(self, state: State) -> str:
         neighbours = _neighbours(len(state.colours), state.borders)
         return "\n".join(

@@ -47,10 +47,10 @@ _MEANING = {"#": "wall", ".": "free", "S": "entry", "E": "exit"}
 _OPENING = re.compile(r"\b(entry|entrance|start|exit|end|goal)\b[^\d\n]{0,40}(?<!\d)(\d{1,2})[^\d\n]{1,16}(\d{1,2})(?!\d)")
 _LETTER = {"entry": "S", "entrance": "S", "start": "S", "exit": "E", "end": "E", "goal": "E"}
 _ASKING: Mapping[Asked, str] = {
-    "left turns": "What is the total number of left turns do you need to make in this optimal path?",
-    "right turns": "What is the total number of right turns do you need to make in this optimal path?",
-    "total turns": "What is the combined number of left and right turns do you need to make in this optimal path?",
-    "cells": "How many cells do you need to visit in this optimal path including the entrance and exit cells?",
+    "left turns": "How many left turns do you make on this path?",
+    "right turns": "How many right turns do you make on this path?",
+    "total turns": "How many left and right turns do you make on this path, taken together?",
+    "cells": "How many cells do you visit on this path, the entry and exit cells included?",
 }
 _CUES: Sequence[tuple[str, Asked]] = (
     ("combined", "total turns"),
@@ -116,12 +116,11 @@ class Maze(Family[State]):
 
     def ask(self, state: State) -> str:
         return (
-            f"This is maze having {len(state.rows)} * {len(state.rows[0])} cells. The empty cells are coloured white and the obstacle "
-            "cells are coloured black. From an empty cell, you can only move up, down, left, or right to another adjacent empty cell. You "
-            "cannot move diagonally between two empty cells and cannot step into a cell with an obstacle. The entry cell of the maze is "
-            "shown with the green arrow. The exit cell of the maze is shown with the blue arrow. Suppose you have found the most optimal "
-            "path in the maze between the entrance and exit, where you need to go through the least number of empty cells and you need to "
-            f"make the least number of left and right turns. {_ASKING[asked(state.query).what]}"
+            f"The image shows a maze of {len(state.rows)} * {len(state.rows[0])} cells. Empty cells are white and obstacle cells are "
+            "black. From an empty cell, you can only move up, down, left, or right to an adjacent empty cell. You cannot move diagonally "
+            "and cannot step into a cell with an obstacle. The green arrow shows the entry cell of the maze and the blue arrow shows the "
+            "exit cell. Consider the best path from the entry to the exit: the one that passes through the fewest empty cells and, among "
+            f"those, makes the fewest left and right turns. {_ASKING[asked(state.query).what]}"
         )
 
     def solve(self, state: State) -> str:
@@ -133,6 +132,9 @@ class Maze(Family[State]):
     def distractors(self, state: State) -> Sequence[str]:
         low = 2 if asked(state.query).what == "cells" else 0
         return nearby(int(self.solve(state)), key=(state.rows, state.entry, state.exit), low=low)
+
+    def kind(self, state: State) -> str:
+        return f"{asked(state.query).what}, {(len(state.rows) + len(state.rows[0])) // 4}"
 
     def describe(self, state: State) -> str:
         lines = [f"Maze of {len(state.rows)} rows and {len(state.rows[0])} columns; # wall, . free, S entry, E exit"]

@@ -120,13 +120,14 @@ class MoveBox(Family[State]):
         return canvas.image
 
     def ask(self, state: State) -> str:
+        height, width = len(state.walls), len(state.walls[0])
         return (
-            "A storekeeper is a puzzle in which the player pushes boxes around in a warehouse trying to get them to target locations. The "
-            f"game is represented by an {len(state.walls)} x {len(state.walls[0])} grid of characters grid where each element is a wall, "
-            "floor, or box. Your task is to move the box to the end flag under the following rules:\n\n"
-            "1. The box can be moved to an adjacent free cell by standing next to the box and then moving in the direction of the box by 1 "
-            "grid. This is a push.\n2. The player cannot walk through the box.\n\n"
-            "What is the minimum number of pushes to move the box to the end flag."
+            "In this puzzle a storekeeper pushes a box around a warehouse to get it to a target. The warehouse is a grid of "
+            f"{height} x {width} cells, each of them a wall or free floor; the image shows the person, the box and the flag that marks the "
+            "target. The rules are:\n\n"
+            "1. Standing next to the box, the person can push it by one cell, straight ahead, if the cell behind it is free. This is a "
+            "push.\n2. The person walks on free cells and can neither walk through the box nor pull it.\n\n"
+            "What is the minimum number of pushes that bring the box to the flag?"
         )
 
     def solve(self, state: State) -> str:
@@ -137,6 +138,9 @@ class MoveBox(Family[State]):
 
     def distractors(self, state: State) -> Sequence[str]:
         return nearby(int(self.solve(state)), key=(state.walls, state.person, state.box, state.flag), low=1)
+
+    def kind(self, state: State) -> str:
+        return f"{len(state.walls)} x {len(state.walls[0])}"
 
     def describe(self, state: State) -> str:
         size = f"{len(state.walls)} rows and {len(state.walls[0])} columns"

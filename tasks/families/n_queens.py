@@ -103,6 +103,9 @@ class NQueens(Family[State]):
     def distractors(self, state: State) -> Sequence[str]:
         return nearby(int(self.solve(state)), key=state.queens, low=2)
 
+    def kind(self, state: State) -> str:
+        return f"{state.size} x {state.size}"
+
     def describe(self, state: State) -> str:
         queens = ", ".join(f"({row}, {column})" for row, column in state.queens)
         return f"Board: {state.size} x {state.size}\nQueens (row, column) from the top left: {queens}"

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import random
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any, Literal, get_args
 
@@ -29,6 +30,8 @@ Grid = tuple[tuple[int, ...], ...]
 _SIDES = {1: 3, 2: 3, 3: 4, 4: 4, 5: 5}
 _MOVES = {1: (1, 2), 2: (2, 3), 3: (2, 4), 4: (3, 5), 5: (4, 6)}
 """Level -> tiles on a side, fewest and most moves."""
+_DRAWN = 40
+"""Boards on which a question is tried to learn how often each answer is right."""
 _SMALLEST, _LARGEST, _MAX_MOVES = 2, 8, 8
 _STEPS: dict[Direction, tuple[int, int]] = {"left": (0, -1), "right": (0, 1), "up": (-1, 0), "down": (1, 0)}
 _LINES: tuple[Line, ...] = get_args(Line)
@@ -87,9 +90,8 @@ class NumberSlide(Family[State]):
     state_type = State
 
     def sample(self, rng: random.Random, level: int) -> State:
-        side, moves = _SIDES[level], rng.randint(*_MOVES[level])
-        numbers = rng.sample(range(side * side), side * side)
-        grid = tuple(tuple(numbers[row * side : (row + 1) * side]) for row in range(side))
+        moves = rng.randint(*_MOVES[level])
+        grid = _shuffled(rng, _SIDES[level])
         kind = rng.random()
         if kind < 0.2:
             return State(grid, Reach(moves))
@@ -136,7 +138,7 @@ class NumberSlide(Family[State]):
         if isinstance(query, Best):
             return f"{start}. What is the {query.what} sum that you can achieve across the {query.edge} in the final board position?"
         what = "sum of numbers of" if query.what == "sum" else f"{query.what} number in"
-        sequence = f"such that the open position is seen moving in the following sequence: {', '.join(query.path)}"
+        sequence = f"such that the open position moves in the following sequence: {', '.join(query.path)}"
         return f"{start} {sequence}. What is the {what} the {query.line} which now has the open position?"
 
     def solve(self, state: State) -> str:
@@ -154,6 +156,14 @@ class NumberSlide(Family[State]):
         query = asked(state.query)
         tile = isinstance(query, Walk) and query.what != "sum"
         return nearby(int(self.solve(state)), key=state.grid, low=1, high=max(7, len(state.grid) ** 2 - 1) if tile else None)
+
+    def chances(self, state: State, rng: random.Random, level: int) -> Mapping[str, float]:
+        drawn: Counter[str] = Counter()
+        while drawn.total() < _DRAWN:
+            grid = _shuffled(rng, len(state.grid))
+            if not isinstance(state.query, Walk) or rng.random() < _ease(grid, state.query.path):
+                drawn[self.solve(replace(state, grid=grid))] += 1
+        return drawn
 
     def describe(self, state: State) -> str:
         return "\n".join(f"Row {index}: {', '.join(str(n or 'open') for n in row)}" for index, row in enumerate(state.grid, 1))
@@ -189,6 +199,24 @@ def open_place(grid: Grid) -> tuple[int, int]:
 
 def _ways(row: int, column: int, side: int) -> list[Direction]:
     return [way for way, (down, across) in _STEPS.items() if 0 <= row + down < side and 0 <= column + across < side]
+
+
+def _shuffled(rng: random.Random, side: int) -> Grid:
+    numbers = rng.sample(range(side * side), side * side)
+    return tuple(tuple(numbers[row * side : (row + 1) * side]) for row in range(side))
+
+
+def _ease(grid: Grid, path: Sequence[Direction]) -> float:
+    """How likely `_wander` goes along `path` on `grid`, as a share of the likeliest way of that length."""
+    row, column = open_place(grid)
+    share = 1.0
+    for way in path:
+        ways = _ways(row, column, len(grid))
+        if way not in ways:
+            return 0.0
+        share *= 2 / len(ways)
+        row, column = row + _STEPS[way][0], column + _STEPS[way][1]
+    return share
 
 
 def _wander(rng: random.Random, grid: Grid, moves: int) -> tuple[Direction, ...]:

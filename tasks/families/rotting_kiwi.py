@@ -128,6 +128,9 @@ class RottingKiwi(Family[State]):
     def distractors(self, state: State) -> Sequence[str]:
         return nearby(int(self.solve(state)), key=state.grid, low=1)
 
+    def kind(self, state: State) -> str:
+        return f"{len(state.grid)} x {len(state.grid[0])}"
+
     def describe(self, state: State) -> str:
         return "\n".join(f"Row {index}: {', '.join(row)}" for index, row in enumerate(state.grid, 1))
 

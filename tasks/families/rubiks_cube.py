@@ -161,6 +161,9 @@ class RubiksCube(Family[State]):
     def distractors(self, state: State) -> Sequence[str]:
         return nearby(int(self.solve(state)), key=_squares(state), high=9)
 
+    def kind(self, state: State) -> str:
+        return str(len(asked(state.query).moves.split()))
+
     def describe(self, state: State) -> str:
         lines = ["Net of a cube: up above front; left, front, right and back in a row; down below front. Three rows a face:"]
         squares = _squares(state)

@@ -14,8 +14,9 @@ from __future__ import annotations
 
 import random
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any, Literal, TypeVar, get_args
 
@@ -46,6 +47,8 @@ _BLUE_LEVERS: tuple[Side, ...] = ("right", "left", "right", "left", "left", "rig
 """Where the levers of the public toy point while the disc is blue; yellow is the other side."""
 _BALLS = {1: (1, 1), 2: (2, 2), 3: (3, 3), 4: (4, 5), 5: (6, 8)}
 """Level -> fewest and most balls. The public set has one to four."""
+_DRAWN = 64
+"""Toys on which a question is tried to learn how often each answer is right."""
 _NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
 _LEGEND = (
     "An arrow shows the side on which the next ball leaves; every ball that passes flips colour and arrow. Between the walls, "
@@ -91,14 +94,13 @@ class ThinkDot(Family[State]):
     state_type = State
 
     def sample(self, rng: random.Random, level: int) -> State:
-        faces = tuple(rng.choices(get_args(ColorName), k=len(_DISCS)))
-        levers = tuple(rng.choices(get_args(Side), k=len(_DISCS)))
+        state = _toy_state(rng, None)
         query = Query(
             moves=tuple(rng.choices(get_args(Hole), k=rng.randint(*_BALLS[level]))),
             colour=rng.choice(get_args(ColorName)),
             row=rng.choice((*get_args(Asked), "all")),  # the whole toy has the most answers
         )
-        return State(faces, levers, query)
+        return replace(state, query=query)
 
     def check(self, state: State) -> None:
         for field, values in (("faces", state.faces), ("levers", state.levers)):
@@ -116,15 +118,13 @@ class ThinkDot(Family[State]):
 
     def ask(self, state: State) -> str:
         query = asked(state.query)
-        where = "in total in all the rows" if query.row == "all" else f"in the {query.row} row"
+        where = "in all the rows together" if query.row == "all" else f"in the {query.row} row"
         return (
-            "The toy shown in the figure has eight coloured disks on its front, and three holes on its top \u2013 left, right, and "
-            "center \u2013 through which a ball bearing could be dropped. Each disk would display either a yellow or blue face. When a "
-            "ball passes through a disc it tips the disk mechanism which flips the face color. The tipping of the disc mechanism "
-            "determines whether the ball would be deflected to the left or to the right. The vertical walls between the discs would "
-            "then determine the path of motion of the ball. A dropped ball always passes through exactly one disc in each of the top "
-            "and the bottom row. Depending on the configuration of the top three discs it may or may not pass through the middle row. "
-            "Finally, when the ball falls to the bottom it would exit either to a hole on the left or the right of the device. "
+            "The toy shown in the image has eight coloured discs on its front and three holes on its top (left, center and right), through "
+            "which a ball can be dropped. Each disc shows either a yellow or a blue face. A ball that passes a disc leaves it to the side "
+            "that the arrow of the disc shows and tips the disc, which turns the face to the other colour and the arrow to the other side. "
+            "The vertical walls between the discs then guide the ball. A ball always passes exactly one disc in the top row and one in the "
+            "bottom row; whether it passes the middle row depends on the disc in the top row. At the bottom it leaves the toy. "
             f"{_dropped(query.moves)} How many {query.colour} faces can be seen {where} now?"
         )
 
@@ -135,6 +135,9 @@ class ThinkDot(Family[State]):
 
     def distractors(self, state: State) -> Sequence[str]:
         return nearby(int(self.solve(state)), key=(state.faces, state.levers), high=len(_DISCS))
+
+    def chances(self, state: State, rng: random.Random, level: int) -> Mapping[str, float]:
+        return Counter(self.solve(_toy_state(rng, state.query)) for _ in range(_DRAWN))
 
     def describe(self, state: State) -> str:
         parts = [f"{place} {face}, arrow {lever}" for (_, place), face, lever in zip(_DISCS, state.faces, state.levers, strict=True)]
@@ -177,15 +180,18 @@ class ThinkDot(Family[State]):
         return State(faces, levers, query)
 
 
+def _toy_state(rng: random.Random, query: Query | None) -> State:
+    """A toy of which every face and every lever is drawn."""
+    faces = tuple(rng.choices(get_args(ColorName), k=len(_DISCS)))
+    return State(faces, tuple(rng.choices(get_args(Side), k=len(_DISCS))), query)
+
+
 def _dropped(moves: Sequence[Hole]) -> str:
     if len(moves) == 1:
-        return (
-            f"One ball is dropped through the {moves[0]} hole. "
-            "Consider the toy configuration after the ball has been dropped and it has exited from the bottom."
-        )
+        return f"One ball is dropped through the {moves[0]} hole. Consider the toy after the ball has left it at the bottom."
     return (
-        f"{_NUMBERS[len(moves)].capitalize()} balls are dropped in sequence through the following holes: {', '.join(moves)}. "
-        "Consider the toy configuration after all the balls have been dropped and they have exited from the bottom."
+        f"{_NUMBERS[len(moves)].capitalize()} balls are dropped one after another, through these holes in this order: {', '.join(moves)}. "
+        "Consider the toy after all of them have left it at the bottom."
     )
 
 

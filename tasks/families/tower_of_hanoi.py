@@ -125,6 +125,9 @@ class TowerOfHanoi(Family[State]):
     def same(self, a: str, b: str) -> bool:
         return same_amount(a, b, "move", "step")
 
+    def kind(self, state: State) -> str:
+        return f"{sum(map(len, state.start))} disks"
+
     def describe(self, state: State) -> str:
         lines = ["Disks by size, 1 the smallest; rods from the left, each from the bottom up"]
         for field, rods in (("Start", state.start), ("End", state.end)):

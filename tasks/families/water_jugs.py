@@ -8,8 +8,11 @@ from __future__ import annotations
 
 import random
 import re
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
+from itertools import product
 from typing import Any
 
 from PIL import Image
@@ -22,6 +25,8 @@ _JUGS = {1: 3, 2: 3, 3: 3, 4: 3, 5: 4}
 _LARGEST = {1: 6, 2: 8, 3: 10, 4: 13, 5: 10}
 _STEPS = {1: (1, 3), 2: (1, 5), 3: (2, 6), 4: (3, 8), 5: (4, 8)}
 """Level -> number of jugs, largest capacity in litres, fewest and most steps."""
+_DRAWN, _JUGS_TRIED = 30, 200
+"""Starts, and sets of jugs, that are tried to learn how often each answer is right."""
 _MAX_JUGS, _MAX_LITRES, _MAX_STEPS = 6, 20, 1000
 _WATER: Color = (66, 150, 222)
 _GLASS: Color = (73, 80, 87)
@@ -78,7 +83,7 @@ class WaterJugs(Family[State]):
         least, most = _STEPS[level]
         target = rng.randint(least, most)
         while True:
-            capacities = tuple(sorted(rng.sample(range(1, _LARGEST[level] + 1), _JUGS[level]), reverse=True))
+            capacities = _capacities(rng, level)
             start = tuple(rng.randint(0, capacity) for capacity in capacities)
             reached = list(_reached(start, capacities, most=target))
             if len(reached) > target:
@@ -119,12 +124,10 @@ class WaterJugs(Family[State]):
     def ask(self, state: State) -> str:
         query = asked(state.query)
         return (
-            f"You are given {len(query.capacities)} jugs of capacities {_listed(query.capacities)} litres. Initially, the amount of water "
-            "that is contained in each jar is shown in the image. A single step of water pouring from one jug to another is constrained by "
-            "the following rules: i) take a non-empty jug and pour water from it to another non-full jug until the first one becomes "
-            "empty or the second one becomes full; and ii) no water can be split while pouring. The objective is to reach the amounts of "
-            f"{_listed(query.goal)} litres of water in the jugs from left to right, respectively. What is the minimum number of water "
-            "pouring steps required to achieve the objective?"
+            f"You are given {len(query.capacities)} jugs with capacities of {_listed(query.capacities)} litres, from left to right. The "
+            "image shows how much water is in each jug at first. In one step you pour water from a jug that is not empty into another that "
+            "is not full, until the first is empty or the second is full; you cannot stop before. The objective is to reach the amounts of "
+            f"{_listed(query.goal)} litres of water in the jugs, from left to right. What is the minimum number of steps that this takes?"
         )
 
     def solve(self, state: State) -> str:
@@ -136,6 +139,18 @@ class WaterJugs(Family[State]):
 
     def distractors(self, state: State) -> Sequence[str]:
         return nearby(int(self.solve(state)), key=state.amounts, low=1)
+
+    def chances(self, state: State, rng: random.Random, level: int) -> Mapping[str, float]:
+        """Over the starts that hold as much water as the goal, each as likely as `sample` takes it and then this goal."""
+        query, (least, most) = asked(state.query), _STEPS[level]
+        total = sum(query.goal)
+        starts = [start for start in product(*(range(capacity + 1) for capacity in query.capacities)) if sum(start) == total]
+        drawn: defaultdict[str, float] = defaultdict(float)
+        for start in rng.sample(starts, min(_DRAWN, len(starts))):
+            for steps, states in enumerate(_reached(start, query.capacities, most=most)):
+                if steps >= least and query.goal in states:
+                    drawn[str(steps)] += 1 / (len(states) * _share(level, steps))
+        return drawn
 
     def describe(self, state: State) -> str:
         return ", ".join(f"Jug {index}: {amount} litre{'' if amount == 1 else 's'}" for index, amount in enumerate(state.amounts, 1))
@@ -194,6 +209,20 @@ def _reached(start: Amounts, capacities: Amounts, *, most: int = _MAX_STEPS) -> 
                         seen.add(new)
                         following.append(new)
         front = following
+
+
+@cache
+def _share(level: int, steps: int) -> float:
+    """The share of random jugs of `level` from whose start some state is `steps` away, which `sample` therefore takes more seldom."""
+    rng, jugs = random.Random(f"water jugs {level}"), list[int]()
+    for _ in range(_JUGS_TRIED):
+        capacities = _capacities(rng, level)
+        jugs.append(len(list(_reached(tuple(rng.randint(0, capacity) for capacity in capacities), capacities, most=_STEPS[level][1]))))
+    return (1 + sum(length > steps for length in jugs)) / len(jugs)
+
+
+def _capacities(rng: random.Random, level: int) -> Amounts:
+    return tuple(sorted(rng.sample(range(1, _LARGEST[level] + 1), _JUGS[level]), reverse=True))
 
 
 def _listed(amounts: Amounts) -> str:

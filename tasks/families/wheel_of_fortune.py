@@ -126,9 +126,14 @@ class WheelOfFortune(Family[State]):
         segments = tuple(Segment(*parts) for parts in zip(starts, prizes, colours, strict=True))
         while True:
             arrow = float(rng.randrange(0, 360, 45 if level <= 2 else 15))
-            state = State(segments, arrow, _spin(rng, level))
-            if _clearance(state, _under_arrow(state)) >= _MARGIN:
+            query = _spin(rng, level)
+            state = State(segments, arrow, query)
+            if self.turns(query) and _clearance(state, _under_arrow(state)) >= _MARGIN:
                 return state
+
+    def turns(self, query: Query) -> bool:
+        """Whether the wheel stops in another position than it started from; whole turns need no thinking."""
+        return query.amount % (1 if query.unit == "rotations" else 360) != 0
 
     def check(self, state: State) -> None:
         if not _FEWEST <= len(state.segments) <= _MOST:
@@ -170,13 +175,12 @@ class WheelOfFortune(Family[State]):
     def ask(self, state: State) -> str:
         query = asked(state.query)
         amount = f"{query.amount:g}"
-        turn = f"rotates {amount} degrees" if query.unit == "degrees" else f"makes {amount} full rotation{'' if query.amount == 1 else 's'}"
+        turn = f"{amount} degrees" if query.unit == "degrees" else f"{amount} full rotation{'' if query.amount == 1 else 's'}"
         return (
-            f"A fortune wheel has {len(state.segments)} segments of different colour. The initial position of the wheel is shown in the "
-            "figure. Each segment is associated with a prize as shown in the embedded text within the segment. The axis of rotation of the "
-            "wheel passes through its center and is perpendicular to the surface of the wheel. You spin the wheel "
-            f"{query.direction} and it {turn} before stopping. You are going to win the prize for the segment that now falls in front of "
-            "the brown arrow. What is your prize?"
+            f"A wheel of fortune has {len(state.segments)} segments of different colours. The image shows its position at first. The text "
+            "in each segment names the prize that belongs to it. The axis of rotation passes through the centre of the wheel and is "
+            f"perpendicular to it. You spin the wheel {query.direction}, and it turns by {turn} before it stops. You win the prize of the "
+            "segment that then stands in front of the brown arrow. What is your prize?"
         )
 
     def solve(self, state: State) -> str:
@@ -193,6 +197,9 @@ class WheelOfFortune(Family[State]):
             *(segment.prize for segment in state.segments),
         )
         return [prize for prize in dict.fromkeys(guesses) if prize != right]
+
+    def chances(self, state: State, rng: random.Random, level: int) -> Mapping[str, float]:
+        return dict.fromkeys((segment.prize for segment in state.segments), 1.0)
 
     def describe(self, state: State) -> str:
         lines = ["Angles in degrees, counterclockwise from the right (3 o'clock)"]

@@ -134,6 +134,10 @@ class WoodSlide(Family[State]):
     def same(self, a: str, b: str) -> bool:
         return same_amount(a, b, "move", "step")
 
+    def kind(self, state: State) -> str:
+        height, width = len(state.start), len(state.start[0])
+        return f"{height} x {width}, {len(_blocks(''.join(state.start), width))} blocks"
+
     def describe(self, state: State) -> str:
         lines = ["A letter is a block, . is empty"]
         for field, rows in (("Start", state.start), ("End", state.end)):

@@ -64,6 +64,12 @@ _SETS: Mapping[str, PublicSet] = {
 PUBLIC_SUITES: tuple[str, ...] = tuple(_SETS)
 """Names of the public sets."""
 
+OVERSTATED: Mapping[str, str] = {
+    "think_dot": "the pictures show neither the levers of the discs nor where each disc leads, which the answer needs; the descriptions, "
+    "made of the latent state, add both"
+}
+"""Families of AlgoPuzzleVQA whose descriptions say more than their pictures show, so that no gap may be claimed from them, and why."""
+
 _MAX_OPTIONS = 26
 _SHOWN = 3
 _CHUNK = 64
@@ -276,7 +282,7 @@ class _Maker:
         except _MALFORMED as error:
             raise _BadRowError(f"solution: {error}") from error
         solved = resolve(row.family, state)
-        return data, description, isinstance(solved, str) and made.same(solved, answer)
+        return data, description, isinstance(solved, str) and made.same(solved, answer) and row.family not in OVERSTATED
 
 
 def _look(image: ImageRef) -> None:

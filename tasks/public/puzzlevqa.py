@@ -342,6 +342,12 @@ _FAMILIES: Mapping[str, _Family] = {
     "venn": _Family(lambda clue: _triples(_overlaps(clue)), "an overlap holds the sum of the numbers of its circles"),
 }
 
+CAVEATS = {
+    "circle_size_number": "the caption leaves out the sizes, with which the picture pairs the numbers; it leaves the one that is alone",
+    "polygon_sides_color": "the caption leaves out the sides, with which the picture pairs the colours; it leaves the one that is alone",
+}
+"""Families whose captions suffice by another regularity than the picture's: which, in a sentence for reports."""
+
 FAMILIES: tuple[str, ...] = tuple(_FAMILIES)
 """Names of the twenty families, in alphabetical order."""
 

@@ -85,6 +85,14 @@ def _count_chances(sizes: tuple[tuple[int, int], ...], position: int) -> NDArray
     chances = np.ones(1)
     for options, number in sizes:
         right = 1 / options if options > position else 0.0
-        for _ in range(number):
-            chances = np.convolve(chances, (1 - right, right))
+        chances = np.convolve(chances, _binomial(number, right))
     return chances
+
+
+def _binomial(tries: int, chance: float) -> NDArray[np.float64]:
+    """Chances of 0, 1, ... of `tries` coins that fall with `chance`."""
+    from scipy.special import betaln, xlog1py, xlogy
+
+    hits = np.arange(tries + 1)
+    ways = -np.log1p(tries) - betaln(tries - hits + 1, hits + 1)
+    return np.exp(ways + xlogy(hits, chance) + xlog1py(tries - hits, -chance))

@@ -11,146 +11,27 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 from itertools import combinations, permutations
 from pathlib import PurePosixPath
-from typing import Any
-
-from rich.table import Table
-from rich.text import Text
 
 from bench.errors import BadDataError
 from bench.puzzle import Puzzle
+from bench.stats.exact import holm
 from tasks.family import ReadError
 from tasks.kit.notation import fold
-from tasks.public.load import Problem
+from tasks.public.load import OVERSTATED, Problem
 from tasks.registry import same_for
+from tasks.tools.findings import ALPHA, Code, Finding, LintReport, Severity
+from tasks.tools.guessing import Guess, guess
 from tasks.tools.letters import LetterTest, letter_tests
 from tasks.tools.verify import Unsolved, solved_label
-
-ALPHA = 0.05
-"""Family-wise error rate of the two letter tests together, over a suite (see `tasks.tools.letters`)."""
 
 _SUFFIXES = {".jpg": "image/jpeg", ".jpeg": "image/jpeg", ".png": "image/png", ".gif": "image/gif", ".webp": "image/webp"}
 _TOKEN = re.compile(r"\w+(?:[:.,]\w+)*")
 _SHOWN = 3
-
-
-class Severity(StrEnum):
-    """How bad a finding is, worst first."""
-
-    ERROR = "error"
-    WARNING = "warning"
-    NOTE = "note"
-
-
-class Code(StrEnum):
-    """What kind of finding; the values are what a script may rely on."""
-
-    BAD_ROW = "bad-row"
-    BAD_IMAGE = "bad-image"
-    MISTYPED_IMAGE = "mistyped-image"
-    FEW_OPTIONS = "few-options"
-    ANSWER_MISSING = "answer-missing"
-    DUPLICATE_OPTIONS = "duplicate-options"
-    EQUIVALENT_OPTIONS = "equivalent-options"
-    CONTAINED_OPTION = "contained-option"
-    ODD_LABEL = "odd-label"
-    WRONG_LABEL = "wrong-label"
-    CONTRADICTION = "contradiction"
-    DUPLICATE_PUZZLE = "duplicate-puzzle"
-    SHARED_IMAGE = "shared-image"
-    POSITION_SKEW = "position-skew"
-    FIXED_LETTER = "fixed-letter"
-    INSUFFICIENT = "insufficient-description"
-
-
-_SEVERITY: Mapping[Code, Severity] = {
-    Code.MISTYPED_IMAGE: Severity.WARNING,
-    Code.CONTAINED_OPTION: Severity.WARNING,
-    Code.ODD_LABEL: Severity.WARNING,
-    Code.DUPLICATE_PUZZLE: Severity.WARNING,
-    Code.SHARED_IMAGE: Severity.NOTE,
-    Code.INSUFFICIENT: Severity.WARNING,
-}
-"""Codes that are not errors."""
-
 _PROBLEMS = {"row": Code.BAD_ROW, "image": Code.BAD_IMAGE, "answer": Code.ANSWER_MISSING}
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One kind of trouble in one family.
-
-    Attributes:
-        family: "" where it is not known.
-        puzzles: ids of the puzzles concerned; empty for rows that could not be loaded.
-        rows: where those puzzles, or the rows that could not be loaded, stand ("clock.json line 3"), as far as known.
-        message: what was found, with an example.
-        p: the adjusted p-value, where the finding is a test's.
-    """
-
-    code: Code
-    family: str
-    puzzles: tuple[str, ...]
-    rows: tuple[str, ...]
-    message: str
-    p: float | None = None
-
-    @property
-    def severity(self) -> Severity:
-        return _SEVERITY.get(self.code, Severity.ERROR)
-
-    def to_json(self) -> dict[str, Any]:
-        """Plain data."""
-        return {
-            "code": self.code.value,
-            "severity": self.severity.value,
-            "family": self.family,
-            "puzzles": list(self.puzzles),
-            "rows": list(self.rows),
-            "message": self.message,
-            "p": self.p,
-        }
-
-
-@dataclass(frozen=True, slots=True)
-class LintReport:
-    """All findings on `n` puzzles, worst first, and the letter tests of every family."""
-
-    n: int
-    findings: tuple[Finding, ...]
-    letters: Mapping[str, LetterTest]
-
-    @property
-    def found(self) -> bool:
-        """Whether the suite fails: any error or warning."""
-        return any(finding.severity is not Severity.NOTE for finding in self.findings)
-
-    def to_json(self) -> dict[str, Any]:
-        """Plain data: totals, findings, and per family the best fixed letter against chance."""
-        return {
-            "n": self.n,
-            "found": self.found,
-            "alpha": ALPHA,
-            "totals": {level.value: self.count(level) for level in Severity},
-            "findings": [finding.to_json() for finding in self.findings],
-            "families": {
-                name: {
-                    "n": test.n,
-                    "chance": test.chance,
-                    "best_letter": test.best.letter,
-                    "best_letter_accuracy": test.best.count / test.n,
-                    "best_letter_p": test.best.p,
-                    "skew_p": test.skew.p,
-                }
-                for name, test in self.letters.items()
-            },
-        }
-
-    def count(self, severity: Severity) -> int:
-        """Number of findings of that severity."""
-        return sum(finding.severity is severity for finding in self.findings)
+_GUESSED = 0.05
+"""By how much a guesser without the picture may beat chance, as a share of puzzles."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,9 +63,11 @@ def lint(puzzles: Sequence[Puzzle], problems: Sequence[Problem] = (), rows: Sequ
     tests = letter_tests({name: _positions(group) for name, group in groups.items()})
     for name, test in tests.items():
         findings += _letter_findings(name, test, groups[name])
+    guesses = {name: found for name, group in groups.items() if (found := guess([case.puzzle for case in group])) is not None}
+    findings += _guessable(guesses, groups)
     order = list(Severity)
     findings.sort(key=lambda item: (order.index(item.severity), item.code.value))
-    return LintReport(len(puzzles), tuple(findings), tests)
+    return LintReport(len(puzzles), tuple(findings), tests, guesses)
 
 
 def _finding(code: Code, family: str, found: Sequence[tuple[_Case, str]], total: int) -> Finding:
@@ -301,6 +184,9 @@ def _why_insufficient(case: _Case) -> str:
         return case.solved.reason
     if isinstance(case.solved, ReadError):
         return str(case.solved)
+    overstated = OVERSTATED.get(case.puzzle.family)
+    if overstated and same_for(case.puzzle.family)(case.solved, case.puzzle.answer):
+        return overstated
     return f"an exact solver finds {case.solved!r} in it where the label is {case.puzzle.answer!r}"
 
 
@@ -322,19 +208,45 @@ def _letter_findings(name: str, test: LetterTest, group: Sequence[_Case]) -> Ite
         yield Finding(Code.FIXED_LETTER, name, ids, rows, message, best.p)
 
 
+def _guessable(guesses: Mapping[str, Guess], groups: Mapping[str, Sequence[_Case]]) -> Iterator[Finding]:
+    """Families in which question and options alone beat chance by more than `_GUESSED`, significantly after Holm's correction."""
+    for (name, found), p in zip(guesses.items(), holm([found.p for found in guesses.values()]), strict=True):
+        if p is None or p > ALPHA or found.excess <= _GUESSED:
+            continue
+        ids = tuple(case.puzzle.id for case in groups[name])
+        rows = tuple(case.row for case in groups[name] if case.row)
+        message = f"who sees question and options alone is right in {found.trained:.0%} of {found.n}, by chance {found.chance:.0%}"
+        yield Finding(Code.GUESSABLE, name, ids, rows, message, p)
+
+
 # -- between puzzles -------------------------------------------------------------------------------------------------------------------
+@dataclass(slots=True)
+class _Asked:
+    """Puzzles that ask one question of one image: the first, and the first that has another answer."""
+
+    first: _Case
+    other: _Case | None = None
+
+
 def _repeats(cases: Sequence[_Case]) -> Iterator[Finding]:
-    """Puzzles that share an image: with one question and one answer, with one question and several answers, or with several questions."""
-    images: dict[str, list[_Case]] = {}
-    for case in cases:
-        if _bad_image(case) is None:
-            images.setdefault(case.puzzle.image.info.identity, []).append(case)
+    """Puzzles that share an image: with one question and one answer, with one question and several answers, or with several questions.
+
+    Linear: each is compared with the first puzzle of its image, and with the first two that ask its question and answer it differently.
+    """
+    pictured: dict[str, _Case] = {}
+    asked: dict[tuple[str, str], _Asked] = {}
     found: dict[tuple[Code, str], list[tuple[_Case, str]]] = {}
-    for group in images.values():
-        for index, case in enumerate(group[1:], 1):
-            code, first = _repeat(case, group[:index])
-            wrong = f"{case.puzzle.id} repeats {first.puzzle.id} ({_REPEATS[code]})"
-            found.setdefault((code, case.puzzle.family), []).append((case, wrong))
+    for case in cases:
+        if _bad_image(case) is not None:
+            continue
+        image = case.puzzle.image.info.identity
+        key = (image, _words(case.puzzle.question))
+        if image not in pictured:
+            pictured[image], asked[key] = case, _Asked(case)
+            continue
+        code, earlier = _repeat(case, asked.setdefault(key, _Asked(case)), pictured[image])
+        wrong = f"{case.puzzle.id} repeats {earlier.puzzle.id} ({_REPEATS[code]})"
+        found.setdefault((code, case.puzzle.family), []).append((case, wrong))
     totals = Counter(case.puzzle.family for case in cases)
     for (code, name), repeated in found.items():
         yield _finding(code, name, repeated, totals[name])
@@ -347,30 +259,11 @@ _REPEATS = {
 }
 
 
-def _repeat(case: _Case, earlier: Sequence[_Case]) -> tuple[Code, _Case]:
-    """How `case` repeats one of the `earlier` puzzles with its image, the gravest kind first, and which one."""
-    asked = [other for other in earlier if _words(other.puzzle.question) == _words(case.puzzle.question)]
-    if not asked:
-        return Code.SHARED_IMAGE, earlier[0]
-    same = same_for(case.puzzle.family)
-    against = [other for other in asked if not same(other.puzzle.answer, case.puzzle.answer)]
-    return (Code.CONTRADICTION, against[0]) if against else (Code.DUPLICATE_PUZZLE, asked[0])
-
-
-# -- for people ------------------------------------------------------------------------------------------------------------------------
-_STYLES = {Severity.ERROR: "red", Severity.WARNING: "yellow", Severity.NOTE: "dim"}
-
-
-def table(report: LintReport) -> Table:
-    """The findings as a table for a terminal, worst first."""
-    counts = ", ".join(f"{report.count(level)} {level.value}{'' if report.count(level) == 1 else 's'}" for level in Severity)
-    result = Table(title=f"{report.n} puzzles of {len(report.letters)} families: {counts}", title_justify="left")
-    for column in ("severity", "family", "finding", "what"):
-        result.add_column(column, overflow="fold")
-    result.add_column("p", justify="right")
-    for finding in report.findings:
-        level = finding.severity
-        p = "" if finding.p is None else f"{finding.p:.2g}"
-        cells = (level.value, finding.family, finding.code.value, finding.message, p)
-        result.add_row(*map(Text, cells), style=_STYLES[level])
-    return result
+def _repeat(case: _Case, asked: _Asked, pictured: _Case) -> tuple[Code, _Case]:
+    """How `case` repeats an earlier puzzle with its image, the gravest kind first, and which one."""
+    if asked.first is case:
+        return Code.SHARED_IMAGE, pictured
+    if not same_for(case.puzzle.family)(asked.first.puzzle.answer, case.puzzle.answer):
+        asked.other = asked.other or case
+        return Code.CONTRADICTION, asked.first
+    return (Code.CONTRADICTION, asked.other) if asked.other else (Code.DUPLICATE_PUZZLE, asked.first)

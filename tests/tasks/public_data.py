@@ -15,6 +15,12 @@ from PIL import Image
 from tasks.public.load import Loaded, load_public
 
 
+def rows(root: Path, family: str, folder: str = "AlgoPuzzleVQA") -> list[dict[str, Any]]:
+    """The rows of `family` in the authors' clone at `root`."""
+    lines = (root / folder / "data" / f"{family}.json").read_text(encoding="utf-8").splitlines()
+    return [json.loads(line) for line in lines]
+
+
 def clock_row(index: int = 0, **changes: Any) -> dict[str, Any]:
     """A right row of `clock`: 2:43 and 1 h 40 min make 4:23; the image of number `index`."""
     row: dict[str, Any] = {

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import datetime
-import json
 import random
 from calendar import isleap
 from dataclasses import replace
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -89,16 +87,6 @@ def test_levels_grow_from_one_year_to_leap_years() -> None:
     assert all(query.year == "that" and not query.leap for query in queries[1])
     assert {query.year for query in queries[3]} == {"previous", "that", "next"}
     assert all(query.year != "that" and (query.leap or query.other_leap) for query in queries[5])
-
-
-def test_public_rows(shared_data: Path) -> None:
-    for line in (shared_data / "AlgoPuzzleVQA/data/calendar.json").read_text().splitlines():
-        row = json.loads(line)
-        state = FAMILY.from_public(row)
-        read = FAMILY.read(FAMILY.describe(state))
-        assert not isinstance(read, ReadError)
-        assert FAMILY.solve(FAMILY.asking(read, state.query)) == row["answer"]
-        assert FAMILY.ask(state) == row["question"]
 
 
 def test_a_public_row_years_away_is_refused() -> None:

@@ -19,8 +19,9 @@ from scipy.stats import binomtest, poisson_binom
 from bench.image import ImageRef
 from bench.puzzle import Puzzle
 from tasks.public.load import Problem, load_public
+from tasks.tools.findings import ALPHA, Code, LintReport, Severity, table
 from tasks.tools.letters import letter_tests
-from tasks.tools.linter import ALPHA, Code, LintReport, Severity, lint, table
+from tasks.tools.linter import lint
 from tests.tasks.public_data import clock_row, picture, triangle_row, write_set
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import random
 from itertools import pairwise
 from pathlib import Path
@@ -14,16 +13,12 @@ import pytest
 
 from tasks.families.maze import Maze, Query, State
 from tasks.family import LEVELS, ReadError
+from tests.tasks.public_data import rows
 
 MAZE = Maze()
 RING = State(("#####", "....#", "#.#.#", "#....", "#####"), (2, 1), (4, 5))
 """Two ways from entry to exit, both of seven cells and two turns."""
 GRID = "Row 1: #####\nRow 2: S...#\nRow 3: #.#.#\nRow 4: #...E\nRow 5: #####"
-
-
-def rows(folder: Path) -> list[dict[str, Any]]:
-    lines = (folder / "AlgoPuzzleVQA" / "data" / "maze.json").read_text().splitlines()
-    return [json.loads(line) for line in lines]
 
 
 def all_answers(state: State) -> dict[str, set[int]]:
@@ -47,17 +42,8 @@ def all_answers(state: State) -> dict[str, set[int]]:
     }
 
 
-def test_public_labels_and_questions(shared_data: Path) -> None:
-    for row in rows(shared_data):
-        state = MAZE.from_public(row)
-        read = MAZE.read(MAZE.describe(state))
-        assert isinstance(read, State)
-        assert MAZE.same(MAZE.solve(MAZE.asking(read, state.query)), str(row["answer"]))
-        assert MAZE.ask(state) == row["question"]
-
-
 def test_public_turns(shared_data: Path) -> None:
-    for row in rows(shared_data):
+    for row in rows(shared_data, "maze"):
         state, solution = MAZE.from_public(row), row["solution"]
         expected = {"left turns": "left_turns", "right turns": "right_turns", "total turns": "total_turns", "cells": "optimal_path_length"}
         for what, key in expected.items():

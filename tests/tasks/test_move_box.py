@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import random
 from itertools import product
 from pathlib import Path
@@ -14,15 +13,11 @@ import pytest
 
 from tasks.families.move_box import MoveBox, State
 from tasks.family import LEVELS, ReadError
+from tests.tasks.public_data import rows
 
 BOX = MoveBox()
 ROOM = State(("######", "#....#", "#....#", "#.#..#", "######"), (2, 2), (2, 3), (2, 5))
 GRID = "Row 1: ######\nRow 2: #SB.T#\nRow 3: #....#\nRow 4: #.#..#\nRow 5: ######"
-
-
-def rows(folder: Path) -> list[dict[str, Any]]:
-    lines = (folder / "AlgoPuzzleVQA" / "data" / "move_box.json").read_text().splitlines()
-    return [json.loads(line) for line in lines]
 
 
 def fewest_pushes(state: State) -> int:
@@ -41,14 +36,9 @@ def fewest_pushes(state: State) -> int:
     return int(nx.dijkstra_path_length(graph, (state.person, state.box), state.flag))
 
 
-def test_public_labels_and_questions(shared_data: Path) -> None:
-    for row in rows(shared_data):
-        state = BOX.from_public(row)
-        read = BOX.read(BOX.describe(state))
-        assert isinstance(read, State)
-        assert BOX.same(BOX.solve(read), str(row["answer"]))
-        assert BOX.ask(state) == row["question"]
-        assert fewest_pushes(state) == len(row["solution"]["box_location"]) - 1
+def test_the_authors_pushes(shared_data: Path) -> None:
+    for row in rows(shared_data, "move_box"):
+        assert fewest_pushes(BOX.from_public(row)) == len(row["solution"]["box_location"]) - 1
 
 
 def test_public_row_without_a_person() -> None:

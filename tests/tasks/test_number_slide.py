@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import json
 import random
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,6 +10,7 @@ import pytest
 
 from tasks.families.number_slide import Best, NumberSlide, Query, Reach, State, Walk
 from tasks.family import LEVELS, ReadError
+from tests.tasks.public_data import rows
 
 FAMILY = NumberSlide()
 GRID = ((1, 2, 3), (4, 5, 6), (7, 8, 0))
@@ -48,16 +48,10 @@ def by_walking(state: State) -> int:
     return max(sums) if query.what == "maximum" else min(sums)
 
 
-def test_public_rows(shared_data: Path) -> None:
-    for line in (shared_data / "AlgoPuzzleVQA/data/number_slide.json").read_text().splitlines():
-        row = json.loads(line)
-        state = FAMILY.from_public(row)
-        read = FAMILY.read(FAMILY.describe(state))
-        assert isinstance(read, State)
-        assert FAMILY.solve(FAMILY.asking(read, state.query)) == str(row["answer"])
-        assert FAMILY.ask(state) == row["question"]
-        count = row["solution"]["unique_positions"]
-        assert FAMILY.solve(State(state.grid, Reach(row["solution"]["total_moves"]))) == str(count)
+def test_the_authors_count_of_boards(shared_data: Path) -> None:
+    for row in rows(shared_data, "number_slide"):
+        solution = row["solution"]
+        assert FAMILY.solve(State(FAMILY.from_public(row).grid, Reach(solution["total_moves"]))) == str(solution["unique_positions"])
 
 
 @pytest.mark.parametrize("level", LEVELS)

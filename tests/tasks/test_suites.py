@@ -20,22 +20,27 @@ from scipy.stats import chisquare
 from bench.digest import digest
 from bench.errors import UserError
 from tasks.family import LEVELS
+from tasks.kit.drawing import encode
 from tasks.registry import FAMILIES, family
-from tasks.suites import MINI_FAMILIES, SuiteSpec, instance_seed, load_suite
+from tasks.suites import GENERATED, MINI_FAMILIES, SuiteSpec, drawn_by, instance_seed, load_suite
 from tasks.tools.export import export_suite
 from tests.conftest import ROOT
 
 GOLDEN = Path(__file__).with_name("golden_hashes.json")
-"""Hashes of the first states and of their decoded pixels; written anew by `python -m tests.tasks.test_suites` when a family changes."""
+"""By version of `algo`, hashes of the first states and of their decoded pixels. `python -m tests.tasks.golden` writes a new version's.
+
+Those of a version that was published never change.
+"""
+VERSIONS = ("algo@1", "algo@2")
 
 
-def golden(name: str) -> dict[str, str]:
+def golden(version: str, name: str) -> dict[str, str]:
     """Hashes of one instance per level: of the states with their texts, and of the pixels at 896 and 84 px."""
-    made = family(name)
+    made = family(name, GENERATED[version].edition)
     states: list[Any] = []
     pixels = hashlib.sha256()
     for level in LEVELS:
-        suite = load_suite(SuiteSpec("algo", 0, level, 1), families=[name])
+        suite = load_suite(SuiteSpec(version, 0, level, 1), families=[name])
         puzzle = suite.puzzles[0]
         states.append([puzzle.id, puzzle.state, puzzle.description, puzzle.question, list(puzzle.options), puzzle.answer])
         assert puzzle.state is not None
@@ -45,11 +50,48 @@ def golden(name: str) -> dict[str, str]:
     return {"states": digest(states), "pixels": pixels.hexdigest()}
 
 
+@pytest.mark.parametrize("version", VERSIONS)
 @pytest.mark.parametrize("name", FAMILIES)
-def test_states_and_pixels_are_the_pinned_ones(name: str) -> None:
-    assert golden(name) == json.loads(GOLDEN.read_text())[name], (
-        f"{name} makes other puzzles than before: if that is meant, run  python -m tests.tasks.test_suites"
+def test_states_and_pixels_are_the_pinned_ones(name: str, version: str) -> None:
+    assert golden(version, name) == json.loads(GOLDEN.read_text())[version][name], (
+        f"{version} makes other puzzles of {name} than before: make a new version (tasks.pinned) and pin it by python -m tests.tasks.golden"
     )
+
+
+@pytest.mark.parametrize(
+    ("words", "sha256"),
+    [
+        ("mini@1:n=4", "4cd5b8d3ea382aff2ea0bbe3e8e38855a0e377c74d386240904ae9a3b33ba101"),
+        ("mini@1:seed=101,level=1,n=20", "47058cc95bbe98f5b092190009e2c207bacc72a8176a8915f0575fdeec9427e8"),
+        ("mini@2:n=4", "6ff959e150165963e593db9cbf25acb396e0d2aec0535b2d0aa05ecbb2ccb2b5"),
+    ],
+)
+def test_mini_is_the_pinned_one(words: str, sha256: str) -> None:
+    assert load_suite(SuiteSpec.parse(words)).sha256 == sha256
+
+
+def test_a_name_without_a_version_is_the_newest_and_says_so() -> None:
+    for name in ("algo", "mini"):
+        newest, first = (load_suite(SuiteSpec.parse(f"{words}:n=2"), families=["clock"]) for words in (name, f"{name}@1"))
+        assert newest.name == newest.puzzles[0].suite == f"{name}@2"
+        assert newest.sha256 == load_suite(SuiteSpec.parse(f"{name}@2:n=2"), families=["clock"]).sha256
+        assert first.name == first.puzzles[0].suite == name
+        assert first.puzzles[0].id.startswith(f"{name}/clock/")
+        assert drawn_by(first.name) is GENERATED[f"{name}@1"]
+        assert drawn_by(newest.name) is GENERATED[f"{name}@2"]
+    with pytest.raises(UserError, match="unknown suite 'algo@3'"):
+        SuiteSpec.parse("algo@3")
+
+
+@pytest.mark.parametrize("name", MINI_FAMILIES)
+def test_mini_shows_and_asks_what_the_shipped_checkpoints_were_trained_on(name: str) -> None:
+    """Version 2 of `mini` differs from version 1 in its options alone."""
+    made = family(name, 1)
+    for puzzle in load_suite(SuiteSpec.parse("mini:n=3,level=1"), families=[name]).puzzles:
+        assert puzzle.state is not None
+        state = made.load(puzzle.state)
+        assert puzzle.question == made.ask(state)
+        assert puzzle.image.data() == encode(made.draw(state, 84))
 
 
 def test_a_suite_is_the_same_in_every_process() -> None:
@@ -107,8 +149,19 @@ def test_the_answer_stands_anywhere() -> None:
     assert all(len(set(p.options)) == len(p.options) for p in puzzles)
 
 
-def test_a_family_with_too_few_states_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tasks.suites._ATTEMPTS", 1)
+@pytest.mark.parametrize("words", ["algo:level=1", "mini:level=1", "algo@1:level=1", "mini@1:level=1"])
+def test_a_family_with_few_states_gives_what_it_has_and_says_so(words: str) -> None:
+    suite = load_suite(SuiteSpec.parse(words), families=["tower_of_hanoi"])
+    assert 30 < len(suite.puzzles) < 100
+    assert len({digest(dict(puzzle.state or {})) for puzzle in suite.puzzles}) == len(suite.puzzles)
+    assert suite.notes == (
+        f"tower_of_hanoi has only {len(suite.puzzles)} different puzzles at level 1 in split eval, where 100 were asked for",
+    )
+    assert load_suite(SuiteSpec.parse(words), families=["tower_of_hanoi"], limit=5).notes == ()
+
+
+def test_a_family_without_any_state_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tasks.suites._MISSES", 0)
     with pytest.raises(UserError, match="fewer fresh states"):
         load_suite(SuiteSpec.parse("mini:n=50"), families=["clock"])
 
@@ -132,7 +185,3 @@ def test_an_exported_suite_loads_back_equal(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="not empty"):
         export_suite(suite, tmp_path / "out")
     assert suite.sha256 in (tmp_path / "out/README.md").read_text()
-
-
-if __name__ == "__main__":
-    GOLDEN.write_text(json.dumps({name: golden(name) for name in FAMILIES}, indent=1) + "\n")

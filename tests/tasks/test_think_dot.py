@@ -7,7 +7,6 @@ follows from the numbers of balls alone, whatever their order.
 from __future__ import annotations
 
 import dataclasses
-import json
 import random
 from itertools import product
 from pathlib import Path
@@ -20,17 +19,13 @@ from hypothesis import strategies as st
 from tasks.families.think_dot import ColorName, Hole, Query, Side, State, ThinkDot
 from tasks.family import LEVELS, ReadError
 from tasks.kit.drawing import COLORS
+from tests.tasks.public_data import rows
 
 TOY = ThinkDot()
 BLUE = State(("blue",) * 8, ("right", "left", "right", "left", "left", "right", "left", "right"))
 """The public toy with all discs blue."""
 TEXT = TOY.describe(BLUE)
 ROW_OF = ("top",) * 3 + ("middle",) * 2 + ("bottom",) * 3
-
-
-def rows(folder: Path) -> list[dict[str, Any]]:
-    lines = (folder / "AlgoPuzzleVQA" / "data" / "think_dot.json").read_text().splitlines()
-    return [json.loads(line) for line in lines]
 
 
 def faces_by_visits(state: State, moves: tuple[str, ...]) -> list[str]:
@@ -48,17 +43,8 @@ def faces_by_visits(state: State, moves: tuple[str, ...]) -> list[str]:
     return [face if count % 2 == 0 else {"blue": "yellow", "yellow": "blue"}[face] for face, count in zip(state.faces, visits, strict=True)]
 
 
-def test_public_labels_and_questions(shared_data: Path) -> None:
-    for row in rows(shared_data):
-        state = TOY.from_public(row)
-        read = TOY.read(TOY.describe(state))
-        assert isinstance(read, State)
-        assert TOY.same(TOY.solve(TOY.asking(read, state.query)), str(row["answer"]))
-        assert TOY.ask(state) == row["question"].replace("One ball in dropped", "One ball is dropped")
-
-
 def test_every_public_move(shared_data: Path) -> None:
-    for row in rows(shared_data):
+    for row in rows(shared_data, "think_dot"):
         state = TOY.from_public(row)
         assert state.query
         for count, after in enumerate(row["solution"]["state_after_moves"], 1):

@@ -2,26 +2,20 @@
 
 from __future__ import annotations
 
-import json
 import random
 from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from tasks.families.wood_slide import State, WoodSlide
 from tasks.family import LEVELS, ReadError
+from tests.tasks.public_data import rows
 
 SLIDE = WoodSlide()
 SMALL = State(("AAB", "C.B"), ("AAB", ".CB"))
 Place = tuple[int, int]
-
-
-def rows(folder: Path) -> list[dict[str, Any]]:
-    lines = (folder / "AlgoPuzzleVQA" / "data" / "wood_slide.json").read_text().splitlines()
-    return [json.loads(line) for line in lines]
 
 
 def corners(grid: tuple[str, ...]) -> dict[str, Place]:
@@ -61,18 +55,13 @@ def fewest_moves(state: State) -> int:
     return depth
 
 
-def test_public_labels_and_questions(shared_data: Path) -> None:
-    for row in rows(shared_data):
-        state = SLIDE.from_public(row)
-        read = SLIDE.read(SLIDE.describe(state))
-        assert isinstance(read, State)
-        assert SLIDE.same(SLIDE.solve(read), str(row["answer"]))
-        assert SLIDE.ask(state) == row["question"].replace("gird", "grid")
-        assert fewest_moves(state) == int(row["answer"])
+def test_a_plain_search_finds_the_public_answer(shared_data: Path) -> None:
+    for row in rows(shared_data, "wood_slide"):
+        assert fewest_moves(SLIDE.from_public(row)) == int(row["answer"])
 
 
 def test_every_step_of_the_public_ways_is_one_move(shared_data: Path) -> None:
-    for row in rows(shared_data):
+    for row in rows(shared_data, "wood_slide"):
         ways = row["solution"]["moves"]
         assert len(ways) == int(row["answer"]) + 1
         for start, end in pairwise(ways):

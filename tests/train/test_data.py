@@ -37,7 +37,7 @@ def diverse(tmp_path_factory: pytest.TempPathFactory) -> tuple[Puzzle, ...]:
 def test_diverse_8k_small(diverse: tuple[Puzzle, ...]) -> None:
     families = ("clock", "maze", "move_box", "n_queens")
     assert Counter(puzzle.family for puzzle in diverse) == dict.fromkeys(families, 2000)
-    assert {(puzzle.split, puzzle.suite) for puzzle in diverse} == {("train", "mini")}
+    assert {(puzzle.split, puzzle.suite) for puzzle in diverse} == {("train", "mini@2")}
     assert {puzzle.level for puzzle in diverse} == {1, 2}
     assert distinct_states(diverse) == dict.fromkeys(families, 2000)
     assert diverse[0].image.info.width == 84

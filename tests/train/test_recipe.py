@@ -40,10 +40,10 @@ def test_the_papers_setting() -> None:
 
 def test_the_tiny_recipe_draws_small_pictures_of_the_first_level() -> None:
     recipe = load_recipe("tiny")
-    assert recipe.data.spec == SuiteSpec("mini", level=1, n=600, split="train")
+    assert recipe.data.spec == SuiteSpec("mini@1", level=1, n=600, split="train")
     assert recipe.data.chosen_levels == (1,)
     assert recipe.sweep.evaluate.modes == (Mode.IMAGE, Mode.ORACLE, Mode.BLIND, Mode.READBACK)
-    assert SuiteSpec.parse(recipe.sweep.evaluate.words) == recipe.sweep.evaluate.spec == SuiteSpec("mini", 101, 1, 40)
+    assert SuiteSpec.parse(recipe.sweep.evaluate.words) == recipe.sweep.evaluate.spec == SuiteSpec("mini@1", 101, 1, 40)
 
 
 @pytest.mark.parametrize(("wrong", "why"), [([], "at least one"), ([0.0, 0.0], "each once"), ([-1.0], "greater than or equal to 0")])
@@ -80,18 +80,18 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"stop__longest_share": 1.5}, r"stop\.longest_share: .*1\.5"),
     ({"stop__shortest": float("inf")}, r"stop\.shortest: .*finite"),
     ({"data__set": None}, r"data\.set: expected a value, found none"),
-    ({"data__set": "puzzlevqa"}, r"data\.set: expected one of clock-3k, diverse-8k, algo, mini .*found 'puzzlevqa'"),
+    ({"data__set": "puzzlevqa"}, r"data\.set: expected one of clock-3k, diverse-8k, algo, mini, .*found 'puzzlevqa'"),
     ({"data__set": "mini:n=x", "data__levels": None}, r"expected a whole number, found 'x'"),
     ({"data__set": "mini:split=eval"}, r"data\.set: expected split train"),
     ({"data__set": "mini:level=1"}, r"data\.levels: expected none beside the level in set"),
     ({"data__set": "algo:n=5"}, r"data\.suite: expected 'algo' as in set"),
-    ({"data__suite": "puzzlevqa"}, r"data\.suite: .*'algo' or 'mini'"),
+    ({"data__suite": "puzzlevqa"}, r"data\.suite: .*'mini' or 'mini@1'"),
     ({"data__levels": [1, 6]}, r"data\.levels: expected levels 1 to 5, found 6"),
     ({"data__in_domain": ["clock"]}, r"data\.in_domain: expected the families of diverse-8k"),
     ({"data__set": "mini:n=5", "data__in_domain": []}, r"data\.in_domain: expected the families to train on"),
     ({"data__out_of_domain": [*OUT, "clock"]}, r"'clock' twice"),
     ({"data__out_of_domain": OUT[1:]}, r"found them without checker_move"),
-    ({"data__out_of_domain": [*OUT, "calendar"]}, r"expected families of suite mini .*found 'calendar'"),
+    ({"data__out_of_domain": [*OUT, "calendar"]}, r"expected families of suite mini@1 .*found 'calendar'"),
     ({"sweep__evaluate__suite": "mini:split=train"}, r"sweep\.evaluate\.suite: expected split eval"),
     ({"sweep__evaluate__suite": "algopuzzlevqa"}, r"sweep\.evaluate\.suite: expected one of algo, mini"),
     ({"sweep__evaluate__modes": ["image", "images"]}, r"sweep\.evaluate\.modes\.1: .*found 'images'"),

@@ -33,7 +33,7 @@ from bench.train.tiny.rationales import rationale
 from bench.train.tiny.warmstart import Learned, Schedule, warm_start
 from tasks.suites import GENERATED, MINI_FAMILIES, SuiteSpec, make_puzzle
 
-SUITE = "mini"
+SUITE = "mini@1"
 
 
 @dataclass(frozen=True)
