@@ -45,7 +45,7 @@ class Plan:
 
     @property
     def warnings(self) -> list[str]:
-        """What a person must know before anything is spent: of models, of the room that reasoning has, of what cannot be told or is missing."""
+        """What a person must know before anything is spent: of models, of the suite, and what cannot be told."""
         names = dict.fromkeys(m.name for part in self.models for m in (part.model, part.captioner) if m is not None)
         told = [line for name in names for line in (*warnings(name), *money.tight(name, self.options))]
         return [*told, *self.suite.notes, *self.left_out]
