@@ -11,8 +11,9 @@ from rich.table import Table
 from bench.commands.console import open_console
 from bench.commands.options import run_config
 from bench.config import DEFAULT_RUN
+from bench.gap.document import PARTS
 from bench.gap.make import gap_document
-from bench.mode import Mode
+from bench.mode import DIAGNOSE
 from bench.models.image_tokens import Range
 from bench.publish import publish
 from bench.report.terminal import print_report
@@ -78,6 +79,15 @@ def _print_plan(plan: Plan, console: Console) -> None:
         console.print(told, highlight=False, markup=False)
 
 
+def power_words(plan: Plan) -> str:
+    """The smallest using, seeing and thinking that the plan detects; "" where it does not ask for all of them."""
+    n = len(plan.suite.puzzles)
+    if not set(DIAGNOSE[:4]) <= set(plan.config.subject.modes):
+        return ""
+    found = ", ".join(f"{part} {100 * detectable_part(n, part):.1f}" for part in PARTS)
+    return f"with 80% power these {n:,} puzzles show: {found} points or more (arms right half of the time and unrelated)"
+
+
 def _tokens(count: Range) -> str:
     return f"{count.low:,}" if count.known else f"{count.low:,} to {count.high:,}"
 
@@ -87,14 +97,3 @@ def _usd(cost: tuple[float, float] | None) -> str:
         return "unknown"
     least, most = (f"{amount:.2f}" for amount in cost)
     return least if least == most else f"{least} to {most}"
-
-
-def power_words(plan: Plan) -> str:
-    """The smallest using, seeing and thinking that the plan detects; "" where it asks for none of them."""
-    modes = set(plan.config.subject.modes)
-    parts = {"using": {Mode.IMAGE, Mode.CAPTION}, "seeing": {Mode.CAPTION, Mode.ORACLE}, "thinking": {Mode.ORACLE}}
-    n = len(plan.suite.puzzles)
-    found = [f"{part} {100 * detectable_part(n, part):.1f}" for part, arms in parts.items() if arms | {Mode.IMAGE} <= modes]
-    if not found or Mode.READBACK not in modes or Mode.CAPTION not in modes:
-        return ""
-    return f"with 80% power these {n:,} puzzles show: {', '.join(found)} points or more (arms right half of the time and unrelated)"
