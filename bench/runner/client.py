@@ -142,10 +142,11 @@ class Client:
 
     async def _meet(self) -> None:
         """Before the first request: what the server refused before, and which weights it serves now (or, in a replay, served then)."""
+        if self._met:
+            return
         async with self._meeting:
             if self._met:
                 return
-            self._met = True
             where = [self.model.provider, self.model.model_id, self.base_url]
             if isinstance(self.model, Adjustable):
                 for parameter in self._cache.recall("dropped", where) or ():
@@ -157,6 +158,7 @@ class Client:
                 except ModelError:
                     self.served = {}  # many servers list nothing; what is wrong with this one shows when it is asked
                 self._cache.remember("served", where, dict(self.served))
+            self._met = True
 
     def _leave_out(self, error: RefusedParameter) -> bool:
         """Ask without the parameter that the server refuses from now on; whether that can help."""
@@ -188,13 +190,13 @@ class Client:
             raise
 
     async def _ask_once(self, request: Request) -> Reply:
-        worst = worst_cost(self.model.name, request, self._options)
+        worst = worst_cost(self.model.name, request, self._options) if self.budget.bound is not None else None
         async with self._lead(request), self.budget.hold(worst, self.model.name), self._throttle.slot():
             try:
                 reply = await self.model.ask(request)
             except Transient as error:
                 if error.maybe_paid:
-                    self.budget.unsure(worst)
+                    self.budget.unsure(worst_cost(self.model.name, request, self._options))
                 self._throttle.refused(error)
                 if error.retry_after is not None and error.retry_after > self._policy.longest_named:
                     hours = error.retry_after / 3600
