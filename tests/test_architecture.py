@@ -20,7 +20,6 @@ NOT_YET: dict[Rule, str] = {
     rules.gap_never_reaches_the_runner: "sensitivity regrades with the runner's regrade",
     rules.only_the_store_knows_the_files_of_a_run: "store.run is being written",
     rules.only_question_asks: "question is being written",
-    rules.only_counted_decides_who_counts: "four places still name the excluded outcomes",
     rules.each_default_once: "the typed configuration is being written",
     rules.public_class_names_are_unique: "renames are pending",
 }
