@@ -11,10 +11,13 @@ from rich.table import Table
 from bench.commands.console import open_console
 from bench.commands.options import run_config
 from bench.config import DEFAULT_RUN
+from bench.gap.document import PARTS
 from bench.gap.make import gap_document
-from bench.mode import Mode
+from bench.mode import DIAGNOSE
+from bench.models.image_tokens import Range
 from bench.publish import publish
 from bench.report.terminal import print_report
+from bench.runner.money import unknown_pictures
 from bench.runner.plan import Plan, estimate, make_plan
 from bench.runner.session import run_session
 from bench.stats.power import detectable_part
@@ -56,25 +59,41 @@ def _print_plan(plan: Plan, console: Console) -> None:
         table.add_column(column, justify="left" if column in ("model", "mode") else "right")
     rows = estimate(plan)
     for row in rows:
-        cost = "unknown" if row.cost is None else f"{row.cost:.2f}"
-        table.add_row(row.model, row.what, str(row.requests), f"{row.tokens_in:,}", f"{row.tokens_out:,}", cost)
-    known = None if any(row.cost is None for row in rows) else sum(row.cost or 0.0 for row in rows)
+        table.add_row(row.model, row.what, str(row.requests), _tokens(row.tokens_in), f"{row.tokens_out:,}", _usd(row.cost))
     table.add_section()
-    total_in, total_out = sum(row.tokens_in for row in rows), sum(row.tokens_out for row in rows)
-    requests = str(sum(row.requests for row in rows))
-    table.add_row("total", "", requests, f"{total_in:,}", f"{total_out:,}", "unknown" if known is None else f"{known:.2f}")
+    total = Range(sum(row.tokens_in.low for row in rows), sum(row.tokens_in.high for row in rows))
+    costs = [row.cost for row in rows if row.cost is not None]
+    known = (sum(least for least, _ in costs), sum(most for _, most in costs)) if len(costs) == len(rows) else None
+    requests, written = str(sum(row.requests for row in rows)), sum(row.tokens_out for row in rows)
+    table.add_row("total", "", requests, _tokens(total), f"{written:,}", _usd(known))
     console.print(table)
+    for name in unknown_pictures(plan.models, plan.options):
+        console.print(
+            f"{name}: how it counts pictures is unknown; the range is from the least to the most that any published formula gives",
+            highlight=False,
+            markup=False,
+            soft_wrap=True,
+        )
     told = power_words(plan)
     if told:
         console.print(told, highlight=False, markup=False)
 
 
 def power_words(plan: Plan) -> str:
-    """The smallest using, seeing and thinking that the plan detects; "" where it asks for none of them."""
-    modes = set(plan.config.subject.modes)
-    parts = {"using": {Mode.IMAGE, Mode.CAPTION}, "seeing": {Mode.CAPTION, Mode.ORACLE}, "thinking": {Mode.ORACLE}}
+    """The smallest using, seeing and thinking that the plan detects; "" where it does not ask for all of them."""
     n = len(plan.suite.puzzles)
-    found = [f"{part} {100 * detectable_part(n, part):.1f}" for part, arms in parts.items() if arms | {Mode.IMAGE} <= modes]
-    if not found or Mode.READBACK not in modes or Mode.CAPTION not in modes:
+    if not set(DIAGNOSE[:4]) <= set(plan.config.subject.modes):
         return ""
-    return f"with 80% power these {n:,} puzzles show: {', '.join(found)} points or more (arms right half of the time and unrelated)"
+    found = ", ".join(f"{part} {100 * detectable_part(n, part):.1f}" for part in PARTS)
+    return f"with 80% power these {n:,} puzzles show: {found} points or more (arms right half of the time and unrelated)"
+
+
+def _tokens(count: Range) -> str:
+    return f"{count.low:,}" if count.known else f"{count.low:,} to {count.high:,}"
+
+
+def _usd(cost: tuple[float, float] | None) -> str:
+    if cost is None:
+        return "unknown"
+    least, most = (f"{amount:.2f}" for amount in cost)
+    return least if least == most else f"{least} to {most}"

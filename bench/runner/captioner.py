@@ -2,7 +2,8 @@
 
 A guided caption sees the question, so its identity includes it; a plain one belongs to the image alone; a caption in the family's notation
 is also the readback of the model that wrote it, and its reply is handed out for that (`Caption.reply`). A caption that cannot be had (an
-error, a refusal, an empty or cut-off text) fails the trials that need it with `caption_failed`; it never makes an answer wrong.
+error, a refusal, an empty or cut-off text) fails the trials that need it with `caption_failed`; it never makes an answer wrong. One that
+failed by trouble rather than by what the captioner said is asked for again. What the captioner thinks before it writes is no caption.
 """
 
 from __future__ import annotations
@@ -14,12 +15,13 @@ from typing import Any
 
 from bench.digest import digest
 from bench.errors import BadDataError, Rejected, Transient
+from bench.grader.text import split_thoughts
 from bench.image import fit
 from bench.models.base import Hidden, Purpose, Reply, Request, Sampling, Stop
 from bench.prompt import caption_prompt, caption_template, prompt_sha
 from bench.puzzle import Puzzle
 from bench.runner.client import Client
-from bench.store.record import Failure, SentImage, plain, reply_from_json
+from bench.store.record import Failure, SentImage, plain, reply_from_json, sent_image
 from bench.store.writer import Store
 from bench.trial import Captioner, request_seed
 from bench.versions import SCHEMA
@@ -73,34 +75,34 @@ class CaptionDesk:
                 "v": SCHEMA,
                 "image": puzzle.image.info.identity,
                 "model": [model.provider, model.model_id],
+                **({"server": self.client.base_url} if self.client.base_url is not None else {}),
                 "prompt": caption_prompt(self.captioner.prompt, puzzle),
                 "sampling": plain(self._sampling),
                 "replicate": replicate,
             }
         )
 
-    async def get(self, puzzle: Puzzle, replicate: int) -> Caption:
-        """The caption of the puzzle's image; failures come as a value.
+    async def get(self, puzzle: Puzzle, replicate: int, *, shared: bool = False) -> Caption:
+        """The caption of the puzzle's image; failures come as a value. `shared` as in `Request`.
 
         Raises:
-            Unusable, ReplayMissError: nothing more can be captioned; the run stops.
+            Unusable, OverBudget, ReplayMissError: nothing more can be captioned; the run stops.
         """
         key = self.key(puzzle, replicate)
         if key not in self._tasks:
-            self._tasks[key] = asyncio.ensure_future(self._make(key, puzzle, replicate))
+            self._tasks[key] = asyncio.ensure_future(self._make(key, puzzle, replicate, shared))
         return await asyncio.shield(self._tasks[key])
 
-    async def _make(self, key: str, puzzle: Puzzle, replicate: int) -> Caption:
+    async def _make(self, key: str, puzzle: Puzzle, replicate: int, shared: bool) -> Caption:
         stored = self._store.captions.get(key)
         if stored is not None:
-            image, reply = stored.get("image"), stored.get("reply")
-            sent = SentImage(image["sha256"], tuple(image["sent_px"]), image["resized"]) if image else None
-            return Caption(key, stored["text"], sent, reply=reply_from_json(reply) if reply else None)
-        caption = _from_dataset(key, puzzle) if self.client is None else await self._ask(self.client, key, puzzle, replicate)
+            reply = stored.get("reply")
+            return Caption(key, stored["text"], sent_image(stored.get("image")), reply=reply_from_json(reply) if reply else None)
+        caption = _from_dataset(key, puzzle) if self.client is None else await self._ask(self.client, key, puzzle, replicate, shared)
         self._store.add_caption(self._line(caption, puzzle, replicate))
         return caption
 
-    async def _ask(self, client: Client, key: str, puzzle: Puzzle, replicate: int) -> Caption:
+    async def _ask(self, client: Client, key: str, puzzle: Puzzle, replicate: int, shared: bool) -> Caption:
         try:
             picture = fit(puzzle.image, client.model.limits, resize=self._resize)
         except BadDataError as error:
@@ -115,13 +117,15 @@ class CaptionDesk:
             Hidden(puzzle, Purpose.READBACK, "readback", (), None)
             if self.notation
             else Hidden(puzzle, Purpose.CAPTION, "caption", (), None),
+            shared=shared,
         )
         try:
             reply = await client.ask(request, f"the caption of {puzzle.id}")
         except (Transient, Rejected) as error:
             return Caption(key, None, image, Failure(type(error).__name__, str(error), error.status))
-        failure = _failure(reply)
-        return Caption(key, None if failure else reply.text, image.as_seen(reply), failure, reply)
+        text = written(reply.text)
+        failure = _failure(reply, text)
+        return Caption(key, None if failure else text, image.as_seen(reply), failure, reply)
 
     def _line(self, caption: Caption, puzzle: Puzzle, replicate: int) -> Mapping[str, Any]:
         return {
@@ -146,11 +150,35 @@ def _from_dataset(key: str, puzzle: Puzzle) -> Caption:
     return Caption(key, None, None, Failure("MissingCaption", "the set carries no caption for this puzzle"))
 
 
-def _failure(reply: Reply) -> Failure | None:
+def written(text: str) -> str:
+    """What a captioner wrote for others to read: `text` without its thoughts, in whatever tags they stand.
+
+    Dialects mark them as `<think>…</think>`, by a closing tag alone (vllm#26239, Qwen3-VL#1504) or by tags of their own, or wrap the answer
+    in box tokens (VLMEvalKit#1201).
+    """
+    for found, plain_tag in _TAGS.items():
+        text = text.replace(found, plain_tag)
+    said, thoughts = split_thoughts(text)
+    return said.strip() if thoughts else text
+
+
+_TAGS = {
+    "\u25c1think\u25b7": "<think>",
+    "\u25c1/think\u25b7": "</think>",
+    "[THINK]": "<think>",
+    "[/THINK]": "</think>",
+    "<|begin_of_box|>": "",
+    "<|end_of_box|>": "",
+}
+"""Thinking tags of other dialects (Kimi's, Mistral's) as the common ones, and box tokens (GLM's) as nothing."""
+
+
+def _failure(reply: Reply, text: str) -> Failure | None:
+    why = f": {reply.why}" if reply.why else ""
     if reply.stop is Stop.REFUSAL:
-        return Failure("Refused", "the captioner refused")
+        return Failure("Refused", f"the captioner refused{why}")
     if reply.stop is Stop.LENGTH:
-        return Failure("Truncated", "the caption was cut off by max_tokens")
-    if not reply.text.strip():
-        return Failure("Empty", "the captioner wrote nothing")
+        return Failure("Truncated", f"the caption was cut off by max_tokens{why}")
+    if not text.strip():
+        return Failure("Empty", "the captioner wrote nothing" if not reply.text.strip() else "the captioner thought and wrote nothing")
     return None

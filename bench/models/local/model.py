@@ -75,7 +75,7 @@ class Local:
             "model": self.model_id,
             "text": request.text,
             "image": request.picture.identity if request.picture is not None else None,
-            "max_tokens": request.sampling.max_tokens,
+            "max_tokens": request.sampling.room,
             "temperature": temperature_of(request.sampling),
             "seed": request.sampling.seed,
         }
