@@ -90,7 +90,8 @@ def _add_run(commands: argparse._SubParsersAction[_Parser]) -> None:  # pyright:
     what = run.add_argument_group("what is asked about")
     what.add_argument("--model", action="append", metavar="NAME", help="an alias or provider/id; repeatable")
     what.add_argument("--mode", "--modes", metavar="M1,M2", help="image, caption, oracle, blind, image+caption, image+oracle, readback")
-    what.add_argument("--suite", metavar="NAME", help="algo, mini, algopuzzlevqa, puzzlevqa, or e.g. algo:seed=7,level=3,n=50")
+    what.add_argument("--suite", metavar="NAME", help="algo, mini, algopuzzlevqa, puzzlevqa, e.g. algo:seed=7,level=3,n=50; PATH; hub:ORG/NAME")
+    what.add_argument("--columns", metavar="FIELD=COL,...", help="columns of your own table: image, question, answer, options, ...")
     what.add_argument("--data-dir", metavar="DIR", help="the authors' clone of a public set (default: the hub)")
     what.add_argument("--families", metavar="A,B", help="only these families")
     what.add_argument("--limit", type=int, metavar="N", help="at most N puzzles per family")
@@ -156,6 +157,7 @@ def _add_tasks(commands: argparse._SubParsersAction[_Parser]) -> None:  # pyrigh
     ):
         sub = verbs.add_parser(verb, help=text, allow_abbrev=False)
         sub.add_argument("suite", metavar="SUITE")
+        sub.add_argument("--columns", metavar="FIELD=COL,...")
         sub.add_argument("--data-dir", metavar="DIR")
         sub.add_argument("--families", metavar="A,B")
         sub.add_argument("--limit", type=int, metavar="N")

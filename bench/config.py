@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ from bench.models.base import Sampling
 from bench.outcome import Format
 from bench.prompt import CAPTION_PROMPTS
 from bench.trial import Captioner
-from tasks.suites import SuiteSpec
+from tasks.suites import SuiteSpec, suite_label
 
 DEFAULT_SUITE = "mini"
 DEFAULT_MODES = (Mode.IMAGE, Mode.CAPTION, Mode.ORACLE, Mode.BLIND)
@@ -32,7 +33,7 @@ REASONING = ("off", "low", "medium", "high")
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """What is asked about. `limit` is per family."""
+    """What is asked about. `limit` is per family; `columns` are those of a table of the user's own."""
 
     models: tuple[str, ...]
     modes: tuple[Mode, ...]
@@ -42,6 +43,7 @@ class Subject:
     level: int | None = None
     limit: int | None = None
     shard: tuple[int, int] | None = None
+    columns: Mapping[str, str] = field(default_factory=dict[str, str])
 
     @property
     def spec(self) -> SuiteSpec:
@@ -109,13 +111,14 @@ class RunConfig:
         """What must agree for two sittings to be one run, as JSON data. The data directory may move; its content is in the suite's hash."""
         fields: dict[str, Any] = {**asdict(self.subject), **asdict(self.question)}
         del fields["data_dir"]
-        if not fields["doses"]:
-            del fields["doses"]  # so that runs without doses keep the identity they always had
+        for key in ("doses", "columns"):
+            if not fields[key]:
+                del fields[key]  # so that runs without them keep the identity they always had
         return json.loads(json.dumps(fields))
 
     def default_out(self) -> Path:
         """The run directory for this configuration, so that the same command continues the same run."""
-        return Path("results") / f"{self.subject.suite.split(':')[0]}-{digest(self.identity())[:10]}"
+        return Path("results") / f"{suite_label(self.subject.suite)}-{digest(self.identity())[:10]}"
 
 
 def parse_modes(text: str) -> tuple[Mode, ...]:

@@ -12,6 +12,7 @@ however often small state spaces repeat themselves.
 from __future__ import annotations
 
 import random
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache, partial
@@ -22,6 +23,9 @@ from bench.digest import digest
 from bench.errors import BadDataError, UserError
 from bench.image import ImageRef
 from bench.puzzle import Puzzle, puzzle_id
+from bench.suggest import did_you_mean
+from tasks.custom.source import is_custom
+from tasks.custom.source import parameters as custom_parameters
 from tasks.family import LEVELS, SIDE, Family, ReadError
 from tasks.kit.drawing import encode
 from tasks.public.load import PUBLIC_SUITES, Problem, load_public
@@ -67,7 +71,7 @@ NAMES: tuple[str, ...] = (*GENERATED, *PUBLIC_SUITES)
 
 @dataclass(frozen=True, slots=True)
 class SuiteSpec:
-    """A suite as a person names it. For public sets only `name` counts."""
+    """A suite as a person names it. For public sets only `name` counts; of a set of the user's own it is the whole text."""
 
     name: str
     seed: int = 0
@@ -83,8 +87,14 @@ class SuiteSpec:
             UserError: an unknown suite or parameter, or a value of the wrong kind.
         """
         name, _, tail = text.partition(":")
+        if name not in NAMES and is_custom(text):
+            custom_parameters(text)
+            return cls(text)
         if name not in NAMES:
-            raise UserError(f"unknown suite {name!r}: expected one of {', '.join(NAMES)}")
+            raise UserError(
+                f"unknown suite {name!r}{did_you_mean(name, NAMES)}: expected one of {', '.join(NAMES)}, the path of a file or folder, "
+                "or hub:ORG/NAME"
+            )
         if tail and name not in GENERATED:
             raise UserError(f"suite {name} is a public set and takes no parameters, found {tail!r}")
         fields: dict[str, Any] = {}
@@ -99,6 +109,14 @@ class SuiteSpec:
         if spec.n is not None and spec.n < 1:
             raise UserError(f"n: expected at least 1 puzzle per family, found {spec.n}")
         return spec
+
+
+def suite_label(text: str) -> str:
+    """A short name for what a person wrote as suite, fit for a folder's name: "algo" of "algo:seed=7", "sheet" of "data/sheet.csv"."""
+    name = text.partition(":")[0]
+    if name in NAMES:
+        return name
+    return re.sub(r"[^\w.+-]+", "-", Path(text.rstrip("/").removeprefix("hub:")).stem).strip("-.") or "suite"
 
 
 @dataclass(frozen=True)
@@ -128,13 +146,18 @@ def load_suite(
     families: Sequence[str] | None = None,
     limit: int | None = None,
     skip_bad: bool = False,
+    columns: Mapping[str, str] | None = None,
 ) -> Suite:
-    """The puzzles of `spec`, at most `limit` per family, in the order of families and indices.
+    """The puzzles of `spec`, at most `limit` per family, in the order of families and indices, or of the rows of the user's own table.
 
     Raises:
-        UserError: unknown family, missing data directory.
-        BadDataError: broken rows or images in a public set, unless `skip_bad`.
+        UserError: unknown family, missing data directory or table; columns that are missing, or named for a set that has its own.
+        BadDataError: broken rows or images, unless `skip_bad`.
     """
+    if spec.name not in NAMES:
+        return _custom(spec.name, data_dir=data_dir, families=families, limit=limit, skip_bad=skip_bad, columns=columns)
+    if columns:
+        raise UserError(f"--columns: suite {spec.name} has its own; name columns of a file or folder of yours")
     if spec.name in GENERATED:
         puzzles = tuple(_generate(spec, families, limit))
         return Suite(spec.name, puzzles)
@@ -144,11 +167,25 @@ def load_suite(
     return Suite(spec.name, loaded.puzzles, captions=loaded.captions, problems=loaded.problems, rows=loaded.rows)
 
 
+def _custom(text: str, *, columns: Mapping[str, str] | None, **asked: Any) -> Suite:
+    """A set of the user's own, or a suite that was exported."""
+    from tasks.custom.load import load_custom
+
+    found = load_custom(text, columns=columns, **asked)
+    if found.name in NAMES and not found.exported:
+        raise UserError(f'suite {text}: the name {found.name!r} is taken by a suite of ours; put  name = "..."  into a suite.toml beside it')
+    if not found.loaded.puzzles:
+        raise BadDataError(f"suite {text}: no usable puzzle was found")
+    loaded = found.loaded
+    return Suite(found.name, loaded.puzzles, captions=loaded.captions, problems=loaded.problems, rows=loaded.rows)
+
+
 def _generate(spec: SuiteSpec, families: Sequence[str] | None, limit: int | None) -> Iterator[Puzzle]:
     recipe = GENERATED[spec.name]
     unknown = [name for name in families or () if name not in recipe.families]
     if unknown:
-        raise UserError(f"suite {spec.name} has no family {unknown[0]!r}: expected some of {', '.join(recipe.families)}")
+        hint = did_you_mean(unknown[0], recipe.families)
+        raise UserError(f"suite {spec.name} has no family {unknown[0]!r}{hint}: expected some of {', '.join(recipe.families)}")
     levels = (spec.level,) if spec.level is not None else recipe.levels
     count = min(spec.n or recipe.n, limit or recipe.n * 1000)
     for name in recipe.families:

@@ -31,6 +31,7 @@ from bench.report.write import Report, write_report
 from bench.runner.plan import Plan, estimate, make_plan
 from bench.runner.session import run_session
 from bench.trial import Captioner
+from tasks.custom.columns import parse_columns
 
 INCOMPLETE = 3
 
@@ -85,6 +86,7 @@ def run_config(arguments: argparse.Namespace) -> RunConfig:
             level=arguments.level,
             limit=arguments.limit,
             shard=parse_shard(arguments.shard) if arguments.shard else None,
+            columns=parse_columns(arguments.columns or ""),
         ),
         Question(
             captioner=Captioner(arguments.captioner, arguments.caption_prompt),

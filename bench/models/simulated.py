@@ -108,6 +108,7 @@ class Simulated:
             "model": self.model_id,
             "text": request.text,
             "image": request.picture.identity if request.picture else None,
+            **({"further": [picture.identity for picture in request.further]} if request.further else {}),
             "puzzle": hidden.puzzle.id,
             "mode": hidden.mode,
             "purpose": hidden.purpose,

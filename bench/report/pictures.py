@@ -23,7 +23,7 @@ from tasks.fidelity import fidelity
 from tasks.kit.drawing import encode
 from tasks.public.load import PUBLIC_SUITES
 from tasks.registry import FAMILIES, family
-from tasks.suites import GENERATED, SuiteSpec, load_suite
+from tasks.suites import GENERATED, NAMES, SuiteSpec, load_suite
 
 
 def sources(folders: Sequence[Path], *, data_dir: Path | None = None) -> Sources:
@@ -70,9 +70,12 @@ class _Gallery:
     def __init__(self, folders: Sequence[Path], data_dir: Path | None) -> None:
         self._lines = {line["id"]: line for folder in folders if (folder / PUZZLES).is_file() for _, line in read_lines(folder / PUZZLES)}
         self._files: dict[str, ImageRef] = {}
-        names = {read_run(folder)["suite"]["name"] for folder in folders}
+        runs = [read_run(folder) for folder in folders]
+        names = {run["suite"]["name"] for run in runs}
         if data_dir is not None:
             self._files = _public(sorted(names & set(PUBLIC_SUITES)), data_dir)
+        for run in runs:
+            self._files |= _own(run.get("identity") or {}, data_dir)
 
     def picture(self, puzzle: str) -> bytes | None:
         """The encoded picture of a puzzle id; None where it can be neither drawn nor read."""
@@ -86,6 +89,18 @@ class _Gallery:
         except (BadDataError, KeyError, ValueError):  # the file is gone, or an old state that this version cannot load
             return None
         return None
+
+
+def _own(identity: Mapping[str, Any], data_dir: Path | None) -> dict[str, ImageRef]:
+    """The pictures of a suite of the user's own, where its table still lies where the run found it; none of any other suite."""
+    text: Any = identity.get("suite")
+    if not isinstance(text, str) or text.partition(":")[0] in NAMES:
+        return {}
+    try:
+        suite = load_suite(SuiteSpec.parse(text), data_dir=data_dir, skip_bad=True, columns=identity.get("columns"))
+    except UserError:
+        return {}
+    return {puzzle.id: puzzle.image for puzzle in suite.puzzles}
 
 
 def _public(names: Iterable[str], data_dir: Path) -> dict[str, ImageRef]:

@@ -156,13 +156,15 @@ class Runner:
         puzzle, mode = trial.puzzle, trial.mode
         evidence = caption.text if caption else puzzle.description if mode.shows_oracle else None
         options = trial.options if trial.fmt is Format.MCQ else ()
-        picture = fit(puzzle.image, client.model.limits, resize=self._asking.resize) if mode.shows_image else None
+        shown = puzzle.pictures if mode.shows_image else ()
+        pictures = [fit(image, client.model.limits, resize=self._asking.resize) for image in shown]
         if mode is Mode.READBACK:
             text, purpose = readback_prompt(puzzle), Purpose.READBACK
         else:
-            text, purpose = solve_prompt(puzzle.question, options, evidence=evidence, picture=picture is not None), Purpose.SOLVE
+            text, purpose = solve_prompt(puzzle.question, options, evidence=evidence, picture=bool(pictures)), Purpose.SOLVE
         sampling = trial_sampling(self._asking.sampling, trial)
-        return Request(text, picture, sampling, trial.replicate, Hidden(puzzle, purpose, mode.value, options, evidence))
+        hidden = Hidden(puzzle, purpose, mode.value, options, evidence)
+        return Request(text, pictures[0] if pictures else None, sampling, trial.replicate, hidden, tuple(pictures[1:]))
 
     def _failed(self, key: str, trial: Trial, caption: Caption | None, image: SentImage | None, failure: Failure) -> Record:
         verdict = Verdict(Outcome.ERROR, None, trial.puzzle.answer, "error")

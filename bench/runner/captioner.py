@@ -66,6 +66,7 @@ class CaptionDesk:
                 "prompt": caption_prompt(self.captioner.prompt, puzzle),
                 "sampling": plain(self._sampling),
                 "replicate": replicate,
+                **({"further": [image.info.identity for image in puzzle.further]} if puzzle.further else {}),
             }
         )
 
@@ -94,7 +95,7 @@ class CaptionDesk:
 
     async def _ask(self, client: Client, key: str, puzzle: Puzzle, replicate: int) -> tuple[Caption, Reply | None]:
         try:
-            picture = fit(puzzle.image, client.model.limits, resize=self._resize)
+            picture, *further = (fit(image, client.model.limits, resize=self._resize) for image in puzzle.pictures)
         except BadDataError as error:
             return Caption(key, None, None, Failure("BadDataError", str(error))), None
         image = SentImage.of(picture)
@@ -105,6 +106,7 @@ class CaptionDesk:
             Sampling(self._sampling.max_tokens, self._sampling.temperature, self._sampling.reasoning, seed),
             replicate,
             Hidden(puzzle, Purpose.CAPTION, "caption", (), None),
+            tuple(further),
         )
         try:
             reply = await client.ask(request, f"the caption of {puzzle.id}")

@@ -154,6 +154,7 @@ def _load(config: RunConfig) -> Suite:
         families=subject.families or None,
         limit=subject.limit,
         skip_bad=config.execution.skip_bad,
+        columns=subject.columns,
     )
     return _shard(take_level(suite, subject.level), subject.shard)
 
@@ -173,6 +174,9 @@ def _check_modes(config: RunConfig, suite: Suite) -> None:
     modes, captioner = config.subject.modes, config.question.captioner
     if config.question.doses and not any(looks(mode, captioner) for mode in modes):
         raise UserError("--degrade: no mode of this run looks at a picture; add image, caption or readback to --mode")
+    bare = [puzzle.id for puzzle in suite.puzzles if not puzzle.options]
+    if config.question.fmt is Format.MCQ and bare:
+        raise UserError(f"--format mcq: {len(bare)} puzzles of suite {suite.name} have no options (such as {bare[0]}); use --format open")
     if any(mode.shows_oracle for mode in modes):
         _require(suite, "oracle", "a ground-truth description", [p for p in suite.puzzles if p.description is None])
     if Mode.READBACK in modes:
@@ -230,5 +234,4 @@ def _text_tokens(text: str) -> int:
 
 
 def _image_tokens(puzzle: Puzzle) -> int:
-    info = puzzle.image.info
-    return math.ceil(info.width / PATCH) * math.ceil(info.height / PATCH)
+    return sum(math.ceil(image.info.width / PATCH) * math.ceil(image.info.height / PATCH) for image in puzzle.pictures)

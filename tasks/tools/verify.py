@@ -81,6 +81,8 @@ def solved_label(puzzle: Puzzle) -> str | ReadError | Unsolved:
         except ValueError as error:
             return ReadError("state", str(error))
         return resolve(puzzle.family, state)
+    if puzzle.family not in puzzlevqa.FAMILIES:
+        return Unsolved("no exact solver knows this family")
     lacks = puzzlevqa.sufficiency(puzzle.family)
     if lacks is not None:
         return Unsolved(lacks)

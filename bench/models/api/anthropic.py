@@ -19,7 +19,7 @@ import base64
 import importlib
 import importlib.util
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, cast
 
 import httpx2
@@ -33,7 +33,7 @@ from anthropic import (
 
 from bench import env
 from bench.errors import MissingExtraError, Transient, UserError
-from bench.image import ImageLimits
+from bench.image import ImageLimits, Picture
 from bench.models.aliases import Generation, generation_of
 from bench.models.api import wishes as asking
 from bench.models.api.http_errors import SdkErrors, count, mapping, read_body, translated, word
@@ -99,7 +99,7 @@ class Claude:
         Raises:
             UserError: a reasoning, temperature or number of tokens that the model would refuse.
         """
-        return self._body(request, request.picture.identity if request.picture is not None else "")
+        return self._body(request, lambda picture: picture.identity)
 
     async def ask(self, request: Request) -> Reply:
         """Send `request` once.
@@ -123,13 +123,13 @@ class Claude:
         return {"anthropic-version": _SAMPLING_VERSION["anthropic"]} if "temperature" in body and self.provider == "anthropic" else {}
 
     def body(self, request: Request) -> dict[str, Any]:
-        """A request as it is sent, the picture in base64."""
-        return self._body(request, base64.b64encode(request.picture.data).decode("ascii") if request.picture is not None else "")
+        """A request as it is sent, the pictures in base64."""
+        return self._body(request, lambda picture: base64.b64encode(picture.data).decode("ascii"))
 
-    def _body(self, request: Request, data: str) -> dict[str, Any]:
+    def _body(self, request: Request, encoded: Callable[[Picture], str]) -> dict[str, Any]:
         content: list[dict[str, Any]] = []
-        if request.picture is not None:
-            source = {"type": "base64", "media_type": request.picture.media_type, "data": data}
+        for picture in request.pictures:
+            source = {"type": "base64", "media_type": picture.media_type, "data": encoded(picture)}
             block: dict[str, Any] = {"type": "image", "source": source}
             if self.provider == "anthropic":
                 block["transformations"] = {"oversized_image": "error"}

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import base64
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, cast
 
 import httpx2
@@ -20,7 +20,7 @@ from openai import APIConnectionError, APIStatusError, AsyncOpenAI, DefaultAsync
 
 from bench import env
 from bench.errors import Transient, UserError
-from bench.image import ImageLimits
+from bench.image import ImageLimits, Picture
 from bench.models.aliases import Generation, generation_of
 from bench.models.api import wishes as asking
 from bench.models.api.http_errors import SdkErrors, count, mapping, read_body, translated, word
@@ -78,7 +78,7 @@ class Chat:
         Raises:
             UserError: a reasoning, temperature or number of tokens that the model would refuse.
         """
-        return self._body(request, request.picture.identity if request.picture is not None else "")
+        return self._body(request, lambda picture: picture.identity)
 
     async def ask(self, request: Request) -> Reply:
         """Send `request` once.
@@ -98,13 +98,13 @@ class Chat:
         await self.client.close()
 
     def body(self, request: Request) -> dict[str, Any]:
-        """A request as it is sent, the picture in base64."""
-        return self._body(request, base64.b64encode(request.picture.data).decode("ascii") if request.picture is not None else "")
+        """A request as it is sent, the pictures in base64."""
+        return self._body(request, lambda picture: base64.b64encode(picture.data).decode("ascii"))
 
-    def _body(self, request: Request, data: str) -> dict[str, Any]:
+    def _body(self, request: Request, encoded: Callable[[Picture], str]) -> dict[str, Any]:
         content: list[dict[str, Any]] = []
-        if request.picture is not None:
-            image: dict[str, Any] = {"url": f"data:{request.picture.media_type};base64,{data}"}
+        for picture in request.pictures:
+            image: dict[str, Any] = {"url": f"data:{picture.media_type};base64,{encoded(picture)}"}
             if self.generation.detail is not None:
                 image["detail"] = self.generation.detail
             content.append({"type": "image_url", "image_url": image})
