@@ -75,6 +75,8 @@ def build_parser() -> argparse.ArgumentParser:
     regrade = commands.add_parser("regrade", help="re-derive every verdict of a run from the stored text", allow_abbrev=False)
     regrade.add_argument("run", metavar="RUN_DIR")
     regrade.set_defaults(command="regrade")
+    _add_show(commands)
+    _add_import(commands)
     _add_tasks(commands)
     _add_models(commands)
     _add_train(commands)
@@ -90,7 +92,9 @@ def _add_run(commands: argparse._SubParsersAction[_Parser]) -> None:  # pyright:
     what = run.add_argument_group("what is asked about")
     what.add_argument("--model", action="append", metavar="NAME", help="an alias or provider/id; repeatable")
     what.add_argument("--mode", "--modes", metavar="M1,M2", help="image, caption, oracle, blind, image+caption, image+oracle, readback")
-    what.add_argument("--suite", metavar="NAME", help="algo, mini, algopuzzlevqa, puzzlevqa, e.g. algo:seed=7,level=3,n=50; PATH; hub:ORG/NAME")
+    what.add_argument(
+        "--suite", metavar="NAME", help="algo, mini, algopuzzlevqa, puzzlevqa, e.g. algo:seed=7,level=3,n=50; PATH; hub:ORG/NAME"
+    )
     what.add_argument("--columns", metavar="FIELD=COL,...", help="columns of your own table: image, question, answer, options, ...")
     what.add_argument("--data-dir", metavar="DIR", help="the authors' clone of a public set (default: the hub)")
     what.add_argument("--families", metavar="A,B", help="only these families")
@@ -138,6 +142,34 @@ def _add_report(commands: argparse._SubParsersAction[_Parser]) -> None:  # pyrig
     report.add_argument("--data-dir", metavar="DIR", help="the authors' clone of a public set, for its pictures")
     report.add_argument("--force", action="store_true", help="write into a folder that exists")
     report.set_defaults(command="report")
+
+
+def _add_show(commands: argparse._SubParsersAction[_Parser]) -> None:  # pyright: ignore[reportPrivateUsage]
+    show = commands.add_parser("show", help="one puzzle of a run: what was sent and what came back", allow_abbrev=False)
+    show.add_argument("run", metavar="RUN_DIR")
+    show.add_argument("puzzle", metavar="PUZZLE", help="its id, or the part of it that no other puzzle has")
+    show.add_argument("--model", metavar="NAME", help="only this model's replies")
+    show.add_argument("--mode", metavar="M1,M2", help="only these arms")
+    show.add_argument("--picture", metavar="FILE", help="write the picture there")
+    show.add_argument("--data-dir", metavar="DIR", help="the authors' clone of a public set, for its pictures")
+    show.add_argument("--json", action="store_true", help="print JSON (the default when piped)")
+    show.set_defaults(command="show")
+
+
+def _add_import(commands: argparse._SubParsersAction[_Parser]) -> None:  # pyright: ignore[reportPrivateUsage]
+    imports = commands.add_parser("import", help="other harnesses' logs as a run directory", epilog=_EXITS, allow_abbrev=False)
+    imports.add_argument("files", nargs="+", metavar="FILE", help="Inspect AI, lm-evaluation-harness, lmms-eval or VLMEvalKit")
+    imports.add_argument("--as", action="append", dest="mode", metavar="MODE", help="the arm: one for all files, or one for each, in order")
+    imports.add_argument("--out", required=True, metavar="RUN_DIR")
+    imports.add_argument("--model", metavar="NAME", help="default: what the log says")
+    imports.add_argument("--name", metavar="NAME", help="of the suite; default: the log's task")
+    imports.add_argument("--suite", metavar="NAME|PATH", help="the puzzles themselves, matched by id: pictures, options, descriptions")
+    imports.add_argument("--columns", metavar="FIELD=COL,...", help="columns of --suite")
+    imports.add_argument("--data-dir", metavar="DIR", help="where --suite lies")
+    imports.add_argument("--filter", metavar="NAME", help="which filter, where samples were filtered in several ways")
+    imports.add_argument("--metric", metavar="NAME", help="which score, where samples have several")
+    imports.add_argument("--grade", default="given", metavar="WHOSE", help="given (the log's score, default) or ours")
+    imports.set_defaults(command="imports")
 
 
 def _add_tasks(commands: argparse._SubParsersAction[_Parser]) -> None:  # pyright: ignore[reportPrivateUsage]

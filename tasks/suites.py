@@ -173,7 +173,9 @@ def _custom(text: str, *, columns: Mapping[str, str] | None, **asked: Any) -> Su
 
     found = load_custom(text, columns=columns, **asked)
     if found.name in NAMES and not found.exported:
-        raise UserError(f'suite {text}: the name {found.name!r} is taken by a suite of ours; put  name = "..."  into a suite.toml beside it')
+        raise UserError(
+            f'suite {text}: the name {found.name!r} is taken by a suite of ours; put  name = "..."  into a suite.toml beside it'
+        )
     if not found.loaded.puzzles:
         raise BadDataError(f"suite {text}: no usable puzzle was found")
     loaded = found.loaded

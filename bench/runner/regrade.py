@@ -17,6 +17,7 @@ from bench.errors import UserError
 from bench.files import write_atomically
 from bench.grader.grade import grade
 from bench.grader.readback import grade_readback
+from bench.imports.samples import IMPORTED
 from bench.mode import Mode
 from bench.outcome import Format, Reading, Verdict
 from bench.store.reader import PUZZLES, TRIALS, read_lines, read_records
@@ -46,7 +47,7 @@ class Changes:
 def judge_record(record: Record, states: Mapping[str, Mapping[str, Any] | None], reading: Reading = Reading.NORMAL) -> Verdict:
     """The verdict on a stored reply. Records without a reply keep theirs. `states` maps puzzle ids to states, for `readback`."""
     reply = record.reply
-    if reply is None:
+    if reply is None or record.verdict.how == IMPORTED:  # the score that another harness gave is not ours to change
         return record.verdict
     item = Stored(record.family, record.options, record.verdict.gold, states.get(record.puzzle))
     if record.mode == Mode.READBACK:

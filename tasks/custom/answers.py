@@ -103,7 +103,7 @@ def _parsed(name: str, text: str) -> Any:
             return read(text)
         except (ValueError, SyntaxError, RecursionError, MemoryError):
             continue
-    raise BadDataError(f"{name}: expected a list of options such as [\"a\", \"b\"], found {shown(text)}")
+    raise BadDataError(f'{name}: expected a list of options such as ["a", "b"], found {shown(text)}')
 
 
 Asked = tuple[tuple[str, ...], Any]

@@ -141,14 +141,18 @@ def _chosen(
     unknown = [name for name in families or () if name not in names]
     if unknown:
         there = sorted(set(names))
-        raise UserError(f"{table.title}: there is no family {unknown[0]!r}{did_you_mean(unknown[0], there)}: found {', '.join(there)[:300]}")
+        raise UserError(
+            f"{table.title}: there is no family {unknown[0]!r}{did_you_mean(unknown[0], there)}: found {', '.join(there)[:300]}"
+        )
     wanted = [(row, name) for row, name in zip(rows, names, strict=True) if not families or name in families]
     split = table.wishes.split
     if split is not None and table.split is None:
         wanted = [(row, name) for row, name in wanted if maker.split_of(row) == split]
         if not wanted:
             splits = sorted({maker.split_of(row) or "none" for row in rows})
-            raise UserError(f"{table.title}: there is no row of split {split!r}{did_you_mean(split, splits)}: found {', '.join(splits)[:300]}")
+            raise UserError(
+                f"{table.title}: there is no row of split {split!r}{did_you_mean(split, splits)}: found {', '.join(splits)[:300]}"
+            )
     counts: Counter[str] = Counter()
     kept: list[tuple[RawRow, Puzzle | Problem]] = []
     for row, name in wanted:

@@ -38,9 +38,7 @@ def _read(path: Path) -> Any:
         except ImportError as error:
             raise MissingExtraError("openpyxl", "excel") from error
     separator = "\t" if path.suffix.casefold() == ".tsv" else ","
-    return pd.read_csv(
-        path, sep=separator, dtype=str, keep_default_na=False, skip_blank_lines=False, index_col=False, encoding="utf-8-sig"
-    )
+    return pd.read_csv(path, sep=separator, dtype=str, keep_default_na=False, skip_blank_lines=False, index_col=False, encoding="utf-8-sig")
 
 
 def _rows(records: list[Any], columns: list[str]) -> Iterator[tuple[int, Mapping[str, Any]]]:

@@ -65,4 +65,6 @@ def load(where: Path | str, **more: Any) -> Suite:
 
 def asked(suite: Suite) -> list[tuple[Any, ...]]:
     """What a suite asks, without where it was found."""
-    return [(p.question, p.options, p.answer, p.description, p.family, p.split, [i.info.identity for i in p.pictures]) for p in suite.puzzles]
+    return [
+        (p.question, p.options, p.answer, p.description, p.family, p.split, [i.info.identity for i in p.pictures]) for p in suite.puzzles
+    ]

@@ -62,7 +62,9 @@ def as_saved(folder: Path) -> Path:
 
 
 def as_index(folder: Path) -> Path:
-    rows = [{**row, "answer": row["options"].index(row["answer"]), "options": [f"{o} bars" for o in row["options"]]} for row in charts(folder)]
+    rows = [
+        {**row, "answer": row["options"].index(row["answer"]), "options": [f"{o} bars" for o in row["options"]]} for row in charts(folder)
+    ]
     return write_lines(folder / "index.jsonl", rows)
 
 
@@ -101,7 +103,16 @@ def test_a_hub_that_is_out_of_reach_is_one_line() -> None:
 def test_columns_are_named_on_the_command_line_or_in_suite_toml(tmp_path: Path) -> None:
     plain = load(write_lines(tmp_path / "plain.jsonl", charts(tmp_path)))
     rows = [
-        {"file": row["image"], "q": row["question"], "truth": row["answer"], "a1": "3", "a2": "4", "a3": "5", "a4": "6", "topic": row["family"]}
+        {
+            "file": row["image"],
+            "q": row["question"],
+            "truth": row["answer"],
+            "a1": "3",
+            "a2": "4",
+            "a3": "5",
+            "a4": "6",
+            "topic": row["family"],
+        }
         for row in charts(tmp_path)
     ]
     (tmp_path / "named").mkdir()
@@ -110,7 +121,12 @@ def test_columns_are_named_on_the_command_line_or_in_suite_toml(tmp_path: Path) 
     named = "image=file,question=q,answer=truth,options=a1+a2+a3+a4,family=topic"
     suite = load(tmp_path / "named", columns=parse_columns(named))
     assert [row[:3] for row in asked(suite)] == [row[:3] for row in asked(plain)]
-    lines = ['name = "my charts"', 'data = "x.jsonl"', "[columns]", *(f'{part.replace("=", " = ", 1).split(" = ")[0]} = "{part.split("=")[1]}"' for part in named.split(","))]
+    lines = [
+        'name = "my charts"',
+        'data = "x.jsonl"',
+        "[columns]",
+        *(f'{part.replace("=", " = ", 1).split(" = ")[0]} = "{part.split("=")[1]}"' for part in named.split(",")),
+    ]
     (tmp_path / "named" / "suite.toml").write_text("\n".join(lines))
     again = load(tmp_path / "named")
     assert again.name == "my-charts"
@@ -334,8 +350,30 @@ def test_fewer_options_and_open_questions(tmp_path: Path) -> None:
 def test_the_layout_of_vlmevalkit(tmp_path: Path) -> None:
     """Base64 pictures, letters, a hint, and a row that names another row's picture by its index."""
     rows = [
-        {"index": 7, "image": base64_png(1), "question": "What?", "hint": "Look.", "A": "x", "B": "y", "C": "", "D": "", "answer": "B", "category": "logic"},
-        {"index": 8, "image": "7", "question": "And now?", "hint": "", "A": "x", "B": "y", "C": "z", "D": "w", "answer": "D", "category": "logic"},
+        {
+            "index": 7,
+            "image": base64_png(1),
+            "question": "What?",
+            "hint": "Look.",
+            "A": "x",
+            "B": "y",
+            "C": "",
+            "D": "",
+            "answer": "B",
+            "category": "logic",
+        },
+        {
+            "index": 8,
+            "image": "7",
+            "question": "And now?",
+            "hint": "",
+            "A": "x",
+            "B": "y",
+            "C": "z",
+            "D": "w",
+            "answer": "D",
+            "category": "logic",
+        },
     ]
     suite = load(write_sheet(tmp_path / "Set.tsv", rows))
     first, second = suite.puzzles
