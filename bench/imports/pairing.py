@@ -57,8 +57,8 @@ def _notes(first: ForeignLog, other: ForeignLog) -> Iterator[str]:
         one, two = ours[name], theirs[name]
         if one.answer is not None and two.answer is not None and one.answer != two.answer:
             raise UserError(
-                f"{names}: sample {name!r} has the right answer {one.answer!r:.60} in one and {two.answer!r:.60} in the other: these are logs "
-                "of different data, and cannot be paired"
+                f"{names}: sample {name!r} has the right answer {one.answer!r:.60} in one and {two.answer!r:.60} in the other: "
+                "these are logs of different data, and cannot be paired"
             )
     lacking = [(first, len(ours) - len(both)), (other, len(theirs) - len(both))]
     yield from (f"{names}: {count} samples are in {log.path.name} only, and are not paired" for log, count in lacking if count)

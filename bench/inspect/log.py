@@ -234,6 +234,14 @@ def _asked(line: Line, puzzle: Line, context: _Context) -> Any:
     return model.ChatMessageUser(content=parts, id=f"{line['key'][:22]}-asked")
 
 
+def prompt_of(line: Line, puzzle: Line, captions: Mapping[str, Line]) -> str | None:
+    """The text of a stored trial's request, written again; None where the template is another now, or the question is not stored."""
+    mode = Mode(line["mode"])
+    if not puzzle or line.get("prompt_sha") != prompt_sha("readback" if mode is Mode.READBACK else "solve"):
+        return None
+    return _prompt(line, puzzle, mode, captions)
+
+
 def _prompt(line: Line, puzzle: Line, mode: Mode, captions: Mapping[str, Line]) -> str:
     if not puzzle:
         return "(the run does not hold the question)"

@@ -1,8 +1,5 @@
 """Options and answers as tables of the user's own write them.
 
-Options are a list, a list as text, an object by letters, or several columns. An answer names an option by its text, its letter, or its place
-counted from 0 (`index`) or from 1 (`number`); without options it is open. How the answers of a table are to be read is decided once for the
-whole table, by what makes all of them name an option, and is asked for where two readings do and disagree: an answer is never guessed.
 """
 
 from __future__ import annotations
@@ -24,7 +21,7 @@ def scalar(name: str, value: Any) -> str:
     Raises:
         BadDataError: anything else, or text that cannot be stored.
     """
-    if isinstance(value, bool) or not isinstance(value, str | int | float) or value != value:  # noqa: PLR0124 - NaN
+    if isinstance(value, bool) or not isinstance(value, str | int | float) or value != value:
         raise BadDataError(f"{name}: expected text or a number, found {shown(value)}")
     text = str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
     if not text.strip():
@@ -77,7 +74,7 @@ def read_options(row: Mapping[str, Any], columns: Columns) -> tuple[str, ...]:
 def _across(row: Mapping[str, Any], names: Sequence[str]) -> tuple[str, ...]:
     """Options of several columns: those at the end may be empty, where a question has fewer than others."""
     cells = [row.get(name) for name in names]
-    there = [not (cell is None or (isinstance(cell, str) and not cell.strip()) or cell != cell) for cell in cells]  # noqa: PLR0124
+    there = [not (cell is None or (isinstance(cell, str) and not cell.strip()) or cell != cell) for cell in cells]
     count = sum(there)
     if not all(there[:count]):
         gap = names[there.index(False)]

@@ -1,4 +1,4 @@
-"""The picture of a row, as tables of the user's own hold it: a path beside the data, bytes, base64, a `data:` URL, an `Image` of datasets."""
+"""The picture of a row, as tables of the user's own hold it: a path beside the data, bytes, base64, a `data:` URL, datasets' `Image`."""
 
 from __future__ import annotations
 

@@ -41,7 +41,7 @@ def lm_lines(path: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in path.read_text().splitlines()]
 
 
-# -- what the real tools wrote -------------------------------------------------------------------------------------------------------------
+# -- what the real tools wrote --
 def test_lm_eval_multiple_choice(tmp_path: Path) -> None:
     records, lines = imported(MC, tmp_path / "r")
     assert [record.verdict.outcome for record in records] == EXPECTED
@@ -109,7 +109,7 @@ def test_the_same_import_twice_is_one_run(tmp_path: Path) -> None:
         imported(MC, tmp_path / "r", "blind")
 
 
-# -- layouts of the published source --------------------------------------------------------------------------------------------------------
+# -- layouts of the published source --
 def vlmeval(folder: Path, name: str = "gpt-x_MMSet.tsv", shift: int = 0, **more: Any) -> Path:
     """A sheet as VLMEvalKit writes it: the data set's columns without the picture, and `prediction`."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -184,7 +184,7 @@ def test_samples_of_lmms_eval(tmp_path: Path) -> None:
     assert "mmset: 4 of 100 samples were asked" in lines
 
 
-# -- arms and suites ------------------------------------------------------------------------------------------------------------------------
+# -- arms and suites --
 def edited(path: Path, out: Path, edit: Callable[[list[dict[str, Any]]], None]) -> Path:
     rows = lm_lines(path)
     edit(rows)
@@ -240,7 +240,7 @@ def test_samples_of_a_suite_that_is_known_take_its_puzzles(tmp_path: Path) -> No
         imported(vlmeval(tmp_path / "gpt-x"), tmp_path / "r3", suite=str(write_sheet(data, rows[:3])), grades="ours")
 
 
-# -- what cannot be paired ------------------------------------------------------------------------------------------------------------------
+# -- what cannot be paired --
 def other_target(rows: list[dict[str, Any]]) -> None:
     rows[1] |= {"target": "2", "acc": 0.0}
 
@@ -294,7 +294,7 @@ def test_logs_of_different_data_never_pair_by_accident(tmp_path: Path) -> None:
     assert len(ids[0] & ids[1]) == 5
 
 
-# -- damaged files --------------------------------------------------------------------------------------------------------------------------
+# -- damaged files --
 def partial(rows: list[dict[str, Any]]) -> None:
     rows[2]["acc"] = 0.5
 

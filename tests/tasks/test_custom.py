@@ -311,7 +311,7 @@ def test_families_limit_and_split(tmp_path: Path) -> None:
         load(f"{path}:spilt=test")
 
 
-# -- answers -------------------------------------------------------------------------------------------------------------------------------
+# -- answers --
 def test_an_index_and_a_letter_name_an_option(tmp_path: Path) -> None:
     assert [puzzle.answer for puzzle in load(as_index(tmp_path)).puzzles] == ["3 bars", "4 bars", "5 bars", "6 bars"]
     rows = [{**row, "answer": f"({'ABCD'[row['options'].index(row['answer'])]})"} for row in charts(tmp_path)]
@@ -342,11 +342,11 @@ def test_fewer_options_and_open_questions(tmp_path: Path) -> None:
     assert [(puzzle.options, puzzle.answer) for puzzle in suite.puzzles[:2]] == [((), "17"), (("yes", "no"), "no")]
     assert not [finding for finding in lint(suite.puzzles).findings if finding.code in ("few-options", "answer-missing")]
     rows[1]["A"] = ""
-    with pytest.raises(BadDataError, match="rows.csv line 3: A: expected an option, found nothing, while B has one"):
+    with pytest.raises(BadDataError, match=r"rows\.csv line 3: A: expected an option, found nothing, while B has one"):
         load(write_sheet(tmp_path / "rows.csv", rows))
 
 
-# -- pictures ------------------------------------------------------------------------------------------------------------------------------
+# -- pictures --
 def test_the_layout_of_vlmevalkit(tmp_path: Path) -> None:
     """Base64 pictures, letters, a hint, and a row that names another row's picture by its index."""
     rows = [
