@@ -66,7 +66,15 @@ def build_parser() -> argparse.ArgumentParser:
         allow_abbrev=False,
     )
     compare.add_argument("baseline", metavar="BASELINE")
-    compare.add_argument("candidate", metavar="CANDIDATE")
+    compare.add_argument(
+        "candidate", nargs="?", metavar="CANDIDATE", help="left out: says how many puzzles the margin needs, and their cost"
+    )
+    compare.add_argument(
+        "--baseline", action="append", dest="also_baseline", metavar="RUN_DIR", help="a further run of the baseline; repeatable"
+    )
+    compare.add_argument("--candidate", action="append", dest="also_candidate", metavar="RUN_DIR", help="a further run of the candidate")
+    compare.add_argument("--mode", metavar="M1,M2", help="the modes that decide (default: all)")
+    compare.add_argument("--replicates", type=int, default=1, metavar="K", help="without CANDIDATE: times each trial will be asked")
     compare.add_argument("--margin", type=float, default=0.02, metavar="M", help="largest tolerable loss of accuracy (default 0.02)")
     compare.add_argument("--alpha", type=float, default=0.05, metavar="A", help="chance of a false alarm (default 0.05)")
     compare.add_argument("--junit", metavar="FILE", help="write JUnit XML")
@@ -177,28 +185,35 @@ def _add_tasks(commands: argparse._SubParsersAction[_Parser]) -> None:  # pyrigh
     verbs = tasks.add_subparsers(title="verbs", metavar="VERB", parser_class=_Parser, required=True)
     listing = verbs.add_parser("list", help="a table of suites and families")
     listing.set_defaults(command="tasks_list")
-    show = verbs.add_parser("show", help="write a contact sheet of a family as PNG", allow_abbrev=False)
-    show.add_argument("family", metavar="FAMILY")
-    show.add_argument("--out", metavar="FILE", help="default: reports/FAMILY.png")
-    show.add_argument("--seed", type=int, default=0, metavar="S")
+    show = verbs.add_parser("show", help="write a contact sheet of a family, or of a suite, as PNG", allow_abbrev=False)
+    show.add_argument("family", metavar="FAMILY|SUITE")
+    show.add_argument("--out", metavar="FILE", help="default: reports/NAME.png")
+    show.add_argument("--seed", type=int, default=0, metavar="S", help="of a family's instances")
+    _add_suite_options(show)
     show.set_defaults(command="tasks_show")
     for verb, text in (
-        ("export", "write a suite as a Hugging Face data set"),
+        ("export", "write a suite as a Hugging Face data set, which --suite loads back equal"),
         ("lint", "look for labels, options and images that spoil a benchmark"),
         ("verify", "solve every puzzle again from its state and compare with its label"),
     ):
         sub = verbs.add_parser(verb, help=text, allow_abbrev=False)
         sub.add_argument("suite", metavar="SUITE")
-        sub.add_argument("--columns", metavar="FIELD=COL,...")
-        sub.add_argument("--data-dir", metavar="DIR")
-        sub.add_argument("--families", metavar="A,B")
-        sub.add_argument("--limit", type=int, metavar="N")
-        sub.add_argument("--skip-bad", action="store_true")
+        _add_suite_options(sub)
         if verb == "export":
             sub.add_argument("--out", metavar="DIR", required=True)
-        if verb == "lint":
+        else:
             sub.add_argument("--json", action="store_true", help="print JSON instead of a table")
+        if verb == "lint":
+            sub.add_argument("--strict", action="store_true", help="exit with 1 on a warning as well, not only on an error")
         sub.set_defaults(command=f"tasks_{verb}")
+
+
+def _add_suite_options(parser: _Parser) -> None:
+    parser.add_argument("--columns", metavar="FIELD=COL,...", help="columns of your own table")
+    parser.add_argument("--data-dir", metavar="DIR")
+    parser.add_argument("--families", metavar="A,B")
+    parser.add_argument("--limit", type=int, metavar="N")
+    parser.add_argument("--skip-bad", action="store_true")
 
 
 def _add_train(commands: argparse._SubParsersAction[_Parser]) -> None:  # pyright: ignore[reportPrivateUsage]

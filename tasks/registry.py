@@ -8,6 +8,7 @@ from importlib import import_module
 from typing import Any
 
 from bench.errors import UserError
+from bench.suggest import did_you_mean
 from tasks.family import Family
 from tasks.kit.notation import same_answer
 
@@ -44,7 +45,7 @@ def family(name: str) -> Family[Any]:
         UserError: no generated family has that name.
     """
     if name not in _CLASSES:
-        raise UserError(f"unknown family {name!r}: expected one of {', '.join(FAMILIES)}")
+        raise UserError(f"unknown family {name!r}{did_you_mean(name, FAMILIES)}: expected one of {', '.join(FAMILIES)}")
     module, _, cls = _CLASSES[name].partition(":")
     return getattr(import_module(module), cls)()
 

@@ -16,6 +16,7 @@ NO_REGRESSION, REGRESSION, UNDECIDED = 0, 1, 3
 class Verdict(StrEnum):
     """What a case says of the candidate."""
 
+    IMPROVED = "improved"
     PASS = "no regression"
     REGRESSION = "regression"
     LOWER = "lower"  # of a control: worse, and no regression
@@ -38,6 +39,7 @@ class Case:
         low, high: one-sided bounds of `delta`, each at level 1 - alpha.
         p: one-sided p-value of "worse by the margin or more".
         p_worse: one-sided exact p-value of "no worse at all", corrected for all cases of the comparison.
+        p_better: one-sided exact p-value of "no better at all", corrected likewise; None of a control.
         detectable: smallest drop that is called a regression with 80% power; None where even a total loss would not be.
         enough: puzzles with which two equal models would be shown equal within the margin with 80% power; None where no number is.
         verdict: see `Verdict`.
@@ -56,6 +58,7 @@ class Case:
     high: float | None = None
     p: float | None = None
     p_worse: float | None = None
+    p_better: float | None = None
     detectable: float | None = None
     enough: int | None = None
     verdict: Verdict = Verdict.MISSING
@@ -63,7 +66,11 @@ class Case:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """A puzzle on which the two runs differ: right replicates `before` and `after`, of `trials` paired ones."""
+    """A puzzle on which the two sides differ: right replicates `before` and `after`, of `trials` paired ones.
+
+    `models` are the names on the two sides. Question and answers are known where they were asked for (`bench.compare.answers`): `said` are
+    the answers before and after, one for each replicate, and `where` are the run directories in which to look.
+    """
 
     model: str
     mode: str
@@ -72,6 +79,11 @@ class Change:
     before: int
     after: int
     trials: int
+    models: tuple[str, str] = ("", "")
+    question: str | None = None
+    gold: str | None = None
+    said: tuple[tuple[str, ...], tuple[str, ...]] = ((), ())
+    where: tuple[str, str] = ("", "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +91,7 @@ class Comparison:
     """Two runs compared.
 
     Attributes:
-        baseline, candidate: names of the run directories.
+        baseline, candidate: names of the run directories, several joined by " + ".
         suite: name of the suite, with the format of the answers.
         margin: largest tolerable loss, as a share.
         alpha: chance of calling two equal models a regression, over the whole comparison.
@@ -112,6 +124,18 @@ class Comparison:
         return tuple(case for case in self.overall if case.decides and case.verdict in (Verdict.INCONCLUSIVE, Verdict.MISSING))
 
     @property
+    def improved(self) -> tuple[Case, ...]:
+        """The overall cases that are better."""
+        return tuple(case for case in self.overall if case.verdict is Verdict.IMPROVED)
+
+    @property
+    def open_question(self) -> bool:
+        """Whether an undecided case leaves the verdict open: nothing improved, or it was seen to be worse by more than the margin."""
+        if not self.undecided:
+            return False
+        return not self.improved or any(case.delta is None or case.delta < -self.margin for case in self.undecided)
+
+    @property
     def enough(self) -> int | None:
         """Puzzles that would be enough for every undecided case; None where no number would."""
         wanted = [case.enough for case in self.undecided]
@@ -120,10 +144,10 @@ class Comparison:
 
     @property
     def exit_code(self) -> int:
-        """1 with a regression; else 3 where something is missing or too small to tell; else 0."""
+        """1 with a regression; else 3 where something is missing or too small to tell and nothing else improved; else 0."""
         if self.regressions:
             return REGRESSION
-        return UNDECIDED if self.problems or self.undecided or not self.overall else NO_REGRESSION
+        return UNDECIDED if self.problems or self.open_question or not self.overall else NO_REGRESSION
 
     @property
     def sentence(self) -> str:
@@ -135,8 +159,12 @@ class Comparison:
             return f"regression: {_name(worst)} {100 * (worst.delta or 0):+.1f} points{more}"
         if self.problems:
             return f"incomplete: {self.problems[0]}"
-        if self.undecided:
+        if self.open_question:
             return f"too small to tell: {_names(self.undecided)} cannot be shown to be within {margin}; {self._advice()}"
+        if self.improved:
+            gains = ", ".join(f"{_name(case)} {100 * (case.delta or 0):+.1f} points" for case in self.improved)
+            rest = f"; {_names(self.undecided)} too small to tell, and not seen to be worse" if self.undecided else ""
+            return f"improved: {gains}{rest}"
         return f"no regression: every mode is at most {margin} worse, with {100 * (1 - self.alpha):g}% confidence"
 
     def _advice(self) -> str:

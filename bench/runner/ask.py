@@ -1,8 +1,8 @@
 """The runner: asks every planned trial once, in one asyncio process with bounded concurrency, and stores each as it finishes.
 
 A trial goes through the same steps in every mode: caption if the mode shows one, picture if it shows one, prompt, ask, grade, store.
-Trouble with one request makes one `error` record; trouble that no later request can escape (`Unusable`, a replay miss, a full disk)
-stops the run, which can be resumed.
+Trouble with one request makes one `error` record; a reply that a replay does not find is counted and leaves no record; trouble that no
+later request can escape (`Unusable`, a full disk) stops the run, which can be resumed.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from collections.abc import Coroutine, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from bench.errors import BadDataError, Rejected, SightgapError, Transient
+from bench.errors import BadDataError, Rejected, ReplayMissError, SightgapError, Transient
 from bench.grader.grade import grade
 from bench.grader.readback import grade_readback
 from bench.image import fit
@@ -62,19 +62,25 @@ def key_of(trial: Trial, client: Client, desk: CaptionDesk, asking: Asking) -> s
 
 
 class Runner:
-    """Runs the lanes of a run one after another, the trials of a lane concurrently."""
+    """Runs the lanes of a run one after another, the trials of a lane concurrently.
+
+    Attributes:
+        over_budget: whether the money bound ended it.
+        misses: what a replay did not find in the cache, one entry for each trial that could not be answered.
+    """
 
     def __init__(self, store: Store, asking: Asking, progress: Progress) -> None:
         self._store = store
         self._asking = asking
         self._progress = progress
         self.over_budget = False
+        self.misses: list[str] = []
 
     async def run(self, lanes: Sequence[Lane]) -> None:
         """Ask everything. Returns when all is stored, or when the money bound is reached (`over_budget`).
 
         Raises:
-            Unusable, ReplayMissError, UserError: the run cannot go on; what is finished is stored.
+            Unusable, UserError: the run cannot go on; what is finished is stored.
         """
         for lane in lanes:
             try:
@@ -96,7 +102,8 @@ class Runner:
         for trial in pending:
             await asyncio.sleep(0)
             if key_of(trial, lane.client, lane.desk, self._asking) not in self._store.finished:
-                await lane.desk.get(trial.puzzle, trial.replicate)
+                with contextlib.suppress(ReplayMissError):  # the trials that need it will miss it and be counted
+                    await lane.desk.get(trial.puzzle, trial.replicate)
 
     async def _run_lane(self, lane: Lane) -> None:
         pending = iter(lane.trials)
@@ -123,7 +130,11 @@ class Runner:
             if key in self._store.finished:
                 self._progress.tally.kept += 1
                 continue
-            record = await self._one(lane, key, trial)
+            try:
+                record = await self._one(lane, key, trial)
+            except ReplayMissError as miss:  # the others may be in the cache
+                self.misses.append(str(miss))
+                continue
             self._store.add(record)
             self._progress.tally.add(record, _cost(lane.client, record.reply))
             self._progress.update()

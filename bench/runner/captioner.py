@@ -74,7 +74,8 @@ class CaptionDesk:
         """The caption of the puzzle's image; failures come as a value.
 
         Raises:
-            Unusable, ReplayMissError: nothing more can be captioned; the run stops.
+            Unusable: nothing more can be captioned; the run stops.
+            ReplayMissError: the cache is the only source and has no reply.
         """
         key = self.key(puzzle, replicate)
         if key not in self._tasks:

@@ -1,5 +1,9 @@
 """Options and answers as tables of the user's own write them.
 
+Options are a list, a list as text, an object by letters, or several columns. An answer names an option by its text, its letter, or its
+place counted from 0 (`index`) or from 1 (`number`); without options it is open. How the answers of a table are to be read is decided once
+for the whole table, by what makes all of them name an option, and is asked for where two readings do and disagree: an answer is never
+guessed.
 """
 
 from __future__ import annotations

@@ -71,9 +71,11 @@ def test_two_hundred_models(tmp_path: Path) -> None:
 
 
 def test_the_workflow_of_the_readme_runs_on_the_cache(tmp_path: Path) -> None:
-    workflow = yaml.safe_load((ROOT / "tests" / "bench" / "workflow.yml").read_text(encoding="utf-8"))
-    steps = [step["run"] for job in workflow["jobs"].values() for step in job["steps"] if "run_bench.py" in step.get("run", "")]
-    assert len(steps) == 3
+    workflow = yaml.safe_load((ROOT / "tests" / "report" / "workflow.yml").read_text(encoding="utf-8"))
+    every = [step for job in workflow["jobs"].values() for step in job["steps"]]
+    steps = [step["run"] for step in every if "run_bench.py" in step.get("run", "")]
+    assert len(steps) == 6
+    assert all(step.get("if") == "always()" for step in every if "--summary" in step.get("run", "")), "a summary in every case"
     (tmp_path / "run_bench.py").symlink_to(ROOT / "run_bench.py")
     step_summary = tmp_path / "step.md"
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"

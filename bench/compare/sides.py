@@ -1,0 +1,198 @@
+"""The two sides of a comparison: what was run on each, and whether they asked the same question.
+
+A side is one run directory, or several of the same question (other seeds, other days), whose trials count as replicates of one another.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from bench.errors import UserError
+from bench.gap.frame import load_frame
+from bench.mode import Mode
+from bench.outcome import Outcome
+from bench.store.reader import TRIALS, read_lines, read_run
+
+TEXTS = ["puzzle", "family", "suite", "format", "model", "mode", "captioner"]
+_TEMPLATES = {
+    "solve": [mode for mode in Mode if mode is not Mode.READBACK],
+    "readback": [Mode.READBACK],
+    "caption_plain": [mode for mode in Mode if mode.shows_caption],
+    "caption_guided": [mode for mode in Mode if mode.shows_caption],
+}
+"""Templates, and the modes in which they may be used."""
+
+
+@dataclass(frozen=True)
+class Side:
+    """One of the two sides: its folders, their `run.json` and finished trials (None where there is none).
+
+    Columns of `frame`: `TEXTS`, replicate, and right (1 right, 0 not, NaN without a counted outcome).
+    """
+
+    folders: Sequence[Path]
+    runs: Sequence[Mapping[str, Any]]
+    frame: pd.DataFrame | None
+
+    @property
+    def name(self) -> str:
+        """The names of the run directories."""
+        return " + ".join(folder.name for folder in self.folders)
+
+    @property
+    def models(self) -> list[str]:
+        """Names of the models that have a finished trial."""
+        return [] if self.frame is None else list(dict.fromkeys(self.frame["model"].astype(str)))
+
+
+def open_side(folders: Sequence[Path], modes: Sequence[Mode] = ()) -> Side:
+    """The runs in `folders` as one side, with the trials of `modes` only (all where empty).
+
+    Raises:
+        UserError: no run directory, several runs of different questions, or a mode that no run asked.
+    """
+    runs = [read_run(folder) for folder in folders]
+    frames: list[pd.DataFrame] = []
+    taken = 0
+    seen: set[str] = set()
+    for folder in dict.fromkeys(path.resolve() for path in folders):
+        frame = _frame(folder, seen)
+        if frame is not None and not frame.empty:
+            frames.append(frame.assign(replicate=frame["replicate"] + taken))
+            taken = int(frames[-1]["replicate"].max()) + 1
+    side = Side(folders, runs, pd.concat(frames, ignore_index=True) if frames else None)
+    _refuse_mixture(side)
+    return _of_modes(side, modes)
+
+
+def _frame(folder: Path, seen: set[str]) -> pd.DataFrame | None:
+    """The finished trials of one run that are not in `seen` (the same trial in two runs is one trial), to which they are added."""
+    path = folder / TRIALS
+    if path.is_file() and next(read_lines(path), None) is None:
+        return None
+    frame = load_frame([folder])
+    frame = frame[(frame["dose"] == "") & ~frame["key"].isin(seen)]
+    seen.update(frame["key"])
+    outcome = frame["outcome"].astype(object)
+    counted = ~outcome.isin([kind.value for kind in Outcome if not kind.counted])
+    right = (outcome == Outcome.CORRECT.value).astype(float).where(counted)
+    return frame[TEXTS].astype(object).assign(replicate=frame["replicate"], right=right)
+
+
+def _refuse_mixture(side: Side) -> None:
+    if side.frame is None or len(side.runs) < 2:
+        return
+    for column, what in (("suite", "suites"), ("format", "answer formats")):
+        values = sorted(set(side.frame[column].astype(str)))
+        if len(values) > 1:
+            raise UserError(f"{side.name}: runs of different {what} ({', '.join(values)}) are no replicates of one another")
+
+
+def _of_modes(side: Side, modes: Sequence[Mode]) -> Side:
+    if not modes or side.frame is None:
+        return side
+    wanted = [mode.value for mode in modes]
+    there = list(dict.fromkeys(side.frame["mode"].astype(str)))
+    unknown = next((name for name in wanted if name not in there), None)
+    if unknown is not None:
+        raise UserError(f"--mode: {side.name} has no trial of {unknown!r}: found {', '.join(there)}")
+    return Side(side.folders, side.runs, side.frame[side.frame["mode"].isin(wanted)])
+
+
+def common_replicates(old: Side, new: Side) -> tuple[Side, Side]:
+    """Both sides with as many replicates as the one that has fewer: more of one side have no partner."""
+    if old.frame is None or new.frame is None:
+        return old, new
+    most = min(_replicates(old), _replicates(new))
+    kept = [Side(side.folders, side.runs, side.frame[side.frame["replicate"] < most]) for side in (old, new) if side.frame is not None]
+    return kept[0], kept[1]
+
+
+def _replicates(side: Side) -> int:
+    return 0 if side.frame is None else int(side.frame["replicate"].max()) + 1
+
+
+def open_ends(old: Side, new: Side) -> list[str]:
+    """Why the sides are incomplete; of a candidate, whether a changed prompt may be why."""
+    problems: list[str] = []
+    for side in (old, new):
+        why = _changed_prompts(old, new) if side is new else ""
+        if side.frame is None:
+            problems.append(f"{side.name} has no finished trial (degraded images do not count){_asked_again(why)}")
+            continue
+        for folder, run in zip(side.folders, side.runs, strict=True):
+            if not run.get("finished"):
+                problems.append(f"{folder.name} is not finished{_missing(run)}{_asked_again(why)}")
+    return problems
+
+
+def _missing(run: Mapping[str, Any]) -> str:
+    totals: Mapping[str, Any] = run.get("totals") or {}
+    return f" ({totals['missing']} of {totals['planned']} trials are missing)" if totals.get("missing") else ""
+
+
+def _asked_again(why: str) -> str:
+    return f"; {why}: a replay cannot answer it, so ask the candidate once without --replay" if why else ""
+
+
+def _changed_prompts(old: Side, new: Side) -> str:
+    """Which templates of the modes that were asked are others in the candidate; "" where none is, or where it is not known."""
+    before = [prompts for run in old.runs if (prompts := (run.get("identity") or {}).get("prompts"))]
+    after = [prompts for run in new.runs if (prompts := (run.get("identity") or {}).get("prompts"))]
+    if not before or not after:
+        return ""
+    asked = {mode for run in (*old.runs, *new.runs) for mode in (run.get("identity") or {}).get("modes", ())}
+    names = [
+        name
+        for name in after[0]
+        if after[0][name] != before[0].get(name, after[0][name]) and asked & {mode.value for mode in _TEMPLATES.get(name, list(Mode))}
+    ]
+    changed = ", ".join(f"prompts/{name}.j2 ({before[0][name]} -> {after[0][name]})" for name in names)
+    return f"{changed} changed since the baseline" if changed else ""
+
+
+def different_questions(old: Side, new: Side) -> tuple[str, list[str]]:
+    """What both sides asked, and why they cannot be compared at all."""
+    different: list[str] = []
+    shown = ""
+    for column, what in (("suite", "suites"), ("format", "answer formats")):
+        values = [sorted(set(side.frame[column].astype(str))) for side in (old, new) if side.frame is not None]
+        if len(values) == 2 and values[0] != values[1]:
+            different.append(f"different {what} ({', '.join(values[0])} and {', '.join(values[1])}): nothing can be paired")
+        shown += f" {', '.join(values[0])}" if values else ""
+    return shown.strip(), different
+
+
+def model_pairs(old: Sequence[str], new: Sequence[str]) -> tuple[list[tuple[str, str]], list[str]]:
+    """Models that correspond: the only one of each side, else those of one name; and which are missing."""
+    if len(old) == len(new) == 1:
+        return [(old[0], new[0])], []
+    pairs = [(name, name) for name in old if name in new]
+    return pairs, [f"the candidate has no trial of {name}" for name in old if name not in new] if new else []
+
+
+def notes(old: Side, new: Side) -> tuple[str, ...]:
+    """What a reader should know of two sides that can be compared."""
+    return tuple(_notes(old, new))
+
+
+def _notes(old: Side, new: Side) -> Iterator[str]:
+    hashes = {run.get("suite", {}).get("sha256") for run in (*old.runs, *new.runs)}
+    if len(hashes) > 1:
+        yield "the suites differ in content: only the puzzles that both have are compared"
+    changed = _changed_prompts(old, new)
+    if changed and new.frame is not None:
+        yield f"{changed}: the difference is that of prompt and model together"
+    counts = [_replicates(old), _replicates(new)]
+    if all(counts) and counts[0] != counts[1]:
+        yield f"the baseline has {counts[0]} replicates and the candidate {counts[1]}: {min(counts)} are paired"
+    extra = [name for name in new.models if name not in old.models]
+    if extra and not len(old.models) == len(new.models) == 1:
+        yield f"only the candidate has {', '.join(extra)}"
+    if any(model.get("simulated") for run in (*old.runs, *new.runs) for model in run.get("models", ())):
+        yield "simulated models calibrate the instrument: their rates were chosen, not measured on any real model"
