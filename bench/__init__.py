@@ -1,24 +1,30 @@
-"""sightgap: is a vision-language model failing to see, or failing to think?"""
+"""sightgap: is a vision-language model failing to see, failing to use what it sees, or failing to think?
+
+The Python API. Importing the package imports nothing heavy: each name below loads what it needs when it is first used.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import logging
+from typing import TYPE_CHECKING, Any
+
+from bench.versions import __version__
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from bench.api import arun, compare, grade, load, run
+    from bench.mode import Mode
+    from bench.outcome import Outcome
 
-    from bench.notebook import Runs
+__all__ = ["Mode", "Outcome", "__version__", "arun", "compare", "grade", "load", "run"]
 
-from bench.versions import SCHEMA as SCHEMA
-from bench.versions import __version__ as __version__
+logging.getLogger("sightgap").addHandler(logging.NullHandler())  # silent unless a program listens
+
+_HOMES = {"Mode": "bench.mode", "Outcome": "bench.outcome"}
 
 
-def load(*folders: str | Path) -> Runs:
-    """Run directories as tables, for notebooks: `bench.load("results/run").gaps()` (see `bench.notebook.Runs`).
+def __getattr__(name: str) -> Any:
+    if name not in __all__:
+        raise AttributeError(f"module 'bench' has no attribute {name!r}")
+    from importlib import import_module
 
-    Raises:
-        UserError: no directory is named.
-    """
-    from bench.notebook import Runs  # pandas and scipy load here, not with the package
-
-    return Runs(*folders)
+    return getattr(import_module(_HOMES.get(name, "bench.api")), name)

@@ -1,22 +1,28 @@
-"""The command line: `python run_bench.py [run|report|compare|regrade|tasks|models|train|rewards] ...` (DESIGN.md, Command line).
+"""The command line: `run_bench.py [run|report|compare|regrade|tasks|models|train|rewards|config] ...`, or `sightgap` where it is installed.
 
-This module only reads arguments; `bench.commands.run` does the work and is imported when a command starts, so that `--help` answers at
-once. Exit codes: 0 done, 1 the question asked has a negative answer, 2 a user's mistake, 3 finished with missing trials, 130 interrupted.
+This module only reads arguments; the modules of `bench.commands` do the work and are imported when their command starts, so that `--help`
+answers at once. The flags of `run` are made of the options in `bench.config`. Exit codes: 0 done, 1 the question asked has a negative
+answer, 2 a person's mistake or damaged input, 3 finished with missing trials, 70 a fault of the program, 130 interrupted.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Callable, Sequence
 from importlib import import_module
+from pathlib import Path
 from typing import NoReturn
 
 from bench.errors import SightgapError, UserError
 from bench.versions import __version__
 
 INTERRUPTED = 130
-_EXITS = "exit codes: 0 done, 1 negative answer, 2 mistake in the call, 3 finished with missing trials, 130 interrupted (resumable)"
+_EXITS = (
+    "exit codes: 0 done, 1 negative answer, 2 mistake in the call or damaged input, 3 finished with missing trials, "
+    "70 a fault of the program, 130 interrupted (resumable)"
+)
 
 
 class _Parser(argparse.ArgumentParser):
@@ -28,20 +34,27 @@ class _Parser(argparse.ArgumentParser):
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; returns the exit code."""
-    arguments = list(sys.argv[1:] if argv is None else argv)
-    try:
-        if not arguments:
-            from bench.config import DEFAULT_RUN
+    from bench.faults import EXIT_CODE, FaultBoundary
 
-            arguments = list(DEFAULT_RUN)
-        elif arguments[0].startswith("-") and arguments[0] not in ("-h", "--help", "--version"):
+    with FaultBoundary():
+        return _main(list(sys.argv[1:] if argv is None else argv))
+    return EXIT_CODE
+
+
+def _main(arguments: list[str]) -> int:
+    try:
+        default = not arguments
+        if default or (arguments[0].startswith("-") and arguments[0] not in ("-h", "--help", "--version")):
             arguments.insert(0, "run")
-        parsed = build_parser().parse_args(arguments)
-        command: Callable[[argparse.Namespace], int] = _command(parsed.command)
-        return command(parsed)
+        parsed = build_parser(arguments[0]).parse_args(arguments)
+        parsed.default = default
+        return _command(parsed.command)(parsed)
     except SightgapError as error:
         print(f"error: {error}", file=sys.stderr)  # noqa: T201
         return error.exit_code
+    except BrokenPipeError:  # whoever read our output has left: nobody to tell, and nothing to flush at exit
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
     except KeyboardInterrupt as stop:  # a command that is continued in another way says how
         print(f"interrupted: {str(stop) or 'what is finished is stored; the same command continues'}", file=sys.stderr)  # noqa: T201
         return INTERRUPTED
@@ -52,37 +65,31 @@ def _command(name: str) -> Callable[[argparse.Namespace], int]:
     return getattr(import_module(f"bench.commands.{name.partition('_')[0]}"), name)
 
 
-def build_parser() -> argparse.ArgumentParser:
-    """The parser of the whole command line."""
-    parser = _Parser(prog="run_bench.py", description="Is my model failing to see, or failing to think?", epilog=_EXITS, allow_abbrev=False)
-    parser.add_argument("--version", action="version", version=f"sightgap {__version__}")
-    commands = parser.add_subparsers(title="commands", metavar="COMMAND", parser_class=_Parser, required=True)
-    _add_run(commands)
-    _add_report(commands)
-    compare = commands.add_parser(
-        "compare",
-        help="is the candidate worse than the baseline? for CI",
-        epilog="exit codes: 0 no, 1 yes, 3 cannot tell",
+def _called() -> str:
+    """How the person called us: `sightgap` after an installation, else the script of a checkout."""
+    return "sightgap" if Path(sys.argv[0]).stem == "sightgap" else "run_bench.py"
+
+
+def build_parser(command: str = "run") -> argparse.ArgumentParser:
+    """The parser of the whole command line; the flags of `run` are made only where that is the `command` (they import its types)."""
+    parser = _Parser(
+        prog=_called(),
+        description="Is my model failing to see, failing to use what it sees, or failing to think?",
+        epilog=_EXITS,
         allow_abbrev=False,
     )
-    compare.add_argument("baseline", metavar="BASELINE")
-    compare.add_argument(
-        "candidate", nargs="?", metavar="CANDIDATE", help="left out: says how many puzzles the margin needs, and their cost"
-    )
-    compare.add_argument(
-        "--baseline", action="append", dest="also_baseline", metavar="RUN_DIR", help="a further run of the baseline; repeatable"
-    )
-    compare.add_argument("--candidate", action="append", dest="also_candidate", metavar="RUN_DIR", help="a further run of the candidate")
-    compare.add_argument("--mode", metavar="M1,M2", help="the modes that decide (default: all)")
-    compare.add_argument("--replicates", type=int, default=1, metavar="K", help="without CANDIDATE: times each trial will be asked")
-    compare.add_argument("--margin", type=float, default=0.02, metavar="M", help="largest tolerable loss of accuracy (default 0.02)")
-    compare.add_argument("--alpha", type=float, default=0.05, metavar="A", help="chance of a false alarm (default 0.05)")
-    compare.add_argument("--junit", metavar="FILE", help="write JUnit XML")
-    compare.add_argument("--summary", metavar="FILE", help="append a Markdown summary")
-    compare.set_defaults(command="compare")
-    regrade = commands.add_parser("regrade", help="re-derive every verdict of a run from the stored text", allow_abbrev=False)
-    regrade.add_argument("run", metavar="RUN_DIR")
-    regrade.set_defaults(command="regrade")
+    parser.add_argument("--version", action="version", version=f"sightgap {__version__}")
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", parser_class=_Parser, required=True)
+    _add_run(commands, flags=command == "run")
+    _add_report(commands)
+    _add_compare(commands)
+    for name, text in (
+        ("regrade", "re-derive every verdict of a run from the stored text"),
+        ("config", "print the options of a run as a file that run --config reads"),
+    ):
+        about_a_run = commands.add_parser(name, help=text, allow_abbrev=False)
+        about_a_run.add_argument("run", metavar="RUN_DIR")
+        about_a_run.set_defaults(command=name)
     _add_show(commands)
     _add_import(commands)
     _add_tasks(commands)
@@ -94,47 +101,35 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _add_run(commands: argparse._SubParsersAction[_Parser]) -> None:  # pyright: ignore[reportPrivateUsage]
+def _add_run(commands: argparse._SubParsersAction[_Parser], *, flags: bool) -> None:  # pyright: ignore[reportPrivateUsage]
     run = commands.add_parser("run", help="ask models the puzzles of a suite (the default command)", epilog=_EXITS, allow_abbrev=False)
     run.set_defaults(command="run")
-    what = run.add_argument_group("what is asked about")
-    what.add_argument("--model", action="append", metavar="NAME", help="an alias or provider/id; repeatable")
-    what.add_argument("--mode", "--modes", metavar="M1,M2", help="image, caption, oracle, blind, image+caption, image+oracle, readback")
-    what.add_argument(
-        "--suite", metavar="NAME", help="algo, mini, algopuzzlevqa, puzzlevqa, e.g. algo:seed=7,level=3,n=50; PATH; hub:ORG/NAME"
+    if flags:
+        from bench.commands.options import add_run_options
+
+        add_run_options(run)
+
+
+def _add_compare(commands: argparse._SubParsersAction[_Parser]) -> None:  # pyright: ignore[reportPrivateUsage]
+    compare = commands.add_parser(
+        "compare",
+        help="is the candidate worse than the baseline? for CI",
+        epilog="exit codes: 0 no, 1 yes, 3 cannot tell",
+        allow_abbrev=False,
     )
-    what.add_argument("--columns", metavar="FIELD=COL,...", help="columns of your own table: image, question, answer, options, ...")
-    what.add_argument("--data-dir", metavar="DIR", help="the authors' clone of a public set (default: the hub)")
-    what.add_argument("--families", metavar="A,B", help="only these families")
-    what.add_argument("--limit", type=int, metavar="N", help="at most N puzzles per family")
-    what.add_argument("--level", type=int, metavar="L", help="only puzzles of this level, 1 to 5")
-    what.add_argument("--shard", metavar="I/N", help="only part I of N; report merges the parts")
-    how = run.add_argument_group("how it is asked")
-    how.add_argument("--captioner", default="self", metavar="NAME", help="self (default), dataset, or a model")
-    how.add_argument("--caption-prompt", default="plain", metavar="KIND", help="plain (default) or guided (sees the question)")
-    how.add_argument("--format", default="mcq", choices=("mcq", "open"), help="options to choose from, or an open question")
-    how.add_argument("--replicates", type=int, default=1, metavar="K", help="times each trial is asked")
-    how.add_argument("--seed", type=int, default=0, metavar="S", help="of sampling and of option orders")
-    how.add_argument("--max-tokens", type=int, default=2048, metavar="N")
-    how.add_argument("--temperature", type=float, metavar="T", help="default: the model's own")
-    how.add_argument("--reasoning", metavar="R", help="off, low, medium, high or a number of tokens; default: the model's own")
-    how.add_argument("--base-url", metavar="URL", help="a server that speaks the provider's protocol")
-    how.add_argument("--no-resize", action="store_true", help="refuse images that a model does not take as they are")
-    how.add_argument(
-        "--degrade", action="append", metavar="KIND=X", help="also blur=1,2,4, scale=0.5, contrast=0.4, noise=0.1, jpeg=20; repeatable"
+    compare.add_argument("baseline", metavar="BASELINE")
+    compare.add_argument(
+        "candidate", nargs="?", metavar="CANDIDATE", help="left out: says how many puzzles the margin needs, and their cost"
     )
-    do = run.add_argument_group("how it is carried out")
-    do.add_argument("--out", metavar="DIR", help="run directory; an unfinished run there is continued")
-    do.add_argument("--resume", action="store_true", help="continue a run, and refuse to begin one")
-    do.add_argument("--cache", metavar="DIR", help="folder of the reply cache, or off")
-    do.add_argument("--replay", action="store_true", help="answer from the cache alone")
-    do.add_argument("--concurrency", type=int, default=16, metavar="N", help="requests at once")
-    do.add_argument("--batch", action="store_true", help="ask through the providers' batch services: half the price, within 24 hours")
-    do.add_argument("--timeout", type=float, default=600.0, metavar="S", help="seconds for one request")
-    do.add_argument("--attempts", type=int, default=8, metavar="N", help="times a request is tried in all")
-    do.add_argument("--max-cost", type=float, metavar="USD", help="stop when this much is spent")
-    do.add_argument("--skip-bad", action="store_true", help="leave out broken rows and images")
-    do.add_argument("--dry-run", action="store_true", help="print the plan with estimated tokens and cost, ask nothing")
+    compare.add_argument("--baseline", action="append", dest="also_baseline", metavar="RUN_DIR", help="a further run of the baseline")
+    compare.add_argument("--candidate", action="append", dest="also_candidate", metavar="RUN_DIR", help="a further run of the candidate")
+    compare.add_argument("--mode", metavar="M1,M2", help="the modes that decide (default: all)")
+    compare.add_argument("--replicates", type=int, default=1, metavar="K", help="without CANDIDATE: times each trial will be asked")
+    compare.add_argument("--margin", type=float, default=0.02, metavar="M", help="largest tolerable loss of accuracy (default: 0.02)")
+    compare.add_argument("--alpha", type=float, default=0.05, metavar="A", help="chance of a false alarm (default: 0.05)")
+    compare.add_argument("--junit", metavar="FILE", help="write JUnit XML (default: none)")
+    compare.add_argument("--summary", metavar="FILE", help="append a Markdown summary (default: none)")
+    compare.set_defaults(command="compare")
 
 
 def _add_report(commands: argparse._SubParsersAction[_Parser]) -> None:  # pyright: ignore[reportPrivateUsage]

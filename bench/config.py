@@ -1,49 +1,103 @@
-"""The configuration of a run, by phase: what is asked about (`Subject`), how it is asked (`Question`), how it is done (`Execution`).
+"""The configuration of a run: every option once, with its type, default and help.
 
-`Subject` and `Question` decide the records and so the identity of a run directory; `Execution` may differ between sittings.
+The command line, `--config FILE.toml` and `bench.run(**options)` are three spellings of the same options: flags are made of the fields
+below (`bench.commands.options`), TOML keys and Python arguments are their names. `RunConfig.of` reads any of the three and refuses what is
+wrong in the spelling that the person used; `RunConfig.options` gives the same options back, so that a run can be written out as a file.
 """
 
 from __future__ import annotations
 
+import difflib
 import json
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+import types
+import typing
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, fields, replace
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, NamedTuple, TypeVar
+from urllib.parse import urlsplit, urlunsplit
 
-from bench.degrade import Degradation
+from pydantic import BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic.dataclasses import dataclass
+from pydantic.fields import FieldInfo
+
+from bench import env
+from bench.degrade import Degradation, parse_doses
 from bench.digest import digest
 from bench.errors import UserError
 from bench.mode import Mode
 from bench.models.base import Sampling
+from bench.option_values import (
+    read_caption_prompt,
+    read_columns,
+    read_doses,
+    read_int,
+    read_listed,
+    read_modes,
+    read_one_or_more,
+    read_reasoning,
+    read_shard,
+)
 from bench.outcome import Format
-from bench.prompt import CAPTION_PROMPTS
 from bench.trial import Captioner
+from tasks.custom.columns import parse_columns
 from tasks.suites import SuiteSpec, suite_label
 
-DEFAULT_SUITE = "mini"
-DEFAULT_MODES = (Mode.IMAGE, Mode.CAPTION, Mode.ORACLE, Mode.BLIND)
-DEFAULT_MODELS = ("tiny-base", "tiny-perception")
-"""What is compared where no model is named: the shipped checkpoints, before and after GRPO."""
-DEFAULT_RUN = ("run", "--level", "1", "--format", "open", "--limit", "20", "--max-tokens", "256", "--concurrency", "64")
+DEFAULT_RUN: Mapping[str, object] = {"level": 1, "format": "open", "limit": 20, "max_tokens": 256, "concurrency": 64}
 """What a command line without any argument stands for: a minute of the real thing on two cores, no key and no network."""
 
-REASONING = ("off", "low", "medium", "high")
+
+class Flag(NamedTuple):
+    """How an option looks on the command line. `shown` is what help says of a default that is None, or of what a `negative` flag does."""
+
+    metavar: str | None = None
+    name: str | None = None
+    shown: str | None = None
+    repeatable: bool = False
+    negative: str | None = None
+    """The flag that turns an option off that is on by default."""
 
 
-@dataclass(frozen=True, slots=True)
+Int = Annotated[int, BeforeValidator(read_int)]
+_CONFIG = ConfigDict(extra="forbid", use_attribute_docstrings=True, arbitrary_types_allowed=True)
+_Text = tuple[str, ...]
+
+
+@dataclass(config=_CONFIG, frozen=True)
 class Subject:
-    """What is asked about. `limit` is per family; `columns` are those of a table of the user's own."""
+    """What is asked about."""
 
-    models: tuple[str, ...]
-    modes: tuple[Mode, ...]
-    suite: str
-    data_dir: Path | None = None
-    families: tuple[str, ...] = ()
-    level: int | None = None
-    limit: int | None = None
-    shard: tuple[int, int] | None = None
-    columns: Mapping[str, str] = field(default_factory=dict[str, str])
+    models: Annotated[_Text, BeforeValidator(read_one_or_more), Field(min_length=1), Flag("NAME", "--model", repeatable=True)] = (
+        "tiny-base",
+        "tiny-perception",
+    )
+    """an alias or provider/id; repeatable"""
+    modes: Annotated[tuple[Mode, ...], BeforeValidator(read_modes), Flag("M1,M2", "--mode")] = (
+        Mode.IMAGE,
+        Mode.CAPTION,
+        Mode.ORACLE,
+        Mode.BLIND,
+    )
+    """image, caption, oracle, blind, image+caption, image+oracle, readback"""
+    suite: Annotated[str, Flag("NAME")] = "mini"
+    """algo, mini, algopuzzlevqa, puzzlevqa, a family, or e.g. algo:seed=7,level=3,n=50; the path of a table of your own, or hub:ORG/NAME"""
+    columns: Annotated[str | None, BeforeValidator(read_columns), Flag("FIELD=COL,...", shown="found by their names")] = None
+    """columns of your own table: image, images, question, answer, options, description, family, id, split, level, state, hint"""
+    data_dir: Annotated[Path | None, Flag("DIR", shown="the hub")] = None
+    """the authors' clone of a public set"""
+    families: Annotated[_Text, BeforeValidator(read_listed), Flag("A,B", shown="all")] = ()
+    """only these families"""
+    limit: Annotated[Int | None, Field(ge=1), Flag("N", shown="all")] = None
+    """at most N puzzles per family"""
+    level: Annotated[Int | None, Field(ge=1, le=5), Flag("L", shown="all")] = None
+    """only puzzles of this level, 1 to 5"""
+    shard: Annotated[tuple[int, int] | None, BeforeValidator(read_shard), Flag("I/N", shown="the whole")] = None
+    """only part I of N; report merges the parts"""
+
+    @property
+    def column_names(self) -> dict[str, str]:
+        """Field -> column, as far as they were named."""
+        return parse_columns(self.columns or "")
 
     @property
     def spec(self) -> SuiteSpec:
@@ -51,115 +105,282 @@ class Subject:
         spec = SuiteSpec.parse(self.suite)
         if self.level is None:
             return spec
-        return SuiteSpec(spec.name, spec.seed, self.level, spec.n, spec.split)
+        return replace(spec, level=self.level)
 
 
-@dataclass(frozen=True, slots=True)
-class Question:
-    """How it is asked. `sampling.seed` is the run's seed: of sampling and of option orders. `doses` are asked beside the clear picture."""
+@dataclass(config=_CONFIG, frozen=True)
+class Conditions:
+    """How it is asked."""
 
-    captioner: Captioner = field(default_factory=Captioner)
-    fmt: Format = Format.MCQ
-    replicates: int = 1
-    sampling: Sampling = field(default_factory=Sampling)
-    base_url: str | None = None
-    resize: bool = True
-    doses: tuple[Degradation, ...] = ()
+    captioner: Annotated[str, Flag("NAME")] = "self"
+    """self, dataset, or a model"""
+    caption_prompt: Annotated[str, BeforeValidator(read_caption_prompt), Flag("KIND")] = "plain"
+    """plain, or guided (sees the question)"""
+    format: Annotated[Format, Flag("FORMAT")] = Format.MCQ
+    """mcq (options to choose from) or open (an open question)"""
+    replicates: Annotated[Int, Field(ge=1), Flag("K")] = 1
+    """times each trial is asked"""
+    seed: Annotated[Int, Flag("S")] = 0
+    """of sampling and of option orders"""
+    max_tokens: Annotated[Int, Field(ge=1), Flag("N")] = 2048
+    """upper bound of one reply, reasoning included"""
+    temperature: Annotated[float | None, Field(ge=0, allow_inf_nan=False), Flag("T", shown="the model's own")] = None
+    """of sampling"""
+    reasoning: Annotated[str | int | None, BeforeValidator(read_reasoning), Flag("R", shown="the model's own")] = None
+    """off, low, medium, high or a number of tokens"""
+    base_url: Annotated[str | None, Flag("URL", shown="the provider's own")] = None
+    """a server that speaks the provider's protocol"""
+    resize: Annotated[
+        bool, Flag(negative="--no-resize", shown="refuse pictures that a model does not take as they are (default: they are resized)")
+    ] = True
+    """whether pictures that a model does not take as they are get resized; else they are refused"""
+    degrade: Annotated[_Text, BeforeValidator(read_doses), Flag("KIND=X", repeatable=True, shown="clear pictures only")] = ()
+    """ask about damaged pictures too: blur=1,2,4, scale=0.5, contrast=0.4, noise=0.1, jpeg=20; repeatable"""
+
+    @property
+    def captions(self) -> Captioner:
+        """Who writes captions, and how."""
+        return Captioner(self.captioner, self.caption_prompt)
+
+    @property
+    def sampling(self) -> Sampling:
+        """How to sample; its seed is the run's."""
+        return Sampling(self.max_tokens, self.temperature, self.reasoning, self.seed)
+
+    @property
+    def doses(self) -> tuple[Degradation, ...]:
+        """The damages that are asked beside the clear picture."""
+        return parse_doses(self.degrade)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(config=_CONFIG, frozen=True)
 class Execution:
-    """How it is carried out. `timeout_s` bounds one request; `max_cost` is in USD; `batch` asks through the providers' batch services."""
+    """How it is carried out."""
 
-    out: Path | None = None
-    cache: Path | None = None
-    concurrency: int = 16
-    max_cost: float | None = None
-    timeout_s: float = 600.0
-    attempts: int = 8
-    replay: bool = False
+    out: Annotated[Path | None, Flag("DIR", shown="results/ and a name made of the options")] = None
+    """run directory; an unfinished run there is continued"""
     resume: bool = False
-    dry_run: bool = False
-    skip_bad: bool = False
+    """continue a run, and refuse to begin one"""
+    cache: Annotated[str | Path | None, Flag("DIR", shown="the user's cache folder")] = None
+    """folder of the reply cache, or off"""
+    replay: bool = False
+    """answer from the cache alone"""
+    concurrency: Annotated[Int, Field(ge=1), Flag("N")] = 16
+    """requests at once"""
     batch: bool = False
+    """ask through the providers' batch services: half the price, within 24 hours"""
+    timeout: Annotated[float, Field(gt=0, allow_inf_nan=False), Flag("S")] = 600.0
+    """seconds for one request"""
+    attempts: Annotated[Int, Field(ge=1), Flag("N")] = 8
+    """times a request is tried in all"""
+    max_cost: Annotated[float | None, Field(ge=0, allow_inf_nan=False), Flag("USD", shown="no bound")] = None
+    """stop when this much is spent"""
+    skip_bad: bool = False
+    """leave out broken rows and images"""
+    dry_run: bool = False
+    """print the plan with estimated tokens and cost, ask nothing"""
+
+    @property
+    def cache_folder(self) -> Path | None:
+        """Where replies are kept; None where the cache is off."""
+        if self.cache == "off":
+            return None
+        return Path(self.cache) if self.cache is not None else env.cache_dir()
 
 
-@dataclass(frozen=True, slots=True)
+Part = Subject | Conditions | Execution
+PARTS: tuple[type[Subject], type[Conditions], type[Execution]] = (Subject, Conditions, Execution)
+_P = TypeVar("_P", Subject, Conditions, Execution)
+
+
+class Option(NamedTuple):
+    """One option: its name, the part it belongs to, its default (None is a value like others), help and look on the command line."""
+
+    name: str
+    part: type[Part]
+    default: object
+    help: str
+    flag: Flag
+
+    @property
+    def spelled(self) -> str:
+        """The flag that sets it."""
+        return self.flag.name or self.flag.negative or "--" + self.name.replace("_", "-")
+
+
+def options() -> Iterator[Option]:
+    """Every option of a run, in the order in which help shows them."""
+    for part in PARTS:
+        known: Mapping[str, FieldInfo] = vars(part)["__pydantic_fields__"]  # what pydantic keeps of the annotations and docstrings
+        for name, info in known.items():
+            flag = next((item for item in info.metadata if isinstance(item, Flag)), Flag())
+            yield Option(name, part, info.default, info.description or "", flag)
+
+
+def as_flag(name: str) -> str:
+    """How the command line spells option `name`."""
+    return next((option.spelled for option in options() if option.name == name), "--" + name.replace("_", "-"))
+
+
+def as_argument(name: str) -> str:
+    """How Python and a configuration file spell option `name`."""
+    return name
+
+
+@dataclass(config=_CONFIG, frozen=True)
 class RunConfig:
-    """Everything about one run.
-
-    Raises:
-        UserError: on construction, where parts contradict each other.
-    """
+    """Everything about one run."""
 
     subject: Subject
-    question: Question
-    execution: Execution
+    conditions: Conditions = Field(default_factory=Conditions)
+    execution: Execution = Field(default_factory=Execution)
 
     def __post_init__(self) -> None:
-        _at_least("--replicates", self.question.replicates, 1)
-        _at_least("--concurrency", self.execution.concurrency, 1)
-        _at_least("--max-tokens", self.question.sampling.max_tokens, 1)
-        if self.subject.limit is not None:
-            _at_least("--limit", self.subject.limit, 1)
-        if self.question.captioner.prompt not in CAPTION_PROMPTS:
-            raise UserError(f"--caption-prompt: expected {' or '.join(CAPTION_PROMPTS)}, found {self.question.captioner.prompt!r}")
         if len(set(self.subject.models)) < len(self.subject.models):
             raise UserError("--model: the same model is named twice")
 
+    @classmethod
+    def of(cls, given: Mapping[str, object], *, spell: Callable[[str], str] = as_argument) -> RunConfig:
+        """Read options by name; what is not given has its default.
+
+        Args:
+            given: values as a person wrote them: text, or the types of the fields above.
+            spell: how a message names an option.
+
+        Raises:
+            UserError: an unknown option, a value of the wrong kind or out of range, or values that contradict each other.
+        """
+        known = {option.name: option for option in options()}
+        for name in given:
+            if name not in known:
+                near = difflib.get_close_matches(name, known, 1)
+                hint = f"; did you mean {spell(near[0])}?" if near else ""
+                raise UserError(f"{spell(name)}: there is no such option{hint}")
+
+        def mine(part: type[Part]) -> dict[str, object]:
+            return {name: value for name, value in given.items() if known[name].part is part}
+
+        return cls(
+            _built(Subject, mine(Subject), spell), _built(Conditions, mine(Conditions), spell), _built(Execution, mine(Execution), spell)
+        )
+
+    def options(self) -> dict[str, Any]:
+        """Every option whose value is not its default, as JSON data that `of` reads back; credentials in a URL are left out."""
+        shown: dict[str, Any] = {}
+        for part in (self.subject, self.conditions, self.execution):
+            values: Mapping[str, Any] = TypeAdapter(type(part)).dump_python(part, mode="json")
+            defaults = {field.name: field.default for field in fields(part)}
+            shown |= {name: value for name, value in values.items() if getattr(part, name) != defaults[name]}
+        if self.subject.shard:
+            shown["shard"] = "{}/{}".format(*self.subject.shard)
+        if self.conditions.base_url:
+            shown["base_url"] = public_url(self.conditions.base_url)
+        return shown
+
     def identity(self) -> dict[str, Any]:
-        """What must agree for two sittings to be one run, as JSON data. The data directory may move; its content is in the suite's hash."""
-        fields: dict[str, Any] = {**asdict(self.subject), **asdict(self.question)}
-        del fields["data_dir"]
-        for key in ("doses", "columns"):
-            if not fields[key]:
-                del fields[key]  # so that runs without them keep the identity they always had
-        return json.loads(json.dumps(fields))
+        """What must agree for two sessions to be one run, as JSON data. The data directory may move; its content is in the suite's hash."""
+        subject, conditions = self.subject, self.conditions
+        parts: dict[str, Any] = {
+            "models": subject.models,
+            "modes": subject.modes,
+            "suite": subject.suite,
+            "families": subject.families,
+            "level": subject.level,
+            "limit": subject.limit,
+            "shard": subject.shard,
+            "captioner": asdict(conditions.captions),
+            "fmt": conditions.format,
+            "replicates": conditions.replicates,
+            "sampling": asdict(conditions.sampling),
+            "base_url": conditions.base_url and public_url(conditions.base_url),
+            "resize": conditions.resize,
+        }
+        if conditions.degrade:  # so that runs without doses keep the identity they always had
+            parts["doses"] = [asdict(dose) for dose in conditions.doses]
+        if subject.columns:
+            parts["columns"] = subject.columns
+        return json.loads(json.dumps(parts))
 
     def default_out(self) -> Path:
         """The run directory for this configuration, so that the same command continues the same run."""
         return Path("results") / f"{suite_label(self.subject.suite)}-{digest(self.identity())[:10]}"
 
 
-def parse_modes(text: str) -> tuple[Mode, ...]:
-    """Read "image,caption": distinct modes in the order given.
+def public_url(url: str) -> str:
+    """`url` without user, password, query and fragment: what may be stored and shown."""
+    parts = urlsplit(url)
+    return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
+
+
+def _built(part: type[_P], values: Mapping[str, object], spell: Callable[[str], str]) -> _P:
+    try:
+        return part(**values)  # pyright: ignore[reportArgumentType] - pydantic reads what a person wrote
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        name = str(first["loc"][0])
+        raise UserError(f"{spell(name)}: {_wrong(first, values.get(name))}") from error
+
+
+_EXPECTED: Mapping[str, str] = types.MappingProxyType(
+    {
+        "int": "expected a whole number",
+        "float": "expected a number",
+        "finite_number": "expected a finite number",
+        "bool": "expected true or false",
+        "string": "expected text",
+        "path": "expected a path",
+        "too_short": "expected at least one",
+        "tuple": "expected a list",
+    }
+)
+
+
+def _wrong(error: Mapping[str, Any], found: object) -> str:
+    """What was expected and what was found, of one of pydantic's errors."""
+    kind, context = str(error["type"]), error.get("ctx", {})
+    if kind == "value_error":
+        return str(context["error"])
+    for bound, words in (("greater_than_equal", "at least {ge}"), ("less_than_equal", "at most {le}"), ("greater_than", "more than {gt}")):
+        if kind == bound:
+            return f"expected {words.format(**{k: format(v, 'g') for k, v in context.items()})}, found {found}"
+    if kind in ("enum", "literal_error"):
+        return f"expected {str(context['expected']).replace(chr(39), '')}, found {found!r}"
+    expected = next((text for name, text in _EXPECTED.items() if kind.startswith(name)), str(error["msg"]))
+    return f"{expected}, found {found!r}"
+
+
+def read_toml(path: Path) -> dict[str, object]:
+    """The options in a configuration file; a hyphen in a name is as good as an underscore, `model` and `mode` as their plurals.
 
     Raises:
-        UserError: an unknown mode, or none.
+        UserError: the file cannot be read or is no TOML.
     """
-    names = [part.strip() for part in text.split(",") if part.strip()]
-    known = {mode.value: mode for mode in Mode}
-    unknown = [name for name in names if name not in known]
-    if unknown or not names:
-        raise UserError(f"--mode: expected some of {', '.join(known)}, found {unknown[0] if unknown else text!r}")
-    return tuple(dict.fromkeys(known[name] for name in names))
+    import tomllib
+
+    try:
+        data = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UserError(f"{path} cannot be read ({error.strerror})") from error
+    except ValueError as error:
+        raise UserError(f"{path} is no TOML file ({error})") from error
+    names = {"model": "models", "mode": "modes"}
+    return {names.get(key, key.replace("-", "_")): value for key, value in data.items()}
 
 
-def parse_reasoning(text: str) -> str | int:
-    """Read "off", "low", "medium", "high" or a number of tokens.
+def to_toml(shown: Mapping[str, Any]) -> str:
+    """Options as the text of a configuration file that `read_toml` reads."""
+    import tomli_w
+
+    return tomli_w.dumps({name: value for name, value in shown.items() if value is not None})
+
+
+def stored_options(run: Mapping[str, Any], where: str) -> Mapping[str, Any]:
+    """The options that a run was made with, from the content of its run.json.
 
     Raises:
-        UserError: neither.
+        UserError: an older version wrote it, or another tool.
     """
-    if text in REASONING:
-        return text
-    if text.isdecimal() and int(text) > 0:
-        return int(text)
-    raise UserError(f"--reasoning: expected {', '.join(REASONING)} or a number of tokens, found {text!r}")
-
-
-def parse_shard(text: str) -> tuple[int, int]:
-    """Read "i/n": this machine's part i of n, counted from 1.
-
-    Raises:
-        UserError: of another form or out of range.
-    """
-    part, _, whole = text.partition("/")
-    if not (part.isdecimal() and whole.isdecimal() and 1 <= int(part) <= int(whole)):
-        raise UserError(f"--shard: expected i/n with 1 <= i <= n, found {text!r}")
-    return int(part), int(whole)
-
-
-def _at_least(option: str, value: float, bound: float) -> None:
-    if value < bound:
-        raise UserError(f"{option}: expected at least {bound:g}, found {value:g}")
+    found = run.get("options")
+    if not isinstance(found, dict):
+        raise UserError(f"{where} does not hold the options of its run: an older version of sightgap, or another tool, wrote it")
+    return typing.cast(Mapping[str, Any], found)

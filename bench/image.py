@@ -2,6 +2,9 @@
 
 A file's name says nothing about its content (public sets hold PNG bytes under `.jpg` names, and the Anthropic API refuses a declared media
 type that disagrees with the bytes), so the media type is always sniffed. Pixels are decoded late and never above a bound.
+
+Every provider gets the same picture: what is turned by EXIF is turned upright, transparency is laid on white, 16-bit grey is scaled to
+8 bits, at any size. What was done is recorded (`Picture.changes`). A picture that needs none of it is sent as the bytes it came in.
 """
 
 from __future__ import annotations
@@ -11,23 +14,27 @@ import io
 import math
 import warnings
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
-from PIL import Image, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
 from bench.errors import BadDataError
 
 MAX_PIXELS = 64_000_000
-"""Largest image opened, in pixels: the Anthropic limit of 8,000 x 8,000 (REFERENCE.md, Providers)."""
+"""Largest image opened, in pixels: the Anthropic API takes pictures of up to 8,000 x 8,000 px."""
 
 PATCH = 28
-"""Side in px of the patches in which Claude and Qwen2.5-VL count pictures (REFERENCE.md, Providers)."""
+"""Side in px of the patches in which Claude and Qwen2.5-VL count pictures."""
 
 warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)  # our own bound is the one that counts, and it refuses
 
-_MEDIA_TYPES = {"PNG": "image/png", "JPEG": "image/jpeg", "GIF": "image/gif", "WEBP": "image/webp"}
-_FORMATS = {media: name for name, media in _MEDIA_TYPES.items()}
+_FORMATS = {"image/png": "PNG", "image/jpeg": "JPEG", "image/gif": "GIF", "image/webp": "WEBP"}
+_MEDIA_TYPES = {name: media for media, name in _FORMATS.items()} | {"MPO": "image/jpeg"}
+"""By Pillow's name of the format. A phone's MPO is a JPEG with further pictures behind it, which everyone passes over."""
+
+UPRIGHT, ON_WHITE, EIGHT_BITS, SCALED = "turned upright", "transparency on white", "16 bits to 8", "scaled"
+"""What can be done to a picture before it is sent (`Picture.changes`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +45,9 @@ class ImageInfo:
         sha256: hash of the encoded bytes.
         identity: what keys are made of. For a file, `sha256`; for a drawn image a hash of the decoded pixels, since the same drawing
             compresses to other bytes on another machine and must still be found in a cache.
-        width, height: in pixels.
+        width, height: in pixels, of the picture upright.
         color: Pillow's mode ("RGB", "RGBA", ...).
+        needs: what is done to its pixels whatever their number: some of `UPRIGHT`, `ON_WHITE`, `EIGHT_BITS`.
     """
 
     sha256: str
@@ -48,6 +56,7 @@ class ImageInfo:
     width: int
     height: int
     color: str
+    needs: tuple[str, ...] = ()
 
 
 def inspect(data: bytes, *, name: str = "image", max_pixels: int = MAX_PIXELS, drawn: bool = False) -> ImageInfo:
@@ -68,12 +77,41 @@ def inspect(data: bytes, *, name: str = "image", max_pixels: int = MAX_PIXELS, d
             width, height, color = image.width, image.height, image.mode
             image.draft(None, (width // 8, height // 8))  # a JPEG is read to its end all the same, in a quarter of the time
             image.load()
+            needs, turn = _needs(image), _orientation(image)
+            if turn >= 5:  # on its side
+                width, height = height, width
             sha256 = hashlib.sha256(data).hexdigest()
-            return ImageInfo(sha256, _pixel_hash(image) if drawn else sha256, media_type, width, height, color)
+            return ImageInfo(sha256, _pixel_hash(image) if drawn else sha256, media_type, width, height, color, needs)
     except Image.DecompressionBombError as error:
         raise BadDataError(f"{name}: more pixels than the bound of {max_pixels:,} ({error})") from error
     except (UnidentifiedImageError, OSError, SyntaxError, ValueError) as error:
         raise BadDataError(f"{name}: not a readable image ({error})") from error
+
+
+def _orientation(image: Image.Image) -> int:
+    """How the picture is to be turned, by EXIF: 1 is upright; 5 to 8 swap width and height."""
+    turn = image.getexif().get(ExifTags.Base.Orientation, 1)
+    return turn if isinstance(turn, int) and 1 <= turn <= 8 else 1
+
+
+def _needs(image: Image.Image) -> tuple[str, ...]:
+    found = [UPRIGHT] if _orientation(image) != 1 else []
+    if image.has_transparency_data and image.convert("RGBA").getchannel("A").getextrema() != (255, 255):
+        found.append(ON_WHITE)
+    if image.mode.startswith("I"):
+        found.append(EIGHT_BITS)
+    return tuple(found)
+
+
+def _normal(image: Image.Image) -> Image.Image:
+    """The picture as it is meant: upright, opaque on white, 8 bits a channel, RGB."""
+    image = ImageOps.exif_transpose(image)
+    if image.mode.startswith("I"):
+        image = image.convert("I").point(lambda value: value * (1 / 257)).convert("L")
+    if image.has_transparency_data:
+        over = image.convert("RGBA")
+        image = Image.alpha_composite(Image.new("RGBA", over.size, "white"), over)
+    return image.convert("RGB")
 
 
 def _pixel_hash(image: Image.Image) -> str:
@@ -116,56 +154,104 @@ class ImageRef:
 class ImageLimits:
     """What a provider takes. Sides in pixels, `max_bytes` of the raw (not base64) file, `media_types` as sniffed.
 
-    `max_patches` bounds the area: the number of `PATCH` x `PATCH` px patches that cover the picture, None for no bound.
+    `max_patches` bounds the area: the number of `patch` x `patch` px patches that cover the picture, None for no bound. `max_short_side`
+    bounds the shorter side. A picture with a side below `min_side` is enlarged.
     """
 
     max_side: int = 8000
     max_bytes: int = 7_500_000
     max_patches: int | None = None
-    media_types: frozenset[str] = frozenset(_MEDIA_TYPES.values())
+    media_types: frozenset[str] = frozenset(_FORMATS)
+    patch: int = PATCH
+    max_short_side: int | None = None
+    min_side: int = 1
+
+
+class Content:
+    """Encoded bytes that can be let go while nobody needs them, and made again (a batch waits for hours, with thousands of pictures)."""
+
+    __slots__ = ("_again", "_data")
+
+    def __init__(self, data: bytes, again: Callable[[], bytes]) -> None:
+        self._data: bytes | None = data
+        self._again = again
+
+    def read(self) -> bytes:
+        """The bytes, made again where they were let go."""
+        return self._again() if self._data is None else self._data
+
+    def release(self) -> None:
+        """Let the bytes go."""
+        self._data = None
 
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """An image as it is sent: encoded bytes, their hash, the identity for keys, and size in px. `resized` where it is not the original."""
+    """An image as it is sent: encoded bytes, their hash, the identity for keys, and size in px.
 
-    data: bytes
+    Attributes:
+        resized: whether its size is not the original's.
+        changes: what was done to it, in words; empty where it is sent as it came.
+    """
+
+    content: Content = field(compare=False)
     sha256: str
     identity: str
     media_type: str
     width: int
     height: int
     resized: bool = False
+    changes: tuple[str, ...] = ()
+
+    @property
+    def data(self) -> bytes:
+        """The encoded bytes."""
+        return self.content.read()
 
 
 def fit(ref: ImageRef, limits: ImageLimits, *, resize: bool = True) -> Picture:
-    """The picture to send: the original bytes where `limits` allow, else a re-encoded, smaller one marked `resized`.
+    """The picture to send: the original bytes where `limits` allow and nothing needs doing, else re-encoded ones.
 
     Raises:
         BadDataError: the image is unreadable, or does not fit and `resize` is false.
     """
     data, info = ref.data(), ref.info
     size = sent_size(info.width, info.height, limits)
-    if info.media_type in limits.media_types and size == (info.width, info.height) and len(data) <= limits.max_bytes:
-        return Picture(data, info.sha256, info.identity, info.media_type, info.width, info.height)
-    if not resize:
+    fits = info.media_type in limits.media_types and size == (info.width, info.height) and len(data) <= limits.max_bytes
+    if fits and not info.needs:
+        return Picture(Content(data, ref.data), info.sha256, info.identity, info.media_type, info.width, info.height)
+    if not (resize or fits):
         raise BadDataError(
             f"{ref.source}: {info.width} x {info.height} px, {len(data):,} bytes, {info.media_type} is outside what the model takes "
             f"({size[0]} x {size[1]} px, {limits.max_bytes:,} bytes); allow resizing or choose another model"
         )
     while True:
-        picture = _reencode(data, size, limits, info.identity)
-        if len(picture.data) <= limits.max_bytes or max(size) <= 64:
-            return picture
+        encoded, media_type = _reencode(data, size, limits)
+        if len(encoded) <= limits.max_bytes or max(size) <= 64:
+            break
         size = _scaled(info.width, info.height, int(max(size) * 0.8))
+    changes = info.needs + ((SCALED,) if size != (info.width, info.height) else ())
+    changes += (f"{info.media_type} to {media_type}",) if media_type != info.media_type else ()
+    identity = f"{info.identity}@{size[0]}x{size[1]}:{media_type}" + "".join(f":{need}" for need in info.needs)
+
+    def again() -> bytes:
+        return _reencode(ref.data(), size, limits)[0]
+
+    sha256 = hashlib.sha256(encoded).hexdigest()
+    return Picture(Content(encoded, again), sha256, identity, media_type, *size, resized=SCALED in changes, changes=changes)
 
 
 def sent_size(width: int, height: int, limits: ImageLimits) -> tuple[int, int]:
-    """(width, height) in px of the largest picture of this shape within `limits`, never larger than the picture itself."""
-    longer = max(width, height)
-    side = min(limits.max_side, longer)
-    while limits.max_patches is not None and side > 1 and _patches(*_scaled(width, height, side)) > limits.max_patches:
-        side -= 1
+    """(width, height) in px of the largest picture of this shape within `limits`, larger than the picture itself only for `min_side`."""
+    longer, shorter = max(width, height), min(width, height)
+    side = min(limits.max_side, max(longer, math.ceil(longer * limits.min_side / shorter)))
+    if limits.max_short_side is not None and shorter * side > limits.max_short_side * longer:
+        side = max(1, limits.max_short_side * longer // shorter)
+    if limits.max_patches is not None:
+        area = limits.max_patches * limits.patch**2
+        side = min(side, math.floor(longer * math.sqrt(area / (width * height))) + 1)  # no larger one can fit
+        while side > 1 and _patches(*_scaled(width, height, side), limits.patch) > limits.max_patches:
+            side -= 1
     return _scaled(width, height, side)
 
 
@@ -174,21 +260,18 @@ def _scaled(width: int, height: int, side: int) -> tuple[int, int]:
     return max(1, round(width * scale)), max(1, round(height * scale))
 
 
-def _patches(width: int, height: int) -> int:
-    return math.ceil(width / PATCH) * math.ceil(height / PATCH)
+def _patches(width: int, height: int, patch: int) -> int:
+    return math.ceil(width / patch) * math.ceil(height / patch)
 
 
-def _reencode(data: bytes, size: tuple[int, int], limits: ImageLimits, identity: str) -> Picture:
+def _reencode(data: bytes, size: tuple[int, int], limits: ImageLimits) -> tuple[bytes, str]:
+    """The picture in `size` (width, height) px, in the first media type that the provider takes of PNG and JPEG."""
     with Image.open(io.BytesIO(data)) as image:
         image.load()
-        pixels = image.convert("RGBA" if "A" in image.getbands() else "RGB")
-        if size != pixels.size:
-            pixels = pixels.resize(size, Image.Resampling.LANCZOS)
+        pixels = _normal(image)
+    if size != pixels.size:
+        pixels = pixels.resize(size, Image.Resampling.LANCZOS)
     media_type = "image/png" if "image/png" in limits.media_types else "image/jpeg"
-    if media_type == "image/jpeg":
-        pixels = pixels.convert("RGB")
     out = io.BytesIO()
     pixels.save(out, format=_FORMATS[media_type])
-    encoded = out.getvalue()
-    sha256 = hashlib.sha256(encoded).hexdigest()
-    return Picture(encoded, sha256, f"{identity}@{size[0]}x{size[1]}:{media_type}", media_type, *size, resized=True)
+    return out.getvalue(), media_type

@@ -6,7 +6,7 @@ column `why` says why.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -26,8 +26,13 @@ ALL = "all"
 class Runs:
     """Run directories, merged. The tables are made when they are asked for, and once."""
 
-    def __init__(self, *folders: str | Path) -> None:
+    def __init__(self, *folders: str | Path, data_dir: Path | None = None, missing: int = 0) -> None:
         """Take run directories.
+
+        Args:
+            *folders: run directories; shards of one run are merged.
+            data_dir: the authors' clone of a public set, for the pictures of a report.
+            missing: trials without an outcome, where a call of `bench.run` made the run.
 
         Raises:
             UserError: none is named. What is in them is read, and refused, when a table is asked for.
@@ -35,6 +40,7 @@ class Runs:
         if not folders:
             raise UserError("load: name at least one run directory")
         self.folders = tuple(Path(folder) for folder in folders)
+        self.data_dir, self.missing = data_dir, missing
 
     @cached_property
     def records(self) -> pd.DataFrame:
@@ -67,6 +73,30 @@ class Runs:
             for name, gap in part["gaps"].items()
         ]
         return _table(rows, ("delta", "low", "high", "p", "p_holm", "mde"))
+
+    def families(self) -> pd.DataFrame:
+        """One row per model and family, without "all": the accuracy of every mode, a column each."""
+        table = self.modes()
+        table = table[table["family"] != ALL]
+        return table.pivot(index=["model", "family"], columns="mode", values="accuracy").reset_index().rename_axis(columns=None)
+
+    def report(self, folder: str | Path, formats: Sequence[str] = ("md", "html")) -> Path:
+        """Write `gap.json` and reports into `folder`, and return it.
+
+        Args:
+            folder: is made where it is missing; files of the same names are replaced.
+            formats: as `report --formats` takes them: md, html, latex, csv, figures, junit, inspect, and those of plug-ins.
+
+        Raises:
+            UserError: an unknown format, or a folder that cannot be written.
+        """
+        from bench.report.write import FORMATS, Report, write_report
+
+        unknown = [name for name in formats if name not in FORMATS]
+        if unknown:
+            raise UserError(f"formats: expected some of {', '.join(FORMATS)}, found {unknown[0]!r}")
+        write_report(Report(self.document, self.folders, Path(folder), self.data_dir), tuple(formats))
+        return Path(folder)
 
     def modes(self) -> pd.DataFrame:
         """One row per model, family ("all" first) and mode: n trials, the count of each outcome, accuracy, low, high."""

@@ -18,6 +18,7 @@ from bench.models.base import Model, Sampling
 from bench.outcome import Format
 from bench.prompt import prompt_sha
 from bench.puzzle import Puzzle
+from bench.question import template_of
 from bench.versions import SCHEMA
 
 
@@ -107,7 +108,6 @@ def trial_key(trial: Trial, model: Model, sampling: Sampling, *, base_url: str |
     `caption_key` stands for the caption, whose text is not known before it is written; `sampling` carries the run's seed.
     """
     puzzle = trial.puzzle
-    template = "readback" if trial.mode is Mode.READBACK else "solve"
     further = [image.info.identity for image in puzzle.further] if trial.mode.shows_image else []
     return digest(
         {
@@ -120,7 +120,7 @@ def trial_key(trial: Trial, model: Model, sampling: Sampling, *, base_url: str |
             "model": [model.provider, model.model_id, base_url],
             "mode": trial.mode,
             "caption": caption_key,
-            "prompt": prompt_sha(template),
+            "prompt": prompt_sha(template_of(trial.mode)),
             "format": trial.fmt,
             "replicate": trial.replicate,
             **({"further": further} if further else {}),

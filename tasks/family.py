@@ -163,13 +163,13 @@ class Family(ABC, Generic[S]):
         return {} if isinstance(state, ReadError) else self.facts(state)
 
     # -- public rows -------------------------------------------------------------------------------------------------------------------
-    @abstractmethod
     def from_public(self, row: Mapping[str, Any]) -> S:
-        """The state (query included) of a row of the public set, from its `solution` and `question`.
+        """The state (query included) of a row of the public set, from its `solution` and `question`. Families of no public set lack it.
 
         Raises:
             KeyError, ValueError: the row lacks a field or contradicts itself; the message names the field.
         """
+        raise ValueError(f"family: {self.name} has no rows in a public set")
 
     # -- plain helpers -----------------------------------------------------------------------------------------------------------------
     def visible(self, state: S) -> S:

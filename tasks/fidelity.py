@@ -15,7 +15,7 @@ from typing import Any
 from bench.puzzle import Puzzle
 from tasks.family import ReadError
 from tasks.kit.notation import MAX_TEXT, same_answer
-from tasks.registry import FAMILIES, family
+from tasks.registry import family, known
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +89,7 @@ def facts_f1(text: str, name: str, visible: Mapping[str, Any] | None) -> float |
 
 def _compared(text: str, name: str, visible: Mapping[str, Any] | None) -> tuple[Mapping[str, str], Mapping[str, str], set[str]] | None:
     """The visible facts, what `text` claims, and the slots that it states rightly."""
-    if visible is None or name not in FAMILIES:
+    if visible is None or not known(name):
         return None
     made = family(name)
     facts = made.facts(made.load(visible))

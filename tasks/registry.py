@@ -1,7 +1,12 @@
-"""The families by name: one line each. Importing this module imports no drawing until a family draws."""
+"""The families by name: one line each. Importing this module imports no drawing until a family draws.
+
+`FAMILIES` are the families that are generated here. Others join them by `register` (a plug-in, a notebook): they are found by name wherever
+a family is, and asked by a suite of their own name, but they are in no pinned suite.
+"""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from functools import cache
 from importlib import import_module
@@ -34,22 +39,68 @@ _CLASSES: Mapping[str, str] = {
 }
 
 FAMILIES: tuple[str, ...] = tuple(_CLASSES)
-"""Names of all generated families, in the order of the tables."""
+"""Names of all families that are generated here, in the order of the tables."""
+
+SUITE_NAMES: tuple[str, ...] = ("algo", "mini", "algopuzzlevqa", "puzzlevqa")
+"""Names that no family may take: those of the suites."""
+
+_NAME = re.compile(r"[a-z][a-z0-9_]{0,63}")
+_REGISTERED: dict[str, Family[Any]] = {}
+"""What `register` was given, by name: before the families of this package where it overrides one."""
 
 
-@cache
+def register(made: Family[Any] | type[Family[Any]], *, override: bool = False) -> None:
+    """Make a family from outside this package known by its `name`, for this process.
+
+    Args:
+        made: the family, or its class (which then is called without arguments).
+        override: replace the family that has this name, one of `FAMILIES` included.
+
+    Raises:
+        UserError: not a family, a name that is no name, is a suite's or is taken.
+    """
+    member = made() if isinstance(made, type) else made
+    if not isinstance(member, Family):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise UserError(f"a family is expected to be a subclass of tasks.family.Family, found {made!r}")
+    name = getattr(member, "name", None)
+    if not isinstance(name, str) or not _NAME.fullmatch(name):
+        raise UserError(f"family name: expected lower-case letters, digits and underscores, found {name!r} in {type(member).__name__}")
+    if name in SUITE_NAMES:
+        raise UserError(f"family name {name!r} is the name of a suite: choose another")
+    if known(name) and not override:
+        raise UserError(f"family {name!r} exists already: choose another name, or register it with override=True")
+    _REGISTERED[name] = member
+
+
+def names() -> tuple[str, ...]:
+    """Every family that is known: `FAMILIES`, then what was registered."""
+    return tuple(dict.fromkeys((*FAMILIES, *_REGISTERED)))
+
+
+def known(name: str) -> bool:
+    """Whether there is a family called `name`, generated here or registered."""
+    return name in _REGISTERED or name in _CLASSES
+
+
 def family(name: str) -> Family[Any]:
     """The family called `name`.
 
     Raises:
-        UserError: no generated family has that name.
+        UserError: no family has that name.
     """
+    if name in _REGISTERED:
+        return _REGISTERED[name]
     if name not in _CLASSES:
-        raise UserError(f"unknown family {name!r}{did_you_mean(name, FAMILIES)}: expected one of {', '.join(FAMILIES)}")
+        raise UserError(f"unknown family {name!r}{did_you_mean(name, names())}: expected one of {', '.join(names())}")
+    return _own(name)
+
+
+@cache
+def _own(name: str) -> Family[Any]:
     module, _, cls = _CLASSES[name].partition(":")
     return getattr(import_module(module), cls)()
 
 
 def same_for(name: str) -> Callable[[str, str], bool]:
-    """The answer equivalence of family `name`, which may also be a family of a public set that is not generated here."""
-    return family(name).same if name in _CLASSES else same_answer
+    """The answer equivalence of family `name`, which may also be a family of a public set that is not known here."""
+    return family(name).same if known(name) else same_answer

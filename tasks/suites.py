@@ -2,7 +2,8 @@
 
 `algo` draws the eighteen generated families, `mini` small images of the nine families of the paper, and the public sets come from
 `tasks.public.load`. A generated suite is written `name:seed=7,level=3,n=50,split=eval`, and the same words give the same puzzles
-everywhere.
+everywhere. Every family, one registered from outside included, is also a suite of its own name (`clock:level=3`), and
+`algo:families=clock+mine` asks the families that are named, in that order, as `algo` would; `algo` itself stays its eighteen.
 
 Freshness: the seed of an instance is a hash of suite, split, family, level, index and suite seed, so no two splits share a seed. A state
 whose content hashes into the evaluation share is never used for another split, so that evaluation and training share no *state* either,
@@ -24,12 +25,13 @@ from bench.errors import BadDataError, UserError
 from bench.image import ImageRef
 from bench.puzzle import Puzzle, puzzle_id
 from bench.suggest import did_you_mean
-from tasks.custom.source import is_custom
+from tasks.custom.source import HUB, is_custom
 from tasks.custom.source import parameters as custom_parameters
 from tasks.family import LEVELS, SIDE, Family, ReadError
 from tasks.kit.drawing import encode
 from tasks.public.load import PUBLIC_SUITES, Problem, load_public
-from tasks.registry import FAMILIES, family
+from tasks.registry import FAMILIES, SUITE_NAMES, family, known
+from tasks.registry import names as family_names
 
 MINI_FAMILIES = (
     "checker_move",
@@ -53,7 +55,7 @@ _POOL = 6
 
 
 @dataclass(frozen=True, slots=True)
-class Recipe:
+class GeneratedSuite:
     """What makes a generated suite: its families, side of the images in px, default levels and number of puzzles per family."""
 
     families: tuple[str, ...]
@@ -62,47 +64,65 @@ class Recipe:
     n: int
 
 
-GENERATED: Mapping[str, Recipe] = {
-    "algo": Recipe(FAMILIES, SIDE, LEVELS, 100),
-    "mini": Recipe(MINI_FAMILIES, 84, (1, 2), 100),
+GENERATED: Mapping[str, GeneratedSuite] = {
+    "algo": GeneratedSuite(FAMILIES, SIDE, LEVELS, 100),
+    "mini": GeneratedSuite(MINI_FAMILIES, 84, (1, 2), 100),
 }
+"""The pinned suites."""
 NAMES: tuple[str, ...] = (*GENERATED, *PUBLIC_SUITES)
+
+
+def generated(name: str) -> GeneratedSuite | None:
+    """What makes the suite `name`: a pinned one, or the suite of one family that is called like it; None for any other name."""
+    if name in GENERATED:
+        return GENERATED[name]
+    return GeneratedSuite((name,), SIDE, LEVELS, 100) if known(name) else None
+
+
+def is_own(text: str) -> bool:
+    """Whether `text` names a suite of the user's own: a path or a hub id, and none of our names."""
+    name = text.partition(":")[0]
+    return text.startswith(HUB) or (name not in PUBLIC_SUITES and generated(name) is None and is_custom(text))
 
 
 @dataclass(frozen=True, slots=True)
 class SuiteSpec:
-    """A suite as a person names it. For public sets only `name` counts; of a set of the user's own it is the whole text."""
+    """A suite as a person names it. For public sets only `name` counts, and of a set of the user's own it is the whole text; `families`
+    replaces those of a generated suite.
+    """
 
     name: str
     seed: int = 0
     level: int | None = None
     n: int | None = None
     split: str = "eval"
+    families: tuple[str, ...] = ()
 
     @classmethod
     def parse(cls, text: str) -> SuiteSpec:
-        """Read "algo" or "algo:seed=7,level=3,n=50,split=train".
+        """Read "algo", "clock" or "algo:seed=7,level=3,n=50,split=train,families=clock+maze".
 
         Raises:
             UserError: an unknown suite or parameter, or a value of the wrong kind.
         """
         name, _, tail = text.partition(":")
-        if name not in NAMES and is_custom(text):
+        if is_own(text):
             custom_parameters(text)
             return cls(text)
-        if name not in NAMES:
+        if name not in PUBLIC_SUITES and generated(name) is None:
+            hint = did_you_mean(name, (*SUITE_NAMES, *family_names()))
             raise UserError(
-                f"unknown suite {name!r}{did_you_mean(name, NAMES)}: expected one of {', '.join(NAMES)}, the path of a file or folder, "
-                "or hub:ORG/NAME"
+                f"unknown suite {name!r}{hint}: expected one of {', '.join(SUITE_NAMES)}, or the name of a family, the path of a file or "
+                "folder, hub:ORG/NAME"
             )
-        if tail and name not in GENERATED:
+        if tail and name in PUBLIC_SUITES:
             raise UserError(f"suite {name} is a public set and takes no parameters, found {tail!r}")
         fields: dict[str, Any] = {}
         for part in filter(None, tail.split(",")):
             key, _, value = part.partition("=")
-            if key not in ("seed", "level", "n", "split"):
-                raise UserError(f"suite parameter {key!r} is unknown: expected seed, level, n or split")
-            fields[key] = value if key == "split" else _whole(key, value)
+            if key not in ("seed", "level", "n", "split", "families"):
+                raise UserError(f"suite parameter {key!r} is unknown: expected seed, level, n, split or families")
+            fields[key] = value if key == "split" else _families(value) if key == "families" else _whole(key, value)
         spec = cls(name, **fields)
         if spec.level is not None and spec.level not in LEVELS:
             raise UserError(f"level: expected {LEVELS[0]} to {LEVELS[-1]}, found {spec.level}")
@@ -113,9 +133,8 @@ class SuiteSpec:
 
 def suite_label(text: str) -> str:
     """A short name for what a person wrote as suite, fit for a folder's name: "algo" of "algo:seed=7", "sheet" of "data/sheet.csv"."""
-    name = text.partition(":")[0]
-    if name in NAMES:
-        return name
+    if not is_own(text):
+        return text.partition(":")[0]
     return re.sub(r"[^\w.+-]+", "-", Path(text.rstrip("/").removeprefix("hub:")).stem).strip("-.") or "suite"
 
 
@@ -154,11 +173,11 @@ def load_suite(
         UserError: unknown family, missing data directory or table; columns that are missing, or named for a set that has its own.
         BadDataError: broken rows or images, unless `skip_bad`.
     """
-    if spec.name not in NAMES:
+    if is_own(spec.name):
         return _custom(spec.name, data_dir=data_dir, families=families, limit=limit, skip_bad=skip_bad, columns=columns)
     if columns:
         raise UserError(f"--columns: suite {spec.name} has its own; name columns of a file or folder of yours")
-    if spec.name in GENERATED:
+    if spec.name not in PUBLIC_SUITES:
         puzzles = tuple(_generate(spec, families, limit))
         return Suite(spec.name, puzzles)
     loaded = load_public(spec.name, data_dir=data_dir, families=families, limit=limit, skip_bad=skip_bad)
@@ -172,7 +191,7 @@ def _custom(text: str, *, columns: Mapping[str, str] | None, **asked: Any) -> Su
     from tasks.custom.load import load_custom
 
     found = load_custom(text, columns=columns, **asked)
-    if found.name in NAMES and not found.exported:
+    if (found.name in NAMES or known(found.name)) and not found.exported:
         raise UserError(
             f'suite {text}: the name {found.name!r} is taken by a suite of ours; put  name = "..."  into a suite.toml beside it'
         )
@@ -183,14 +202,18 @@ def _custom(text: str, *, columns: Mapping[str, str] | None, **asked: Any) -> Su
 
 
 def _generate(spec: SuiteSpec, families: Sequence[str] | None, limit: int | None) -> Iterator[Puzzle]:
-    recipe = GENERATED[spec.name]
-    unknown = [name for name in families or () if name not in recipe.families]
+    recipe = generated(spec.name)
+    if recipe is None:
+        raise UserError(f"unknown suite {spec.name!r}: expected one of {', '.join(SUITE_NAMES)}, or the name of a family")
+    drawn = spec.families or recipe.families
+    unknown = [name for name in families or () if name not in drawn]
     if unknown:
-        hint = did_you_mean(unknown[0], recipe.families)
-        raise UserError(f"suite {spec.name} has no family {unknown[0]!r}{hint}: expected some of {', '.join(recipe.families)}")
+        way = f"; it is a suite of its own: --suite {unknown[0]}" if known(unknown[0]) else ""
+        hint = "" if way else did_you_mean(unknown[0], drawn)
+        raise UserError(f"suite {spec.name} has no family {unknown[0]!r}{hint}: expected some of {', '.join(drawn)}{way}")
     levels = (spec.level,) if spec.level is not None else recipe.levels
     count = min(spec.n or recipe.n, limit or recipe.n * 1000)
-    for name in recipe.families:
+    for name in drawn:
         if families and name not in families:
             continue
         seen: set[str] = set()
@@ -267,6 +290,18 @@ def _suffices(made: Family[Any], description: str, state: Any, answer: str) -> b
 @lru_cache(maxsize=256)
 def _render(name: str, state: Any, side: int) -> bytes:
     return encode(family(name).draw(state, side))
+
+
+def _families(value: str) -> tuple[str, ...]:
+    """The families that "clock+maze" names.
+
+    Raises:
+        UserError: one of them is unknown or named twice.
+    """
+    names = tuple(family(name).name for name in value.split("+"))
+    if len(set(names)) < len(names):
+        raise UserError(f"families: expected every family once, found {value!r}")
+    return names
 
 
 def _whole(key: str, value: str) -> int:

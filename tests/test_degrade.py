@@ -13,7 +13,7 @@ from PIL import Image
 from rich.console import Console
 
 from bench.cli import build_parser
-from bench.commands.run import run_config
+from bench.commands.options import run_config
 from bench.degrade import Degradation, parse_doses
 from bench.errors import BadDataError, UserError
 from bench.gap.frame import load_frame

@@ -6,6 +6,7 @@ import io
 import struct
 import zlib
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 from hypothesis import given, settings
@@ -13,11 +14,11 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from bench.errors import BadDataError
-from bench.image import ImageLimits, ImageRef, fit, inspect
+from bench.image import EIGHT_BITS, ON_WHITE, SCALED, UPRIGHT, ImageLimits, ImageRef, Picture, fit, inspect, sent_size
 
 
 def encoded(size: tuple[int, int], fmt: str = "PNG", mode: str = "RGB", noise: bool = False) -> bytes:
-    image = Image.effect_noise(size, 80).convert(mode) if noise else Image.new(mode, size, 7)
+    image = Image.effect_noise(size, 80).convert(mode) if noise else Image.new("RGB", size, (7, 7, 7)).convert(mode)
     out = io.BytesIO()
     image.save(out, format=fmt)
     return out.getvalue()
@@ -42,11 +43,110 @@ def test_the_media_type_is_sniffed_and_the_name_is_not_believed(fmt: str, media:
     assert ref(encoded((20, 10), fmt)).info.media_type == media
 
 
-def test_rgba_is_seen_and_sent_as_it_is() -> None:
-    data = encoded((20, 10), mode="RGBA")
-    picture = fit(ref(data), ImageLimits())
-    assert (picture.data, picture.resized) == (data, False)
+def saved(image: Image.Image, fmt: str = "PNG", **more: Any) -> bytes:
+    out = io.BytesIO()
+    image.save(out, format=fmt, **more)
+    return out.getvalue()
+
+
+def shown(picture: Picture) -> Image.Image:
+    with Image.open(io.BytesIO(picture.data)) as image:
+        return image.convert("RGBA")
+
+
+WHOLE, SMALL = ImageLimits(), ImageLimits(max_side=20)
+sizes = pytest.mark.parametrize("limits", [WHOLE, SMALL], ids=["as it is", "scaled"])
+
+
+def test_an_opaque_picture_is_sent_as_it_came() -> None:
+    data = saved(Image.new("RGBA", (20, 10), (7, 7, 7, 255)))
+    picture = fit(ref(data), WHOLE)
+    assert (picture.data, picture.resized, picture.changes) == (data, False, ())
     assert ref(data).info.color == "RGBA"
+
+
+@sizes
+@pytest.mark.parametrize("mode", ["RGBA", "LA", "P"])
+def test_transparency_is_laid_on_white_at_any_size(mode: str, limits: ImageLimits) -> None:
+    """A palette's transparent colour is not its picture: laid bare, it would hide what the picture shows."""
+    image = Image.new("RGBA", (40, 40), (0, 0, 0, 0))
+    image.paste((200, 0, 0, 255), (0, 0, 20, 40))
+    data = saved(image.convert(mode), transparency=image.convert("P").getpixel((39, 39))) if mode == "P" else saved(image.convert(mode))
+    picture = fit(ref(data), limits)
+    side = picture.width - 1
+    assert shown(picture).getpixel((side, side)) == (255, 255, 255, 255)
+    assert shown(picture).getpixel((0, 0)) != (255, 255, 255, 255)
+    assert picture.changes == ((ON_WHITE,) if limits is WHOLE else (ON_WHITE, SCALED))
+    assert picture.resized == (limits is SMALL)
+    assert picture.identity != ref(data).info.identity
+
+
+@sizes
+@pytest.mark.parametrize("turn", range(1, 9))
+@pytest.mark.parametrize("fmt", ["JPEG", "PNG", "WEBP"])
+def test_a_turned_picture_is_upright_at_any_size(turn: int, fmt: str, limits: ImageLimits) -> None:
+    """What sglang#33464, llama.cpp#20870 and vllm#44974 report: the same picture stood upright or lay on its side by its size."""
+    upright = Image.new("RGB", (60, 30), "white")
+    upright.paste((255, 0, 0), (0, 0, 15, 15))
+    back = {2: 0, 3: 3, 4: 1, 5: 5, 6: 2, 7: 6, 8: 4}  # Pillow's operation that undoes the turn
+    stored = upright if turn == 1 else upright.transpose(Image.Transpose(back[turn]))
+    exif = Image.Exif()
+    exif[0x0112] = turn
+    picture = fit(ref(saved(stored, fmt, exif=exif)), limits)
+    assert picture.width > picture.height
+    red, green, _, _ = cast("tuple[int, ...]", shown(picture).getpixel((2, 2)))
+    assert (red, green) > (200, 0)
+    assert green < 60
+    assert (UPRIGHT in picture.changes) == (turn != 1)
+
+
+@sizes
+def test_sixteen_bits_are_scaled_and_not_clipped(limits: ImageLimits) -> None:
+    """Pillow#5991: a plain conversion clips everything above 255 to white."""
+    levels = [0, 0x4000, 0x8000, 0xFFFF]
+    image = Image.new("I;16", (40, 40))
+    image.putdata([levels[(i % 40) // 10] for i in range(1600)])
+    picture = fit(ref(saved(image)), limits)
+    row = [cast("tuple[int, ...]", shown(picture).getpixel((round((x + 0.5) * picture.width / 4), 3)))[0] for x in range(4)]
+    assert row == sorted(set(row))
+    assert (row[0], row[-1]) == (0, 255)
+    assert abs(row[1] - 0x40) < 12
+    assert EIGHT_BITS in picture.changes
+
+
+def test_a_phones_mpo_is_a_jpeg() -> None:
+    """Pillow#1138."""
+    data = saved(Image.new("RGB", (30, 20), 9), "MPO", save_all=True, append_images=[Image.new("RGB", (30, 20), 99)])
+    picture = fit(ref(data), WHOLE)
+    assert (picture.media_type, picture.data) == ("image/jpeg", data)
+
+
+def test_a_picture_below_the_least_side_is_enlarged() -> None:
+    picture = fit(ref(encoded((10, 40))), ImageLimits(min_side=28))
+    assert (picture.width, picture.height) == (28, 112)
+    assert picture.resized
+
+
+@pytest.mark.parametrize(
+    ("size", "limits", "expected"),
+    [
+        ((2048, 4096), ImageLimits(max_side=2048, max_short_side=768), (768, 1536)),
+        ((1024, 1024), ImageLimits(max_side=2048, max_short_side=768), (768, 768)),
+        ((4096, 8192), ImageLimits(max_side=2048, max_short_side=768), (768, 1536)),
+        ((600, 1000), ImageLimits(max_side=2048, max_short_side=768), (600, 1000)),
+    ],
+)
+def test_the_shorter_side_is_bounded(size: tuple[int, int], limits: ImageLimits, expected: tuple[int, int]) -> None:
+    """OpenAI fits a picture of high detail into 2,048 px and scales its shorter side down to 768 px."""
+    assert sent_size(*size, limits) == expected
+
+
+def test_bytes_that_were_let_go_are_made_again() -> None:
+    for data, limits in ((encoded((40, 40)), WHOLE), (encoded((40, 40), noise=True), SMALL)):
+        picture = fit(ref(data), limits)
+        before = picture.data
+        picture.content.release()
+        assert picture.data == before
 
 
 @pytest.mark.parametrize(
@@ -101,7 +201,7 @@ def test_bytes_above_the_limit_are_made_smaller() -> None:
 
 def test_a_type_that_is_not_taken_is_converted() -> None:
     picture = fit(ref(encoded((40, 40), "GIF", "P")), ImageLimits(media_types=frozenset({"image/jpeg"})))
-    assert (picture.media_type, picture.resized) == ("image/jpeg", True)
+    assert (picture.media_type, picture.resized, picture.changes) == ("image/jpeg", False, ("image/gif to image/jpeg",))
     assert inspect(picture.data).media_type == "image/jpeg"
 
 

@@ -96,7 +96,7 @@ def test_every_command_of_the_readme_is_one_that_exists() -> None:
 def test_the_workflow_is_the_tested_one() -> None:
     block = re.search(r"```yaml\n(.*?)\n```", (ROOT / "README.md").read_text(encoding="utf-8"), re.DOTALL)
     assert block is not None
-    assert block[1] == (ROOT / "tests/report/workflow.yml").read_text(encoding="utf-8").rstrip()
+    assert block[1] == (ROOT / "tests/commands/workflow.yml").read_text(encoding="utf-8").rstrip()
 
 
 if __name__ == "__main__":

@@ -8,11 +8,10 @@ from pathlib import Path
 
 from rich.console import Console
 
-from bench.commands.console import open_console
-from bench.compare.answers import with_answers
-from bench.compare.decide import compare as compare_runs
-from bench.compare.needs import needs
-from bench.config import parse_modes
+from bench.commands.console import open_console, parse_modes
+from bench.comparison.answers import with_answers
+from bench.comparison.decide import compare as compare_runs
+from bench.comparison.needs import needs
 from bench.errors import UserError
 from bench.files import write_atomically
 from bench.mode import Mode

@@ -10,8 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bench.commands.console import open_console
-from bench.config import parse_modes
+from bench.commands.console import open_console, parse_modes
 from bench.errors import UserError
 from bench.files import write_atomically
 from bench.imports.harness import read_harness_log
@@ -62,7 +61,7 @@ def imports(arguments: argparse.Namespace) -> int:
     """`import`: read, pair, write, and list where our grader disagrees."""
     wanted = Wanted(
         files=[Path(name) for name in arguments.files],
-        modes=[mode.value for text in arguments.mode or () for mode in parse_modes(text)],
+        modes=[mode.value for text in arguments.mode or () for mode in parse_modes(text, "--as")],
         out=Path(arguments.out),
         model=arguments.model,
         name=arguments.name,

@@ -13,7 +13,7 @@ from typing import Any, cast
 
 from bench.errors import BadDataError, UserError
 from bench.train.rewards import SHOWN, score
-from tasks.registry import FAMILIES, family
+from tasks.registry import family, known
 
 
 def rewards(arguments: argparse.Namespace) -> int:
@@ -86,20 +86,20 @@ def _object(place: str, line: bytes) -> dict[str, Any]:
 
 
 def _state(place: str, name: str, state: Any) -> Mapping[str, Any] | None:
-    """`state` if it is one that a picture can show. That of a family that is not generated here says nothing, and is dropped."""
+    """`state` if it is one that a picture can show. That of a family that is not known here says nothing, and is dropped."""
     if state is None:
         return None
     if not isinstance(state, dict):
         raise BadDataError(f"{place}: state: expected an object or null, found {state!r:.60}")
-    if name not in FAMILIES:
+    if not known(name):
         return None
-    known = cast("dict[str, Any]", state)
+    given = cast("dict[str, Any]", state)
     try:
         made = family(name)
-        made.check(made.visible(made.load(known)))
+        made.check(made.visible(made.load(given)))
     except ValueError as error:
         raise BadDataError(f"{place}: state of {name}: {error}") from None
-    return known
+    return given
 
 
 def _rounded(parts: Mapping[str, float] | None) -> dict[str, float] | None:

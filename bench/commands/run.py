@@ -1,4 +1,4 @@
-"""The commands behind the command line: each takes the parsed arguments, does its work and returns an exit code."""
+"""`run`: plan, ask, store, report."""
 
 from __future__ import annotations
 
@@ -8,37 +8,21 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from bench import env
-from bench.commands.console import names, open_console
-from bench.config import (
-    DEFAULT_MODELS,
-    DEFAULT_MODES,
-    DEFAULT_SUITE,
-    Execution,
-    Question,
-    RunConfig,
-    Subject,
-    parse_modes,
-    parse_reasoning,
-    parse_shard,
-)
-from bench.degrade import parse_doses
+from bench.commands.console import open_console
+from bench.commands.options import run_config
+from bench.config import DEFAULT_RUN
 from bench.gap.make import gap_document
-from bench.models.base import Sampling
-from bench.outcome import Format
 from bench.report.terminal import print_report
 from bench.report.write import Report, write_report
 from bench.runner.plan import Plan, estimate, make_plan
 from bench.runner.session import run_session
-from bench.trial import Captioner
-from tasks.custom.columns import parse_columns
 
 INCOMPLETE = 3
 
 
 def run(arguments: argparse.Namespace) -> int:
     """`run`: plan, ask, store, report."""
-    config = run_config(arguments)
+    config = run_config(arguments, DEFAULT_RUN if arguments.default else None)
     errors = Console(stderr=True)
     plan = make_plan(config)
     for line in plan.warnings:
@@ -64,55 +48,6 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def run_config(arguments: argparse.Namespace) -> RunConfig:
-    """The configuration that the arguments of `run` spell.
-
-    Raises:
-        UserError: a value of the wrong kind, or values that contradict each other.
-    """
-    sampling = Sampling(
-        arguments.max_tokens,
-        arguments.temperature,
-        parse_reasoning(arguments.reasoning) if arguments.reasoning else None,
-        arguments.seed,
-    )
-    return RunConfig(
-        Subject(
-            models=tuple(arguments.model or DEFAULT_MODELS),
-            modes=parse_modes(arguments.mode) if arguments.mode else DEFAULT_MODES,
-            suite=arguments.suite or DEFAULT_SUITE,
-            data_dir=Path(arguments.data_dir) if arguments.data_dir else None,
-            families=names(arguments.families),
-            level=arguments.level,
-            limit=arguments.limit,
-            shard=parse_shard(arguments.shard) if arguments.shard else None,
-            columns=parse_columns(arguments.columns or ""),
-        ),
-        Question(
-            captioner=Captioner(arguments.captioner, arguments.caption_prompt),
-            fmt=Format(arguments.format),
-            replicates=arguments.replicates,
-            sampling=sampling,
-            base_url=arguments.base_url,
-            resize=not arguments.no_resize,
-            doses=parse_doses(arguments.degrade or ()),
-        ),
-        Execution(
-            out=Path(arguments.out) if arguments.out else None,
-            cache=_cache_folder(arguments.cache),
-            concurrency=arguments.concurrency,
-            max_cost=arguments.max_cost,
-            timeout_s=arguments.timeout,
-            attempts=arguments.attempts,
-            replay=arguments.replay,
-            resume=arguments.resume,
-            dry_run=arguments.dry_run,
-            skip_bad=arguments.skip_bad,
-            batch=arguments.batch,
-        ),
-    )
-
-
 def _print_plan(plan: Plan, console: Console) -> None:
     table = Table(title=f"{plan.total} trials on {len(plan.suite.puzzles)} puzzles of {plan.suite.name} (estimates; nothing was asked)")
     for column in ("model", "mode", "requests", "tokens in", "tokens out", "USD"):
@@ -127,9 +62,3 @@ def _print_plan(plan: Plan, console: Console) -> None:
     requests = str(sum(row.requests for row in rows))
     table.add_row("total", "", requests, f"{total_in:,}", f"{total_out:,}", "unknown" if known is None else f"{known:.2f}")
     console.print(table)
-
-
-def _cache_folder(text: str | None) -> Path | None:
-    if text == "off":
-        return None
-    return Path(text) if text else env.cache_dir()

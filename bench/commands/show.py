@@ -6,8 +6,7 @@ import argparse
 import json
 from pathlib import Path
 
-from bench.commands.console import names, open_console
-from bench.config import parse_modes
+from bench.commands.console import names, open_console, parse_modes
 from bench.errors import UserError
 from bench.report.one_puzzle import find_puzzle, print_puzzle
 

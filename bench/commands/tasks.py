@@ -10,7 +10,8 @@ from bench.commands.console import names, open_console
 from bench.errors import UserError
 from bench.suggest import did_you_mean
 from tasks.custom.columns import parse_columns
-from tasks.registry import FAMILIES
+from tasks.registry import known
+from tasks.registry import names as family_names
 from tasks.suites import NAMES, Suite, SuiteSpec, load_suite, suite_label
 
 SHOWN = 12
@@ -32,13 +33,13 @@ def tasks_show(arguments: argparse.Namespace) -> int:
     from tasks.tools.sheet import contact_sheet, suite_sheet
 
     text: str = arguments.family
-    if text in FAMILIES:
+    if known(text):
         sheet = contact_sheet(text, seed=arguments.seed)
     else:
         _refuse_unknown(text)
         puzzles = suite_of(arguments, text).puzzles[: arguments.limit or SHOWN]
         sheet = suite_sheet(puzzles)
-    path = Path(arguments.out) if arguments.out else Path("reports") / f"{text if text in FAMILIES else suite_label(text)}.png"
+    path = Path(arguments.out) if arguments.out else Path("reports") / f"{text if known(text) else suite_label(text)}.png"
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         sheet.save(path, format="PNG")
@@ -52,10 +53,10 @@ def _refuse_unknown(text: str) -> None:
     try:
         SuiteSpec.parse(text)
     except UserError as error:
-        known = (*FAMILIES, *NAMES)
+        every = (*family_names(), *NAMES)
         if text.partition(":")[0] in NAMES:
             raise
-        raise UserError(f"unknown family or suite {text!r}{did_you_mean(text, known)}: see  tasks list") from error
+        raise UserError(f"unknown family or suite {text!r}{did_you_mean(text, every)}: see  tasks list") from error
 
 
 def tasks_export(arguments: argparse.Namespace) -> int:

@@ -15,7 +15,7 @@ from bench.grader.cues import Cue, explicit
 from bench.grader.reading import Reader
 from bench.grader.text import ReplyText, reply_text, sentences_of
 from bench.puzzle import Puzzle
-from tasks.registry import FAMILIES, family, same_for
+from tasks.registry import family, known, same_for
 
 Leak = Literal["declared", "concluded"]
 
@@ -93,7 +93,7 @@ def _ends_in(reader: Reader, sentence: str, gold: str) -> bool:
 
 def _visible(puzzle: Puzzle) -> bool:
     """Whether the right answer is itself a fact that the picture shows: then a caption may say it."""
-    if puzzle.family not in FAMILIES or puzzle.state is None:
+    if not known(puzzle.family) or puzzle.state is None:
         return puzzle.description is not None and puzzle.answer.casefold() in puzzle.description.casefold()
     made = family(puzzle.family)
     facts = made.facts(made.load(puzzle.state))

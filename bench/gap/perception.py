@@ -31,7 +31,7 @@ from bench.store.reader import PUZZLES, TRIALS, read_lines
 from tasks.family import ReadError
 from tasks.fidelity import fidelity
 from tasks.kit.notation import MAX_TEXT
-from tasks.registry import FAMILIES, family
+from tasks.registry import family, known
 
 LIMIT = 50_000
 """Most replies that are read fact by fact without being asked for it."""
@@ -85,7 +85,7 @@ def described(text: str, name: str) -> str:
 
     All of `text` where no number of its first lines does, or where it is longer than any family reads.
     """
-    if name not in FAMILIES or len(text) > MAX_TEXT:
+    if not known(name) or len(text) > MAX_TEXT:
         return text
     made, lines = family(name), text.splitlines()
     heads = ("\n".join(lines[:count]) for count in range(min(len(lines), _DESCRIPTION_LINES), 0, -1))

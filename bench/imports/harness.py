@@ -17,7 +17,7 @@ from bench.errors import BadDataError, UserError
 from bench.imports.samples import ForeignLog, Sample, right_or_wrong, spelled
 from bench.suggest import did_you_mean
 from tasks.custom.source import MAX_LINE
-from tasks.public.rows import json_object, numbered_lines
+from tasks.public.rows import as_object, json_object, numbered_lines
 
 _NAME = re.compile(r"^(?:(?P<lmms>.+)_)?samples_(?P<task>.+?)(?:_\d{4}-\d\d-\d\dT[\d:.-]+)?$")
 _OWN = ("doc_id", "doc", "target", "arguments", "input", "resps", "filtered_resps", "filter", "metrics", "submission", "version")
@@ -111,9 +111,9 @@ def _results(path: Path) -> Mapping[str, Any]:
 
 
 def _limited(results: Mapping[str, Any], task: str) -> tuple[str, ...]:
-    counts: Any = (results.get("n-samples") or {}).get(task) if isinstance(results.get("n-samples"), dict) else None
-    if isinstance(counts, dict) and counts.get("original") != counts.get("effective"):  # pyright: ignore[reportUnknownMemberType]
-        return (f"{task}: {counts.get('effective')} of {counts.get('original')} samples were asked",)  # pyright: ignore[reportUnknownMemberType]
+    counts = as_object((as_object(results.get("n-samples")) or {}).get(task)) or {}
+    if counts.get("original") != counts.get("effective"):
+        return (f"{task}: {counts.get('effective')} of {counts.get('original')} samples were asked",)
     return ()
 
 

@@ -17,6 +17,7 @@ from bench.errors import UserError
 from bench.imports.samples import ForeignLog, Sample, right_or_wrong, spelled
 from bench.models.base import Stop, Usage
 from bench.suggest import did_you_mean
+from tasks.public.rows import as_object
 
 VERSION = 2
 """The version of the log format that is read."""
@@ -88,12 +89,17 @@ def read_inspect_log(path: Path, log: Fields, *, model: str | None, scorer: str 
         samples,
         tuple(f"{path.name}: {note}" for note in notes),
         finished=log.get("status") == "success",
-        version=str((about.get("packages") or {}).get("inspect_ai") or "") or None,
+        version=str(_part(about, "packages").get("inspect_ai") or "") or None,
     )
 
 
+def _part(fields: Fields, name: str) -> Fields:
+    """An object within an object; {} where there is none."""
+    return as_object(fields.get(name)) or {}
+
+
 def _scorer(path: Path, samples: Sequence[Fields], wanted: str | None) -> str | None:
-    names = list(dict.fromkeys(name for row in samples for name in (row.get("scores") or {})))
+    names = list(dict.fromkeys(name for row in samples for name in _part(row, "scores")))
     if wanted is not None and wanted not in names:
         raise UserError(f"{path.name}: there is no scorer {wanted!r}{did_you_mean(wanted, names)}: found {', '.join(names) or 'none'}")
     if wanted is None and len(names) > 1:
@@ -108,7 +114,7 @@ def _sample(where: str, row: Fields, scorer: str | None) -> Sample:
     first = "letter" if scorer == _LETTERED else "text"
     options = tuple(str(choice) for choice in row.get("choices") or ())
     answered = bool(output.get("choices")) and row.get("error") is None
-    scored: Fields = (row.get("scores") or {}).get(scorer) or {}
+    scored: Fields = _part(row, "scores").get(scorer) or {}
     score, unscored = right_or_wrong(scored.get("value")) if scored else (None, "the log gives no score")
     about: Fields = row.get("metadata") or {}
     group = next((about[name] for name in _GROUPS if isinstance(about.get(name), str) and about[name]), None)

@@ -11,6 +11,7 @@ from bench.imports.inspect_logs import resolved
 from bench.inspect.log import RECORD_KEY, RUN_KEY
 from bench.store.record import Record
 from bench.store.writer import Store
+from tasks.public.rows import as_object
 
 Fields = Mapping[str, Any]
 
@@ -50,10 +51,10 @@ def write_own_run(logs: Sequence[tuple[Path, Fields]], folder: Path) -> int:
 
 
 def _kept(path: Path, row: Fields) -> Fields:
-    kept: Any = (row.get("metadata") or {}).get(RECORD_KEY)
-    if not isinstance(kept, dict) or not kept.get("record"):  # pyright: ignore[reportUnknownMemberType]
+    kept = as_object((as_object(row.get("metadata")) or {}).get(RECORD_KEY))
+    if kept is None or not kept.get("record"):
         raise UserError(f"{path.name} sample {row.get('id')!r}: it does not carry the record that it was written from")
-    return kept  # pyright: ignore[reportUnknownVariableType]
+    return kept
 
 
 def _record(path: Path, row: Fields, line: Fields) -> Record:

@@ -21,8 +21,9 @@ from bench.digest import digest
 from bench.errors import MissingExtraError
 from bench.mode import Mode
 from bench.outcome import Format, Outcome
-from bench.prompt import prompt_sha, readback_prompt, solve_prompt
+from bench.prompt import prompt_sha
 from bench.puzzle import stored_puzzle
+from bench.question import question_of, template_of
 from bench.store.reader import CAPTIONS, PUZZLES, TRIALS, read_lines, read_run
 
 PictureOf = Callable[[str], tuple[bytes, str] | None]
@@ -245,13 +246,8 @@ def prompt_of(line: Line, puzzle: Line, captions: Mapping[str, Line]) -> str | N
 def _prompt(line: Line, puzzle: Line, mode: Mode, captions: Mapping[str, Line]) -> str:
     if not puzzle:
         return "(the run does not hold the question)"
-    if mode is Mode.READBACK:
-        return readback_prompt(stored_puzzle(puzzle))
-    evidence = puzzle.get("description") if mode.shows_oracle else None
-    if mode.shows_caption:
-        evidence = _caption(line, captions)
-    options = line.get("options") or () if line["format"] == Format.MCQ else ()
-    return solve_prompt(puzzle["question"], options, evidence=evidence, picture=mode.shows_image)
+    options = tuple(line.get("options") or ())
+    return question_of(stored_puzzle(puzzle), mode, Format(line["format"]), options, caption=_caption(line, captions)).text
 
 
 def _caption(line: Line, captions: Mapping[str, Line]) -> str | None:
@@ -293,7 +289,6 @@ def _error(line: Line, outcome: Outcome, context: _Context) -> Any:
 
 def _metadata(line: Line, puzzle: Line, context: _Context) -> dict[str, Any]:
     mode = Mode(line["mode"])
-    template = "readback" if mode is Mode.READBACK else "solve"
     return {
         "family": line["family"],
         "level": line.get("level"),
@@ -308,7 +303,7 @@ def _metadata(line: Line, puzzle: Line, context: _Context) -> dict[str, Any]:
         "dose": line.get("dose"),
         "image": line.get("image"),
         "key": line["key"],
-        "prompt_as_asked": line.get("prompt_sha") == prompt_sha(template),
+        "prompt_as_asked": line.get("prompt_sha") == prompt_sha(template_of(mode)),
         RECORD_KEY: {
             "record": {**line, "reply": {**line["reply"], "text": None} if line.get("reply") else None},
             "puzzle": dict(puzzle) or None,

@@ -16,8 +16,8 @@ from bench.inspect.log import data_url, explanation, inspect_module
 from bench.mode import Mode
 from bench.models.base import Stop
 from bench.outcome import Format, Outcome
-from bench.prompt import solve_prompt
 from bench.puzzle import Puzzle
+from bench.question import question_of
 from tasks.suites import SuiteSpec, load_suite
 
 MODES = (Mode.IMAGE, Mode.ORACLE, Mode.BLIND)
@@ -83,24 +83,23 @@ def _format(text: str) -> Format:
 
 
 def _sample(puzzle: Puzzle, mode: Mode, fmt: Format) -> Any:
-    options = puzzle.options if fmt is Format.MCQ else ()
-    evidence = puzzle.description if mode.shows_oracle else None
+    asked = question_of(puzzle, mode, fmt, puzzle.options)
     model = inspect_module("model")
     parts: list[Any] = []
-    if mode.shows_image:
+    if asked.picture:
         parts.append(model.ContentImage(image=data_url(puzzle.image.data(), puzzle.image.info.media_type)))
-    parts.append(model.ContentText(text=solve_prompt(puzzle.question, options, evidence=evidence, picture=mode.shows_image)))
+    parts.append(model.ContentText(text=asked.text))
     return inspect_module("dataset").Sample(
         id=puzzle.id,
         input=[model.ChatMessageUser(content=parts)],
         target=puzzle.answer,
-        choices=list(options) or None,
+        choices=list(asked.options) or None,
         metadata={
             "family": puzzle.family,
             "level": puzzle.level,
             "mode": mode.value,
             "format": fmt.value,
-            "options": list(options),
+            "options": list(asked.options),
             "description": puzzle.description,
             "sufficient": puzzle.sufficient,
         },

@@ -49,6 +49,31 @@ class Sampling:
 
 
 @dataclass(frozen=True, slots=True)
+class ModelOptions:
+    """Options of the command line that concern how a model is reached and sampled: impossible ones are refused before anything is spent.
+
+    Attributes:
+        base_url: server to ask instead of the provider's own; a compatible server needs no key.
+        timeout_s: longest time for one request, in seconds, connecting and reading included.
+        concurrency: how many requests are open at once; the connection pool has this size.
+        reasoning, temperature, max_tokens: as in `Sampling`.
+        batch: whether requests go through the provider's batch service, which costs less.
+    """
+
+    base_url: str | None = None
+    timeout_s: float = 600.0
+    concurrency: int = 16
+    reasoning: str | int | None = None
+    temperature: float | None = None
+    max_tokens: int = 2048
+    batch: bool = False
+
+    def sampling(self) -> Sampling:
+        """A sampling as every request of the run will have it, but for its seed."""
+        return Sampling(max_tokens=self.max_tokens, temperature=self.temperature, reasoning=self.reasoning)
+
+
+@dataclass(frozen=True, slots=True)
 class Hidden:
     """What only the simulated model may look at: the puzzle behind the request. Never sent to a provider.
 

@@ -1,27 +1,49 @@
 """From a name to a model: aliases (`claude-3-7`) and `provider/id` (`openai/my-model`).
 
-Importing this module is cheap: a provider's module, and with it its SDK, is imported when a model of it is resolved.
+Importing this module is cheap: a provider's module, and with it its SDK, is imported when a model of it is resolved. A provider from
+outside is a factory, given to `register` or offered by an installed package in the entry-point group `sightgap.models`.
 """
 
 from __future__ import annotations
 
 import difflib
 import importlib
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
 from datetime import date
 from typing import Any
 from urllib.parse import urlsplit
 
-from bench import env
+from bench import env, plugins
 from bench.errors import UserError
 from bench.models import aliases
 from bench.models.aliases import Alias
 from bench.models.api.batch_service import DISCOUNT, BatchService
-from bench.models.base import Model, Usage
-from bench.models.options import ModelOptions
+from bench.models.base import Model, ModelOptions, Usage
 
-__all__ = ["PROVIDERS", "ModelOptions", "batch_service", "cost", "describe", "listing", "resolve", "server_of", "split", "warnings"]
+__all__ = [
+    "PROVIDERS",
+    "Factory",
+    "ModelOptions",
+    "batch_service",
+    "cost",
+    "describe",
+    "listing",
+    "register",
+    "resolve",
+    "server_of",
+    "split",
+    "warnings",
+]
+
+GROUP = "sightgap.models"
+"""Entry-point group of the providers that installed packages offer: the entry's name is the provider's, its object a `Factory`."""
+
+Factory = Callable[[str, str, ModelOptions], Model]
+"""Makes a model of a provider from outside: (the name as a person wrote it, what follows `provider/` in it, options) -> model."""
+
+_registered: dict[str, Factory] = {}
 
 PROVIDERS: Mapping[str, str] = {
     "anthropic": "Claude, first-party API",
@@ -59,9 +81,41 @@ def resolve(name: str, options: ModelOptions) -> Model:
         from bench.models.local.model import Local
 
         return Local(name, provider, aliases.place(model_id), options)
+    outside = _from_outside(provider)
+    if outside is not None:
+        return outside(name, model_id, options)
     kind = _API[provider]
     factory: Any = getattr(importlib.import_module(_MODULES[kind]), kind)
     return factory(name, provider, model_id, replace(options, base_url=server_of(name, options)))
+
+
+def register(provider: str, factory: Factory) -> None:
+    """Make `provider/anything` a model that `factory` makes. Registering the same factory again changes nothing.
+
+    Raises:
+        UserError: the name is taken, or is none that can stand before a slash.
+    """
+    if re.fullmatch(r"[a-z][a-z0-9._-]*", provider) is None:
+        raise UserError(f"provider {provider!r}: expected a name of small letters, digits, '.', '_' and '-'")
+    if not callable(factory):
+        raise UserError(f"provider {provider!r}: expected a factory (name, id, options) -> model, found {factory!r}")
+    if _registered.get(provider, factory) is not factory or provider in PROVIDERS:
+        raise UserError(f"provider {provider!r} is taken: register the factory under another name")
+    _registered[provider] = factory
+
+
+def _from_outside(provider: str) -> Factory | None:
+    """The factory of a provider that was registered or is offered by an installed package; None where there is none.
+
+    Raises:
+        UserError: the package cannot be imported, or what it offers is no factory.
+    """
+    if provider not in _registered and provider not in PROVIDERS:
+        factory = plugins.load(GROUP, provider)
+        if factory is None:
+            return None
+        register(provider, factory)
+    return _registered.get(provider)
 
 
 def batch_service(model: Model) -> BatchService:
@@ -90,8 +144,9 @@ def split(name: str) -> tuple[str, str]:
         if alias is None:
             raise UserError(f"unknown model {name!r}: {_suggestion(name)}")
         return alias.provider, alias.id if name in known else name
-    if provider not in PROVIDERS:
-        raise UserError(f"unknown provider {provider!r} in {name!r}: expected one of {', '.join(PROVIDERS)}, or an alias (models list)")
+    if provider not in PROVIDERS and _from_outside(provider) is None:
+        known_providers = ", ".join([*PROVIDERS, *_registered, *plugins.offered(GROUP)])
+        raise UserError(f"unknown provider {provider!r} in {name!r}: expected one of {known_providers}, or an alias (models list)")
     if not rest:
         raise UserError(f"model {name!r}: expected an id after {provider}/")
     alias = known.get(rest)
@@ -121,8 +176,10 @@ def warnings(name: str, today: date | None = None) -> tuple[str, ...]:
 
 
 def cost(name: str, usage: Usage, options: ModelOptions) -> float | None:
-    """USD for `usage` of `name`; 0 for local and simulated models, None where no price is known (another server, Bedrock, Vertex AI)."""
+    """USD for `usage` of `name`; 0 for local and simulated models, None where no price is known (another server, a plug-in, a cloud)."""
     provider, model_id = split(name)
+    if provider in _registered:
+        return None
     if provider not in _API:
         return 0.0
     alias = aliases.find(provider, model_id)

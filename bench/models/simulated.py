@@ -24,7 +24,7 @@ from bench.errors import UserError
 from bench.image import ImageLimits
 from bench.models.base import Hidden, Purpose, Reply, Request, Stop, Usage
 from bench.puzzle import Puzzle
-from tasks.registry import FAMILIES, family
+from tasks.registry import family, known
 
 _KEYS = ("p", "r", "c", "fade", "seed")
 _LETTERED = (
@@ -145,7 +145,7 @@ class Simulated:
         truth = _truth(puzzle)
         if right:
             return truth
-        if puzzle.family in FAMILIES:
+        if known(puzzle.family):
             made = family(puzzle.family)
             for _ in range(50):
                 other = made.describe(made.sample(rng, puzzle.level or 2))
@@ -169,7 +169,7 @@ def _tells(evidence: str, puzzle: Puzzle) -> bool:
     """Whether `evidence` carries the puzzle's visible state, by a reader of the family where the words are not the description's own."""
     if _truth(puzzle) in evidence:
         return True
-    if puzzle.family not in FAMILIES or puzzle.state is None:
+    if not known(puzzle.family) or puzzle.state is None:
         return False
     made = family(puzzle.family)
     return made.read(evidence) == made.visible(made.load(puzzle.state))

@@ -7,8 +7,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from bench.compare.comparison import Case, Comparison, Verdict
-from bench.compare.needs import Needs
+from bench.comparison.needs import Needs
+from bench.comparison.result import Case, Comparison, Verdict
 from bench.report import words
 
 _SHOWN = 20

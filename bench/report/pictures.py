@@ -13,17 +13,17 @@ from typing import Any
 
 from bench.errors import BadDataError, UserError
 from bench.image import ImageRef
-from bench.models.base import Usage
-from bench.models.options import ModelOptions
+from bench.models.base import ModelOptions, Usage
 from bench.models.registry import cost
 from bench.puzzle import stored_puzzle
 from bench.report.html.drilldown import CaptionFacts, Sources
 from bench.store.reader import PUZZLES, read_lines, read_run
+from tasks.custom.columns import parse_columns
 from tasks.fidelity import fidelity
 from tasks.kit.drawing import encode
 from tasks.public.load import PUBLIC_SUITES
-from tasks.registry import FAMILIES, family
-from tasks.suites import GENERATED, NAMES, SuiteSpec, load_suite
+from tasks.registry import family, known
+from tasks.suites import SuiteSpec, generated, is_own, load_suite
 
 
 def sources(folders: Sequence[Path], *, data_dir: Path | None = None) -> Sources:
@@ -43,7 +43,7 @@ def caption_facts(line: Mapping[str, Any], text: str) -> CaptionFacts | None:
 
     None where the puzzle's state is not known.
     """
-    if not line.get("state") or line.get("family") not in FAMILIES:
+    if not line.get("state") or not known(str(line.get("family"))):
         return None
     found = fidelity(text, stored_puzzle(line))
     if found is None:
@@ -83,9 +83,10 @@ class _Gallery:
         try:
             if puzzle in self._files:
                 return self._files[puzzle].data()
-            if line is not None and line["suite"] in GENERATED and line["image"]["drawn"]:
+            suite = generated(line["suite"]) if line is not None else None
+            if line is not None and suite is not None and line["image"]["drawn"]:
                 made = family(line["family"])
-                return encode(made.draw(made.load(line["state"]), GENERATED[line["suite"]].side))
+                return encode(made.draw(made.load(line["state"]), suite.side))
         except (BadDataError, KeyError, ValueError):  # the file is gone, or an old state that this version cannot load
             return None
         return None
@@ -94,10 +95,10 @@ class _Gallery:
 def _own(identity: Mapping[str, Any], data_dir: Path | None) -> dict[str, ImageRef]:
     """The pictures of a suite of the user's own, where its table still lies where the run found it; none of any other suite."""
     text: Any = identity.get("suite")
-    if not isinstance(text, str) or text.partition(":")[0] in NAMES:
+    if not isinstance(text, str) or not is_own(text):
         return {}
     try:
-        suite = load_suite(SuiteSpec.parse(text), data_dir=data_dir, skip_bad=True, columns=identity.get("columns"))
+        suite = load_suite(SuiteSpec.parse(text), data_dir=data_dir, skip_bad=True, columns=parse_columns(identity.get("columns") or ""))
     except UserError:
         return {}
     return {puzzle.id: puzzle.image for puzzle in suite.puzzles}

@@ -18,10 +18,11 @@ from bench.grader.grade import grade
 from bench.grader.readback import grade_readback
 from bench.image import fit
 from bench.mode import Mode
-from bench.models.base import Hidden, Purpose, Reply, Request, Sampling
+from bench.models.base import Hidden, Reply, Request, Sampling
 from bench.models.registry import LOCAL
-from bench.outcome import Format, Outcome, Verdict
-from bench.prompt import prompt_sha, readback_prompt, solve_prompt
+from bench.outcome import Outcome, Verdict
+from bench.prompt import prompt_sha
+from bench.question import question_of, template_of
 from bench.runner.captioner import Caption, CaptionDesk
 from bench.runner.client import Client
 from bench.runner.progress import Progress
@@ -164,18 +165,13 @@ class Runner:
         return self._record(key, trial, caption, image, reply, judge(trial, reply), None)
 
     def _request(self, client: Client, trial: Trial, caption: Caption | None) -> Request:
-        puzzle, mode = trial.puzzle, trial.mode
-        evidence = caption.text if caption else puzzle.description if mode.shows_oracle else None
-        options = trial.options if trial.fmt is Format.MCQ else ()
-        shown = puzzle.pictures if mode.shows_image else ()
+        puzzle = trial.puzzle
+        asked = question_of(puzzle, trial.mode, trial.fmt, trial.options, caption=caption.text if caption else None)
+        shown = puzzle.pictures if asked.picture else ()
         pictures = [fit(image, client.model.limits, resize=self._asking.resize) for image in shown]
-        if mode is Mode.READBACK:
-            text, purpose = readback_prompt(puzzle), Purpose.READBACK
-        else:
-            text, purpose = solve_prompt(puzzle.question, options, evidence=evidence, picture=bool(pictures)), Purpose.SOLVE
         sampling = trial_sampling(self._asking.sampling, trial)
-        hidden = Hidden(puzzle, purpose, mode.value, options, evidence)
-        return Request(text, pictures[0] if pictures else None, sampling, trial.replicate, hidden, tuple(pictures[1:]))
+        hidden = Hidden(puzzle, asked.purpose, trial.mode.value, asked.options, asked.evidence)
+        return Request(asked.text, pictures[0] if pictures else None, sampling, trial.replicate, hidden, tuple(pictures[1:]))
 
     def _failed(self, key: str, trial: Trial, caption: Caption | None, image: SentImage | None, failure: Failure) -> Record:
         verdict = Verdict(Outcome.ERROR, None, trial.puzzle.answer, "error")
@@ -191,12 +187,11 @@ class Runner:
         verdict: Verdict,
         error: Failure | None,
     ) -> Record:
-        template = "readback" if trial.mode is Mode.READBACK else "solve"
         return Record.of(
             trial,
             key=key,
             caption_key=caption.key if caption else None,
-            prompt_sha=prompt_sha(template),
+            prompt_sha=prompt_sha(template_of(trial.mode)),
             image=image,
             reply=reply,
             verdict=verdict,

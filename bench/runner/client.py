@@ -15,8 +15,7 @@ from dataclasses import dataclass
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, stop_after_attempt
 
 from bench.errors import Transient
-from bench.models.base import Model, Reply, Request, Usage
-from bench.models.options import ModelOptions
+from bench.models.base import Model, ModelOptions, Reply, Request, Usage
 from bench.models.registry import cost, server_of
 from bench.runner.cache import Cache, cache_key
 

@@ -16,12 +16,12 @@ from bench.digest import digest
 from bench.errors import UserError
 from bench.image import PATCH
 from bench.mode import Mode
-from bench.models.base import Model, Usage
-from bench.models.options import ModelOptions
+from bench.models.base import Model, ModelOptions, Usage
 from bench.models.registry import batch_service, cost, resolve, warnings
 from bench.outcome import Format
-from bench.prompt import caption_prompt, readback_prompt, solve_prompt
+from bench.prompt import caption_prompt
 from bench.puzzle import Puzzle
+from bench.question import question_of
 from bench.trial import Trial, looks, plan_trials
 from tasks.suites import Suite, load_suite, take_level
 
@@ -83,18 +83,18 @@ def make_plan(config: RunConfig) -> Plan:
     models = _resolve_models(config)
     suite = _load(config)
     _check_modes(config, suite)
-    subject, question = config.subject, config.question
+    subject, conditions = config.subject, config.conditions
     parts: list[ModelPlan] = []
     for model, captioner in models:
         trials = plan_trials(
             suite.puzzles,
             model.name,
             subject.modes,
-            question.captioner,
-            question.fmt,
-            question.replicates,
-            question.sampling.seed,
-            question.doses,
+            conditions.captions,
+            conditions.format,
+            conditions.replicates,
+            conditions.sampling.seed,
+            conditions.doses,
         )
         parts.append(ModelPlan(model, captioner, list(trials)))
     plan = Plan(config, suite, parts, _model_options(config))
@@ -121,10 +121,10 @@ def _check_batch(plan: Plan) -> None:
 
 
 def _model_options(config: RunConfig) -> ModelOptions:
-    sampling = config.question.sampling
+    sampling = config.conditions.sampling
     return ModelOptions(
-        base_url=config.question.base_url,
-        timeout_s=config.execution.timeout_s,
+        base_url=config.conditions.base_url,
+        timeout_s=config.execution.timeout,
         concurrency=config.execution.concurrency,
         reasoning=sampling.reasoning,
         temperature=sampling.temperature,
@@ -135,7 +135,7 @@ def _model_options(config: RunConfig) -> ModelOptions:
 
 def _resolve_models(config: RunConfig) -> list[tuple[Model, Model | None]]:
     """Each model with the model that writes its captions (itself for `self`); None where no captions are asked for."""
-    options, captioner = _model_options(config), config.question.captioner.name
+    options, captioner = _model_options(config), config.conditions.captions.name
     pairs: list[tuple[Model, Model | None]] = []
     for name in config.subject.models:
         model = resolve(name, options)
@@ -154,7 +154,7 @@ def _load(config: RunConfig) -> Suite:
         families=subject.families or None,
         limit=subject.limit,
         skip_bad=config.execution.skip_bad,
-        columns=subject.columns,
+        columns=subject.column_names,
     )
     return _shard(take_level(suite, subject.level), subject.shard)
 
@@ -171,11 +171,11 @@ def _shard(suite: Suite, shard: tuple[int, int] | None) -> Suite:
 
 
 def _check_modes(config: RunConfig, suite: Suite) -> None:
-    modes, captioner = config.subject.modes, config.question.captioner
-    if config.question.doses and not any(looks(mode, captioner) for mode in modes):
+    modes, captioner = config.subject.modes, config.conditions.captions
+    if config.conditions.doses and not any(looks(mode, captioner) for mode in modes):
         raise UserError("--degrade: no mode of this run looks at a picture; add image, caption or readback to --mode")
     bare = [puzzle.id for puzzle in suite.puzzles if not puzzle.options]
-    if config.question.fmt is Format.MCQ and bare:
+    if config.conditions.format is Format.MCQ and bare:
         raise UserError(f"--format mcq: {len(bare)} puzzles of suite {suite.name} have no options (such as {bare[0]}); use --format open")
     if any(mode.shows_oracle for mode in modes):
         _require(suite, "oracle", "a ground-truth description", [p for p in suite.puzzles if p.description is None])
@@ -204,7 +204,7 @@ def estimate(plan: Plan) -> list[Estimate]:
             if trial.captioner and part.captioner:
                 prompt = caption_prompt(trial.captioner.prompt, trial.puzzle)
                 captions[trial.puzzle.image.info.identity, prompt, trial.replicate] = _image_tokens(trial.puzzle) + _text_tokens(prompt)
-        bound = plan.config.question.sampling.max_tokens
+        bound = plan.config.conditions.sampling.max_tokens
         for mode, count in counts.items():
             rows.append(_row(part.model, plan.options, mode, count, tokens[mode], count * min(REPLY_TOKENS, bound)))
         if captions and part.captioner:
@@ -219,14 +219,9 @@ def _row(model: Model, options: ModelOptions, what: str, requests: int, tokens_i
 
 
 def _trial_tokens(trial: Trial) -> int:
-    puzzle, mode = trial.puzzle, trial.mode
-    if mode is Mode.READBACK:
-        text = readback_prompt(puzzle)
-    else:
-        evidence = puzzle.description if mode.shows_oracle else None
-        options = trial.options if trial.fmt is Format.MCQ else ()
-        text = solve_prompt(puzzle.question, options, evidence=evidence, picture=mode.shows_image)
-    return _text_tokens(text) + (_image_tokens(puzzle) if mode.shows_image else 0) + (CAPTION_TOKENS if mode.shows_caption else 0)
+    asked = question_of(trial.puzzle, trial.mode, trial.fmt, trial.options)
+    picture = _image_tokens(trial.puzzle) if asked.picture else 0
+    return _text_tokens(asked.text) + picture + (CAPTION_TOKENS if trial.mode.shows_caption else 0)
 
 
 def _text_tokens(text: str) -> int:

@@ -45,6 +45,11 @@ class Result:
 
 
 def run_session(plan: Plan, console: Console, *, sleep: Sleep = asyncio.sleep) -> Result:
+    """`ask_plan`, from code that is in no event loop."""
+    return asyncio.run(ask_plan(plan, console, sleep=sleep))
+
+
+async def ask_plan(plan: Plan, console: Console, *, sleep: Sleep = asyncio.sleep) -> Result:
     """Ask everything in `plan` that the run directory does not hold yet.
 
     Raises:
@@ -57,21 +62,21 @@ def run_session(plan: Plan, console: Console, *, sleep: Sleep = asyncio.sleep) -
     store = Store(folder, _run_json(plan), _identity(plan), must_exist=config.execution.resume)
     try:
         store.save_puzzles(puzzle_line(puzzle) for puzzle in plan.suite.puzzles)
-        cache = Cache(config.execution.cache, replay=config.execution.replay)
+        cache = Cache(config.execution.cache_folder, replay=config.execution.replay)
         try:
             cache.note_templates(_templates())
-            return _ask_all(plan, store, cache, console, sleep)
+            return await _ask_all(plan, store, cache, console, sleep)
         finally:
             cache.close()
     finally:
         store.close()
 
 
-def _ask_all(plan: Plan, store: Store, cache: Cache, console: Console, sleep: Sleep) -> Result:
+async def _ask_all(plan: Plan, store: Store, cache: Cache, console: Console, sleep: Sleep) -> Result:
     config = plan.config
     asking = Asking(
-        config.question.sampling,
-        config.question.resize,
+        config.conditions.sampling,
+        config.conditions.resize,
         BATCH_WIDTH if config.execution.batch else config.execution.concurrency,
         config.execution.max_cost,
     )
@@ -80,7 +85,7 @@ def _ask_all(plan: Plan, store: Store, cache: Cache, console: Console, sleep: Sl
         runner = Runner(store, asking, progress)
         try:
             say = partial(console.print, highlight=False, markup=False, soft_wrap=True)
-            asyncio.run(runner.run([_lane(_batched(part, plan, say, sleep), plan, store, cache, sleep) for part in plan.models]))
+            await runner.run([_lane(_batched(part, plan, say, sleep), plan, store, cache, sleep) for part in plan.models])
         finally:
             store.save_run(finished=tally.missing == 0, totals=_totals(tally))
     if runner.misses:
@@ -114,13 +119,13 @@ def _batched(part: ModelPlan, plan: Plan, say: Callable[[str], None], sleep: Sle
 
 
 def _lane(part: ModelPlan, plan: Plan, store: Store, cache: Cache, sleep: Sleep) -> Lane:
-    question, execution = plan.config.question, plan.config.execution
+    conditions, execution = plan.config.conditions, plan.config.execution
     policy = RetryPolicy(attempts=execution.attempts)
     client = Client(part.model, cache, options=plan.options, policy=policy, sleep=sleep)
     writer = client
     if part.captioner is not part.model and part.captioner is not None:
         writer = Client(part.captioner, cache, options=plan.options, policy=policy, sleep=sleep)
-    desk = CaptionDesk(question.captioner, writer if part.captioner else None, store, question.sampling, resize=question.resize)
+    desk = CaptionDesk(conditions.captions, writer if part.captioner else None, store, conditions.sampling, resize=conditions.resize)
     return Lane(client, desk, part.trials)
 
 
@@ -136,6 +141,7 @@ def _run_json(plan: Plan) -> dict[str, Any]:
         "v": SCHEMA,
         "version": __version__,
         "started": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        "options": plan.config.options(),
         "identity": _identity(plan),
         "suite": {"name": plan.suite.name, "sha256": plan.suite.sha256, "n": len(plan.suite.puzzles)},
         "skipped": [asdict(problem) for problem in plan.suite.problems],

@@ -14,7 +14,7 @@ from tasks.custom.answers import shown
 from tasks.custom.pictures import picture
 from tasks.custom.source import RawRow
 from tasks.public.rows import as_object
-from tasks.registry import FAMILIES, family
+from tasks.registry import family, known
 
 COLUMNS = ("id", "suite", "family", "question", "options", "answer", "description", "state", "level", "seed", "split", "sufficient")
 """Columns of an export that hold what the fields of a puzzle hold; `state` as JSON text."""
@@ -69,7 +69,7 @@ def stored_state(value: Any, name: str, column: str = "state") -> Mapping[str, A
         raise BadDataError(f"{column}: not JSON ({error})") from error
     if state is None:
         raise BadDataError(f"{column}: expected an object, found {shown(value)}")
-    if name not in FAMILIES:
+    if not known(name):
         raise BadDataError(f"{column}: {name!r} is not a registered family, so nothing can read its states; leave the column out")
     made = family(name)
     try:

@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -278,13 +278,12 @@ class _Maker:
         images = [image.info.identity for image in puzzle.pictures]
         content = {"images": images, "question": puzzle.question, "options": list(puzzle.options), "answer": puzzle.answer}
         own = self._columns.value(row.fields, "id")
-        fields = {name: getattr(puzzle, name) for name in Puzzle.__dataclass_fields__}
         if own is not None:
             label = f"{_safe(str(own))[:_ID_SHOWN]}-{digest(content)[:12]}"
-            return Puzzle(**{**fields, "id": f"{self._suite}/{_safe(puzzle.family)}/{label}"})
+            return replace(puzzle, id=f"{self._suite}/{_safe(puzzle.family)}/{label}")
         found = puzzle_id(self._suite, _safe(puzzle.family), content)
         self._ids[found] += 1
-        return Puzzle(**{**fields, "id": found if self._ids[found] == 1 else f"{found}-{self._ids[found]}"})
+        return replace(puzzle, id=found if self._ids[found] == 1 else f"{found}-{self._ids[found]}")
 
     def _text(self, row: RawRow, name: str) -> str | None:
         value = self._columns.value(row.fields, name)

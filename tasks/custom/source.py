@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from importlib import import_module
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from bench.errors import BadDataError, UserError
 from bench.suggest import did_you_mean
@@ -114,19 +114,20 @@ def open_table(text: str, data_dir: Path | None = None) -> OpenedTable:
         UserError: nothing is there, or nothing that can be read as a table.
     """
     place = _split_tail(text)[0]
-    wished = {key: value for key, value in parameters(text).items() if key in ("split", "config")}
+    found = parameters(text)
+    split, config = found.get("split"), found.get("config")
     if place.startswith(HUB):
-        return _hub(place.removeprefix(HUB), Wishes(**wished))
+        return _hub(place.removeprefix(HUB), Wishes(split=split, config=config))
     path = Path(place).expanduser()
     if not path.exists() and data_dir is not None and (data_dir / path).exists():
         path = data_dir / path
     try:
-        return _local(path, wished)
+        return _local(path, split)
     except OSError as error:
         raise UserError(f"suite {path} cannot be read ({error.strerror or error})") from error
 
 
-def _local(path: Path, wished: Mapping[str, str]) -> OpenedTable:
+def _local(path: Path, split: str | None) -> OpenedTable:
     if not path.exists():
         raise UserError(f"suite {path} does not exist: expected a file ({', '.join(SUFFIXES)}), a folder, or hub:ORG/NAME")
     folder = path if path.is_dir() else path.parent
@@ -134,7 +135,7 @@ def _local(path: Path, wished: Mapping[str, str]) -> OpenedTable:
     wishes = read_wishes(config) if config.is_file() else Wishes()
     if not path.is_dir() and wishes.data not in (None, path.name):
         wishes = Wishes()  # it speaks of another file
-    wishes = replace(wishes, **wished)
+    wishes = replace(wishes, split=split or wishes.split)
     if path.is_dir():
         return _folder(path, wishes)
     return _file(path, path.stem, wishes)
@@ -232,7 +233,7 @@ def _reading(title: str, load: Callable[[], Any]) -> Any:
 
 def _table(title: str, name: str, loaded: Any, folder: Path | None, wishes: Wishes) -> OpenedTable:
     table, split = _one_split(title, loaded, wishes.split)
-    features = cast("Mapping[str, Any]", table.features)
+    features = table.features
     for column, feature in features.items():
         table = _undecoded(table, column, feature)
     return OpenedTable(title, name, list(table.column_names), partial(_table_rows, table, features, title), folder, wishes, split)

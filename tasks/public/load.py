@@ -28,12 +28,34 @@ from bench.puzzle import Puzzle, puzzle_id
 from tasks.family import ReadError
 from tasks.public import puzzlevqa
 from tasks.public.rows import Problem, PublicSet, Row, Source, open_source
-from tasks.registry import FAMILIES, family, same_for
+from tasks.registry import family, same_for
 
 __all__ = ["PUBLIC_SUITES", "THREADS", "Loaded", "Problem", "load_public", "resolve", "summary"]
 
+_ALGO = (
+    "board_tile",
+    "calendar",
+    "chain_link",
+    "checker_move",
+    "clock",
+    "colour_hue",
+    "map",
+    "maze",
+    "move_box",
+    "n_queens",
+    "number_slide",
+    "rotting_kiwi",
+    "rubiks_cube",
+    "think_dot",
+    "tower_of_hanoi",
+    "water_jugs",
+    "wheel_of_fortune",
+    "wood_slide",
+)
+"""The families of AlgoPuzzleVQA, by the names of their files."""
+
 _SETS: Mapping[str, PublicSet] = {
-    "algopuzzlevqa": PublicSet("algopuzzlevqa", "AlgoPuzzleVQA", "declare-lab/AlgoPuzzleVQA", "data", FAMILIES, "solution"),
+    "algopuzzlevqa": PublicSet("algopuzzlevqa", "AlgoPuzzleVQA", "declare-lab/AlgoPuzzleVQA", "data", _ALGO, "solution"),
     "puzzlevqa": PublicSet("puzzlevqa", "PuzzleVQA", "declare-lab/PuzzleVQA", "train", puzzlevqa.FAMILIES, "caption"),
 }
 

@@ -18,7 +18,7 @@ from bench.puzzle import Puzzle
 from tasks.family import ReadError
 from tasks.public import puzzlevqa
 from tasks.public.load import Loaded, resolve
-from tasks.registry import FAMILIES, family, same_for
+from tasks.registry import family, known, same_for
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +102,7 @@ def verify(loaded: Loaded) -> Iterator[FamilyVerdict]:
 
 def solved_label(puzzle: Puzzle) -> str | ReadError | Unsolved:
     """The answer that an exact solver finds from the ground truth of `puzzle`, or why there is none."""
-    if puzzle.family in FAMILIES:
+    if known(puzzle.family):
         if puzzle.state is None:
             return Unsolved("the set carries no latent state")
         try:

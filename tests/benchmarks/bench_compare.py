@@ -11,7 +11,7 @@ from pathlib import Path
 if __name__ == "__main__":
     sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from tests.compare.comparing import caught, false_alarms
+from tests.comparison.comparing import caught, false_alarms
 
 RUNS, DROPS = 1000, 200
 

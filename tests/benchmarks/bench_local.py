@@ -25,11 +25,10 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
-from bench.models.base import Reply, Request  # noqa: E402
+from bench.models.base import ModelOptions, Reply, Request  # noqa: E402
 from bench.models.local.checkpoint import Checkpoint  # noqa: E402
 from bench.models.local.model import Local  # noqa: E402
 from bench.models.local.processor import load_processor, pixels  # noqa: E402
-from bench.models.options import ModelOptions  # noqa: E402
 from tests.models import tiny_qwen  # noqa: E402
 from tests.models.local_requests import ask_together, requests  # noqa: E402
 

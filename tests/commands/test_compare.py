@@ -71,7 +71,7 @@ def test_two_hundred_models(tmp_path: Path) -> None:
 
 
 def test_the_workflow_of_the_readme_runs_on_the_cache(tmp_path: Path) -> None:
-    workflow = yaml.safe_load((ROOT / "tests" / "report" / "workflow.yml").read_text(encoding="utf-8"))
+    workflow = yaml.safe_load((ROOT / "tests" / "commands" / "workflow.yml").read_text(encoding="utf-8"))
     every = [step for job in workflow["jobs"].values() for step in job["steps"]]
     steps = [step["run"] for step in every if "run_bench.py" in step.get("run", "")]
     assert len(steps) == 6

@@ -10,7 +10,7 @@ from rich.console import Console
 from scipy.stats import chisquare
 
 from bench.cli import build_parser
-from bench.commands.run import run_config
+from bench.commands.options import run_config
 from bench.gap.frame import load_frame
 from bench.runner.plan import make_plan
 from bench.runner.session import run_session

@@ -11,7 +11,7 @@ from PIL import Image
 from rich.console import Console
 
 from bench.cli import build_parser
-from bench.commands.run import run_config
+from bench.commands.options import run_config
 from bench.gap.doses import DoseDoc, dose_section
 from bench.gap.frame import load_frame
 from bench.report.sections.dose import figure, markdown, write_figures

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from rich.console import Console
 
 from bench.cli import build_parser
-from bench.commands.run import run_config
+from bench.commands.options import run_config
 from bench.errors import UserError
 from bench.gap.document import Document
 from bench.gap.make import gap_document

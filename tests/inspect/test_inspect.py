@@ -21,7 +21,7 @@ pytest.importorskip("inspect_ai", reason="run these tests by .venv-inspect/bin/p
 
 from bench.cli import build_parser
 from bench.commands.imports import Wanted, import_logs
-from bench.commands.run import run_config
+from bench.commands.options import run_config
 from bench.errors import UserError
 from bench.gap.make import gap_document
 from bench.inspect.log import write_inspect_logs

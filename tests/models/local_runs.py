@@ -9,13 +9,11 @@ from pathlib import Path
 
 from rich.console import Console
 
-from bench.config import Execution, Question, RunConfig, Subject
+from bench.config import Conditions, Execution, RunConfig, Subject
 from bench.mode import Mode
-from bench.models.base import Sampling
 from bench.runner.plan import make_plan
 from bench.runner.session import Result, run_session
 from bench.store.reader import CAPTIONS, TRIALS, read_records
-from bench.trial import Captioner
 
 MODES = (Mode.IMAGE, Mode.CAPTION, Mode.BLIND)
 
@@ -32,9 +30,9 @@ def run(
 ) -> Result:
     """Run `models` over a few clocks, without a cache."""
     subject = Subject(models, modes, "mini", families=("clock",), limit=limit)
-    question = Question(captioner=Captioner(captioner), replicates=replicates, sampling=Sampling(max_tokens=16, temperature=temperature))
-    execution = Execution(out=out, cache=None, concurrency=8)
-    return run_session(make_plan(RunConfig(subject, question, execution)), Console(file=io.StringIO()))
+    conditions = Conditions(captioner=captioner, replicates=replicates, max_tokens=16, temperature=temperature)
+    execution = Execution(out=out, cache="off", concurrency=8)
+    return run_session(make_plan(RunConfig(subject, conditions, execution)), Console(file=io.StringIO()))
 
 
 def said(folder: Path) -> dict[tuple[str, str, str, int], str | None]:

@@ -14,8 +14,7 @@ from hypothesis import strategies as st
 from bench.errors import ModelError, Rejected, Transient, Unusable
 from bench.models.api import anthropic, openai
 from bench.models.api.http_errors import failure, read_body, retry_after, scrub
-from bench.models.base import Model, Request, Sampling
-from bench.models.options import ModelOptions
+from bench.models.base import Model, ModelOptions, Request, Sampling
 
 KEYS = st.sampled_from(
     [

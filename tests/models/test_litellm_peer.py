@@ -24,8 +24,7 @@ from pathlib import Path
 import pytest
 
 from bench.errors import ModelError, Rejected, Transient
-from bench.models.base import Model, Reply, Request, Sampling, Stop
-from bench.models.options import ModelOptions
+from bench.models.base import Model, ModelOptions, Reply, Request, Sampling, Stop
 from bench.models.registry import resolve
 from tests.models import fault_server as faults
 from tests.models.fault_server import FaultServer, Seen

@@ -18,8 +18,7 @@ from pydantic import TypeAdapter
 from bench.errors import UserError
 from bench.models.aliases import aliases, generations
 from bench.models.api import anthropic, openai
-from bench.models.base import Request, Sampling
-from bench.models.options import ModelOptions
+from bench.models.base import ModelOptions, Request, Sampling
 from bench.models.registry import resolve
 from tests.models.pictures import picture
 

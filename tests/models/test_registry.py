@@ -16,8 +16,7 @@ from google.oauth2.credentials import Credentials
 from bench import env
 from bench.errors import MissingExtraError, UserError
 from bench.models import registry
-from bench.models.base import Request, Sampling, Usage
-from bench.models.options import ModelOptions
+from bench.models.base import ModelOptions, Request, Sampling, Usage
 from bench.models.registry import resolve
 from tests.models.fault_server import FaultServer
 

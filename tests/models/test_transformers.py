@@ -15,10 +15,9 @@ from typing import Any
 import pytest
 
 from bench.errors import Rejected, UserError
-from bench.models.base import Reply, Request, Sampling, Stop
+from bench.models.base import ModelOptions, Reply, Request, Sampling, Stop
 from bench.models.local.model import Local
 from bench.models.local.transformers import Transformers, choose, noise_for
-from bench.models.options import ModelOptions
 from bench.models.registry import resolve
 from tests.models import tiny_qwen
 from tests.models.local_requests import ask_all, ask_together, requests, scene

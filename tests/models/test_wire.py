@@ -12,8 +12,7 @@ from email.utils import format_datetime
 import pytest
 
 from bench.errors import ModelError, Rejected, Transient, Unusable
-from bench.models.base import Model, Reply, Request, Sampling, Stop, Usage
-from bench.models.options import ModelOptions
+from bench.models.base import Model, ModelOptions, Reply, Request, Sampling, Stop, Usage
 from bench.models.registry import resolve
 from tests.models import fault_server as faults
 from tests.models.fault_server import FaultServer, Step

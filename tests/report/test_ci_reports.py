@@ -12,8 +12,8 @@ import xmlschema
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bench.compare.comparison import Case, Change, Comparison, Verdict
-from bench.compare.decide import compare
+from bench.comparison.decide import compare
+from bench.comparison.result import Case, Change, Comparison, Verdict
 from bench.report.ci import junit, summary
 from tests.gap.test_gap import write_run
 from tests.report.hostile import NAMES, document, flat, rows

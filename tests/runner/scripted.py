@@ -7,11 +7,10 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from bench.config import Execution, Question, RunConfig, Subject
+from bench.config import Conditions, Execution, RunConfig, Subject
 from bench.image import ImageLimits
 from bench.mode import Mode
-from bench.models.base import Reply, Request, Stop, Usage
-from bench.models.options import ModelOptions
+from bench.models.base import ModelOptions, Reply, Request, Stop, Usage
 from bench.outcome import Format
 from bench.runner.plan import ModelPlan, Plan
 from bench.trial import Captioner, plan_trials
@@ -80,12 +79,13 @@ def plan_of(
     writer: Scripted | None = None,
     suite: Suite | None = None,
     replicates: int = 1,
+    cache: Path | str = "off",
     **execution: Any,
 ) -> Plan:
     """A plan that asks `model` about `suite`; captions are written by `writer`, by default `model` itself."""
     captioner, suite = captioner or Captioner(), suite or small_suite()
-    question = Question(captioner=captioner, replicates=replicates)
-    config = RunConfig(Subject((model.name,), modes, "mini"), question, Execution(out=out, **execution))
+    conditions = Conditions(captioner=captioner.name, caption_prompt=captioner.prompt, replicates=replicates)
+    config = RunConfig(Subject((model.name,), modes, "mini"), conditions, Execution(out=out, cache=cache, **execution))
     trials = list(plan_trials(suite.puzzles, model.name, modes, captioner, Format.MCQ, replicates, 0))
     desk = None if captioner.name == "dataset" else writer or model
     return Plan(config, suite, [ModelPlan(model, desk, trials)], ModelOptions())

@@ -13,11 +13,10 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from bench.config import Execution, Question, RunConfig, Subject, parse_modes
+from bench.config import RunConfig
 from bench.errors import Transient, Unusable, UserError
 from bench.models.api.batch_service import BatchService
-from bench.models.base import Reply, Request, Sampling, Usage
-from bench.models.options import ModelOptions
+from bench.models.base import ModelOptions, Reply, Request, Sampling, Usage
 from bench.models.registry import batch_service, cost, resolve
 from bench.outcome import Outcome
 from bench.runner.plan import make_plan
@@ -43,11 +42,8 @@ async def no_wait(_: float) -> None:
 
 def config(name: str, server: BatchServer, out: Path, modes: str = "image,caption,blind", **execution: Any) -> RunConfig:
     url = f"{server.url}/v1" if name.startswith("openai") else server.url
-    return RunConfig(
-        Subject((name,), parse_modes(modes), "mini:n=4", families=("clock",)),
-        Question(base_url=url, sampling=Sampling(max_tokens=64)),
-        Execution(out=out, batch=True, **execution),
-    )
+    asked = {"models": name, "modes": modes, "suite": "mini:n=4", "families": "clock", "base_url": url, "max_tokens": 64}
+    return RunConfig.of({**asked, "out": out, "batch": True, "cache": "off", **execution})
 
 
 def ran(asked: RunConfig, said: io.StringIO | None = None) -> Result:
@@ -175,15 +171,15 @@ def test_a_batch_costs_half() -> None:
 def test_a_model_without_a_batch_service_is_refused(name: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("AWS_REGION", "us-east-1")
     monkeypatch.setenv("AWS_BEARER_TOKEN_BEDROCK", "x")
-    asked = RunConfig(Subject((name,), parse_modes("image"), "mini:n=1"), Question(), Execution(out=tmp_path, batch=True))
+    asked = RunConfig.of({"models": name, "modes": "image", "suite": "mini:n=1", "out": tmp_path, "batch": True, "cache": "off"})
     with pytest.raises(UserError, match="no batch service"):
         make_plan(asked)
 
 
 def test_a_bound_on_the_cost_is_held_against_the_estimate(tmp_path: Path) -> None:
     def asked(bound: float, url: str | None = None) -> RunConfig:
-        subject = Subject(("claude-sonnet-4-6",), parse_modes("image,caption"), "mini:n=20")
-        return RunConfig(subject, Question(base_url=url), Execution(out=tmp_path, batch=True, max_cost=bound))
+        asked = {"models": "claude-sonnet-4-6", "modes": "image,caption", "suite": "mini:n=20", "base_url": url, "cache": "off"}
+        return RunConfig.of({**asked, "out": tmp_path, "batch": True, "max_cost": bound})
 
     assert make_plan(asked(100.0)).total == 360
     with pytest.raises(UserError, match="expected to cost"):

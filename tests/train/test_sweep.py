@@ -10,9 +10,7 @@ import pytest
 from rich.console import Console
 
 from bench.cli import main
-from bench.config import Execution, Question, RunConfig, Subject, parse_modes
-from bench.models.base import Sampling
-from bench.outcome import Format
+from bench.config import RunConfig
 from bench.runner.plan import make_plan
 from bench.runner.session import run_session
 from bench.train.recipe import Recipe, load_recipe
@@ -28,11 +26,8 @@ def simulated(folder: Path, reward: str, seed: int | None, p: float, r: float) -
     """A run of a simulated checkpoint; the seed of the simulation makes checkpoints differ."""
     model = f"sim/p={p},r={r},seed={(seed or 0) + (7 if reward == BASE else 1)}"
     run = folder / f"{reward}-{seed}"
-    config = RunConfig(
-        Subject(models=(model,), modes=parse_modes("image,oracle,blind,readback"), suite="mini:seed=101,n=60"),
-        Question(fmt=Format.OPEN, sampling=Sampling()),
-        Execution(out=run, cache=None),
-    )
+    asked = {"models": model, "modes": "image,oracle,blind,readback", "suite": "mini:seed=101,n=60", "format": "open"}
+    config = RunConfig.of({**asked, "out": run, "cache": "off"})
     assert run_session(make_plan(config), Console(quiet=True)).missing == 0
     return Checkpoint(reward, seed, model, run, stopped="for 50 steps all were equal" if (reward, seed) == ("vanilla", 1) else None)
 

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from bench.models.base import ModelOptions
 from bench.models.local.model import Local
-from bench.models.options import ModelOptions
 from tests.models import tiny_qwen
 
 collect_ignore_glob = [] if importlib.util.find_spec("vllm") is not None else ["test_*.py"]

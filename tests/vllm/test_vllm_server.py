@@ -17,9 +17,8 @@ from pathlib import Path
 import pytest
 
 from bench.errors import Rejected, Unusable
-from bench.models.base import Reply, Request, Sampling, Stop
+from bench.models.base import ModelOptions, Reply, Request, Sampling, Stop
 from bench.models.local.model import Local
-from bench.models.options import ModelOptions
 from bench.models.registry import resolve
 from tests.models.local_requests import ask_all, ask_together, requests
 

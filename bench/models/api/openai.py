@@ -24,8 +24,8 @@ from bench.image import ImageLimits, Picture
 from bench.models.aliases import Generation, generation_of
 from bench.models.api import wishes as asking
 from bench.models.api.http_errors import SdkErrors, count, mapping, read_body, translated, word
-from bench.models.base import Reply, Request, Sampling, Stop, Usage
-from bench.models.options import NO_KEY, ModelOptions, http_limits, http_timeout
+from bench.models.api.transport import NO_KEY, http_limits, http_timeout
+from bench.models.base import ModelOptions, Reply, Request, Sampling, Stop, Usage
 
 MAX_BASE64 = 10_000_000
 """Bytes of one image after base64: well within OpenAI's bound on a request, and the bound of the other first-party API."""

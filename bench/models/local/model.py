@@ -14,10 +14,9 @@ from typing import Any
 
 from bench.errors import MissingExtraError, UserError
 from bench.image import ImageLimits
-from bench.models.base import Reply, Request, Sampling
+from bench.models.base import ModelOptions, Reply, Request, Sampling
 from bench.models.local.checkpoint import Checkpoint
 from bench.models.local.queue import Batcher, Engine
-from bench.models.options import ModelOptions
 
 PACKAGES: Mapping[str, tuple[tuple[str, ...], str]] = {
     "hf": (("torch", "transformers"), "local"),

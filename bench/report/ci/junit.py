@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Literal
 from xml.etree import ElementTree
 
-from bench.compare.comparison import Case, Comparison, Verdict
+from bench.comparison.result import Case, Comparison, Verdict
 from bench.files import write_atomically
 from bench.gap.document import Document, FamilyDoc, ModeDoc, ModelDoc
 from bench.report import words

@@ -8,7 +8,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterable, Sequence
 
-from bench.compare.comparison import NO_REGRESSION, REGRESSION, Case, Change, Comparison, Verdict
+from bench.comparison.result import NO_REGRESSION, REGRESSION, Case, Change, Comparison, Verdict
 from bench.report import words
 from bench.report.markdown import table, text
 

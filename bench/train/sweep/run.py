@@ -21,9 +21,8 @@ from typing import Any
 
 from rich.console import Console
 
-from bench.config import Execution, Question, RunConfig, Subject
+from bench.config import Conditions, Execution, RunConfig, Subject
 from bench.errors import SightgapError
-from bench.models.base import Sampling
 from bench.runner.plan import make_plan
 from bench.runner.session import run_session
 from bench.train.curves import draw_sweep
@@ -127,8 +126,8 @@ def _evaluate(checkpoint: Checkpoint, recipe: Recipe, threads: int) -> str:
     asked, families = recipe.sweep.evaluate, (*recipe.data.in_domain, *recipe.data.out_of_domain)
     config = RunConfig(
         Subject(models=(checkpoint.model,), modes=asked.modes, suite=asked.words, families=families),
-        Question(fmt=asked.format, sampling=Sampling(max_tokens=asked.max_tokens, temperature=checkpoint.temperature)),
-        Execution(out=checkpoint.run, cache=None, concurrency=asked.concurrency),
+        Conditions(format=asked.format, max_tokens=asked.max_tokens, temperature=checkpoint.temperature),
+        Execution(out=checkpoint.run, cache="off", concurrency=asked.concurrency),
     )
     result = run_session(make_plan(config), Console(stderr=True, quiet=True))
     if result.missing:

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.compare.comparison import Case, Verdict
-from bench.compare.decide import Arm, judge
+from bench.comparison.decide import Arm, judge
+from bench.comparison.result import Case, Verdict
 
 MODES = ("image", "caption")
 Floats = NDArray[np.float64]

@@ -1,6 +1,6 @@
 """What a comparison of two runs found: plain data, from which the table, JUnit XML and the Markdown summary are drawn.
 
-A *case* is one test: a mode over all puzzles ("overall"), or a mode on one family. See `bench.compare.decide` for the decision rule.
+A *case* is one test: a mode over all puzzles ("overall"), or a mode on one family. See `bench.comparison.decide` for the decision rule.
 """
 
 from __future__ import annotations

@@ -29,8 +29,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from bench.compare.comparison import Case, Change, Comparison, Verdict
-from bench.compare.sides import Side, common_replicates, different_questions, model_pairs, notes, open_ends, open_side
+from bench.comparison.result import Case, Change, Comparison, Verdict
+from bench.comparison.sides import Side, common_replicates, different_questions, model_pairs, notes, open_ends, open_side
 from bench.errors import UserError
 from bench.mode import Mode
 from bench.stats.exact import holm, sign_flip_exact

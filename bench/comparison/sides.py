@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pandas as pd
 
@@ -48,6 +48,12 @@ class Side:
     def models(self) -> list[str]:
         """Names of the models that have a finished trial."""
         return [] if self.frame is None else list(dict.fromkeys(self.frame["model"].astype(str)))
+
+
+def identity_of(run: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The configuration that `run.json` holds; {} where it holds none."""
+    found: Any = run.get("identity")
+    return cast("dict[str, Any]", found) if isinstance(found, dict) else {}
 
 
 def open_side(folders: Sequence[Path], modes: Sequence[Mode] = ()) -> Side:
@@ -142,11 +148,11 @@ def _asked_again(why: str) -> str:
 
 def _changed_prompts(old: Side, new: Side) -> str:
     """Which templates of the modes that were asked are others in the candidate; "" where none is, or where it is not known."""
-    before = [prompts for run in old.runs if (prompts := (run.get("identity") or {}).get("prompts"))]
-    after = [prompts for run in new.runs if (prompts := (run.get("identity") or {}).get("prompts"))]
+    before: list[Mapping[str, str]] = [prompts for run in old.runs if (prompts := identity_of(run).get("prompts"))]
+    after: list[Mapping[str, str]] = [prompts for run in new.runs if (prompts := identity_of(run).get("prompts"))]
     if not before or not after:
         return ""
-    asked = {mode for run in (*old.runs, *new.runs) for mode in (run.get("identity") or {}).get("modes", ())}
+    asked: set[str] = {mode for run in (*old.runs, *new.runs) for mode in identity_of(run).get("modes", ())}
     names = [
         name
         for name in after[0]

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from bench.compare.comparison import Change, Comparison
+from bench.comparison.result import Change, Comparison
 from bench.store.reader import PUZZLES, TRIALS, read_lines
 
 MOST = 60

@@ -17,12 +17,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from bench.compare.sides import open_side
+from bench.comparison.sides import identity_of, open_side
 from bench.errors import UserError
 from bench.gap.frame import load_frame
 from bench.mode import Mode
-from bench.models.base import Usage
-from bench.models.options import ModelOptions
+from bench.models.base import ModelOptions, Usage
 from bench.models.registry import cost
 from bench.stats.power import required_pairs
 from tasks.suites import GENERATED
@@ -123,7 +122,7 @@ def _puzzles(margin: float, disagreement: float, alpha: float, replicates: int) 
 
 def _draw(run: Mapping[str, Any], rows: pd.DataFrame, enough: int) -> str | None:
     """The option with which the run's generated suite holds at least `enough` puzzles."""
-    suite: Any = (run.get("identity") or {}).get("suite")
+    suite: Any = identity_of(run).get("suite")
     if not isinstance(suite, str):
         return None
     name, _, tail = suite.partition(":")
@@ -137,11 +136,10 @@ def _draw(run: Mapping[str, Any], rows: pd.DataFrame, enough: int) -> str | None
 def _prices(folders: Sequence[Path], runs: Sequence[Mapping[str, Any]]) -> dict[tuple[str, str], float | None]:
     """(model, mode) -> USD for one trial as the baseline asked it, by the tokens that it took."""
     frame = load_frame(list(folders))
-    base_url = (runs[0].get("identity") or {}).get("base_url")
-    means = frame[frame["dose"] == ""].groupby(["model", "mode"], observed=True)[["tokens_in", "tokens_out"]].mean()
+    base_url = identity_of(runs[0]).get("base_url")
     found: dict[tuple[str, str], float | None] = {}
-    for (model, mode), row in means.iterrows():  # pyright: ignore[reportGeneralTypeIssues]
-        usage = Usage(round(float(row["tokens_in"])), round(float(row["tokens_out"])))
+    for (model, mode), rows in frame[frame["dose"] == ""].astype({"model": object, "mode": object}).groupby(["model", "mode"]):
+        usage = Usage(round(float(rows["tokens_in"].mean())), round(float(rows["tokens_out"].mean())))
         try:
             found[str(model), str(mode)] = cost(str(model), usage, ModelOptions(base_url=base_url))
         except UserError:  # a model that is not known here, of an import or a plug-in

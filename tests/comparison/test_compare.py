@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bench.compare.comparison import Comparison, Verdict
-from bench.compare.decide import Arm, compare, judge
+from bench.comparison.decide import Arm, compare, judge
+from bench.comparison.result import Comparison, Verdict
 from bench.errors import UserError
-from tests.compare.comparing import caught, false_alarms
+from tests.comparison.comparing import caught, false_alarms
 from tests.gap.test_gap import write_run
 from tests.report.hostile import flat, rows
 

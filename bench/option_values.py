@@ -1,0 +1,105 @@
+"""How what a person wrote for an option becomes its value: text from a command line, lists from a file, objects from Python.
+
+Each reader takes anything and returns what the option's type accepts, or raises `ValueError` with what was expected and what was found.
+"""
+
+from __future__ import annotations
+
+import typing
+from typing import Any
+
+from bench.degrade import parse_doses
+from bench.errors import UserError
+from bench.mode import Mode
+from bench.prompt import CAPTION_PROMPTS
+from bench.suggest import did_you_mean
+from tasks.custom.columns import parse_columns
+
+REASONING = ("off", "low", "medium", "high")
+
+
+def _sequence(value: object) -> list[Any] | None:
+    """The items of a list or tuple, None of anything else."""
+    return list(typing.cast("list[Any]", value)) if isinstance(value, list | tuple) else None
+
+
+def read_listed(value: object) -> object:
+    """Distinct parts in their order, of "a,b" and of ["a", "b"] alike."""
+    parts = _sequence(value.split(",") if isinstance(value, str) else value)
+    if parts is None:
+        return value
+    return tuple(dict.fromkeys(part.strip() if isinstance(part, str) else part for part in parts if part != ""))
+
+
+def read_one_or_more(value: object) -> object:
+    """A single name, whose parameters may hold commas ("sim/p=0.6,r=0.9"), or a list of names."""
+    if isinstance(value, str):
+        return (value,)
+    parts = _sequence(value)
+    return value if parts is None else tuple(parts)
+
+
+def read_modes(value: object) -> object:
+    """Names of modes, one or several, as distinct modes in their order."""
+    names = _sequence(read_listed(value))
+    known = [mode.value for mode in Mode]
+    if not names:
+        raise ValueError(f"expected some of {', '.join(known)}, found {value!r}")
+    for name in names:
+        if name not in known:
+            raise ValueError(f"expected some of {', '.join(known)}, found {name!r}{did_you_mean(str(name), known)}")
+    return tuple(names)
+
+
+def read_columns(value: object) -> object:
+    """Columns of a table of the user's own, "image=file,question=q" or {"image": "file"}, as text."""
+    if isinstance(value, dict):
+        value = ",".join(f"{name}={column}" for name, column in typing.cast("dict[str, str]", value).items())
+    if isinstance(value, str):
+        try:
+            parse_columns(value)
+        except UserError as error:
+            raise ValueError(str(error).removeprefix("--columns: ")) from None
+    return value
+
+
+def read_shard(value: object) -> object:
+    """Of "i/n", this machine's part i of n, counted from 1."""
+    if not isinstance(value, str):
+        return value
+    part, _, whole = value.partition("/")
+    if not (part.isdecimal() and whole.isdecimal() and 1 <= int(part) <= int(whole)):
+        raise ValueError(f"expected i/n with 1 <= i <= n, found {value!r}")
+    return int(part), int(whole)
+
+
+def read_reasoning(value: object) -> object:
+    """A level by name, or a number of tokens."""
+    if value is None or value in REASONING:
+        return value
+    number = int(value) if isinstance(value, str) and value.isdecimal() else value
+    if isinstance(number, int) and not isinstance(number, bool) and number > 0:
+        return number
+    raise ValueError(f"expected {', '.join(REASONING)} or a number of tokens, found {value!r}")
+
+
+def read_caption_prompt(value: object) -> object:
+    """The name of a caption prompt."""
+    if value not in CAPTION_PROMPTS:
+        raise ValueError(f"expected {' or '.join(CAPTION_PROMPTS)}, found {value!r}")
+    return value
+
+
+def read_doses(value: object) -> object:
+    """Damages such as "blur=1,2,4", each dose written out."""
+    texts = [value] if isinstance(value, str) else _sequence(value)
+    if texts is None:
+        return value
+    return tuple(str(dose) for dose in parse_doses([str(text) for text in texts]))
+
+
+def read_int(value: object) -> object:
+    """Python counts True as 1; a person who writes it for a number made a mistake."""
+    if isinstance(value, bool):
+        raise ValueError(f"expected a whole number, found {value}")
+    return value

@@ -1,0 +1,48 @@
+"""Plug-ins: what an installed package offers under an entry-point group (`sightgap.models`, `sightgap.families`, `sightgap.formats`).
+
+Nothing is imported before it is asked for by name, so a plug-in that is broken disturbs only who uses it.
+"""
+
+from __future__ import annotations
+
+from importlib.metadata import EntryPoint, entry_points
+from typing import Any
+
+from bench.errors import SightgapError, UserError
+
+_BROKEN = (
+    *(ImportError, SyntaxError, AttributeError, NameError, TypeError, ValueError),
+    *(LookupError, ArithmeticError, AssertionError, OSError, RuntimeError),
+)
+"""What the import of somebody else's module may raise."""
+
+
+def offered(group: str) -> dict[str, EntryPoint]:
+    """The plug-ins of `group` by name, none of them imported."""
+    return {entry.name: entry for entry in sorted(entry_points(group=group), key=lambda entry: entry.name)}
+
+
+def load(group: str, name: str) -> Any | None:
+    """What an installed package offers as `name` in `group`; None where none does.
+
+    Raises:
+        UserError: it cannot be imported, or two packages offer the name.
+    """
+    found = list({(entry.value, entry.dist.name if entry.dist else ""): entry for entry in entry_points(group=group, name=name)}.values())
+    if not found:
+        return None
+    if len(found) > 1:
+        makers = " and ".join(sorted(_maker(entry) for entry in found))
+        raise UserError(f"plug-in {name!r} ({group}) is offered by {makers}: uninstall one of them")
+    entry = found[0]
+    try:
+        return entry.load()
+    except SightgapError:
+        raise
+    except _BROKEN as error:
+        said = " ".join(str(error).split())
+        raise UserError(f"plug-in {name!r} of {_maker(entry)} cannot be imported ({type(error).__name__}: {said})") from error
+
+
+def _maker(entry: EntryPoint) -> str:
+    return f"package {entry.dist.name!r}" if entry.dist is not None else repr(entry.value)
