@@ -1,4 +1,4 @@
-"""The command line: `run_bench.py [run|report|compare|regrade|tasks|models|train|rewards|config] ...`, or `sightgap` where it is installed.
+"""The command line: `run_bench.py [run|report|compare|show|import|tasks|models|...] ...`, or `sightgap` where it is installed.
 
 This module only reads arguments; the modules of `bench.commands` do the work and are imported when their command starts, so that `--help`
 answers at once. The flags of `run` are made of the options in `bench.config`. Exit codes: 0 done, 1 the question asked has a negative
@@ -10,12 +10,13 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from bench.errors import SightgapError, UserError
+from bench.suggest import did_you_mean
 from bench.versions import __version__
 
 INTERRUPTED = 130
@@ -25,11 +26,35 @@ _EXITS = (
 )
 
 
+_UNRECOGNIZED = "unrecognized arguments: "
+
+
 class _Parser(argparse.ArgumentParser):
     """A parser whose mistakes are one line and exit code 2."""
 
     def error(self, message: str) -> NoReturn:
-        raise UserError(f"{message} (see {self.prog} --help)")
+        hint = ""
+        if message.startswith(_UNRECOGNIZED):
+            typed = message.removeprefix(_UNRECOGNIZED).split(" ")[0].partition("=")[0]
+            hint = did_you_mean(typed, _spellings(self))
+        raise UserError(f"{message}{hint} (see {self.prog} --help)")
+
+    def _check_value(self, action: argparse.Action, value: Any) -> None:  # argparse's own says no near name before Python 3.14
+        if action.choices is not None and value not in action.choices:
+            known = [str(choice) for choice in action.choices]
+            what = action.metavar or "/".join(action.option_strings) or action.dest
+            self.error(f"{what}: expected one of {', '.join(known)}, found {value!r}{did_you_mean(str(value), known)}")
+
+
+def _spellings(parser: argparse.ArgumentParser) -> list[str]:
+    """Every flag of a parser and of its commands."""
+    found: list[str] = []
+    for action in parser._actions:  # pyright: ignore[reportPrivateUsage] - argparse has no other way to ask
+        found += action.option_strings
+        if isinstance(action, argparse._SubParsersAction):  # pyright: ignore[reportPrivateUsage]
+            choices: Mapping[str, argparse.ArgumentParser] = action.choices  # pyright: ignore[reportUnknownMemberType]
+            found += [flag for sub in choices.values() for flag in _spellings(sub)]
+    return list(dict.fromkeys(found))
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -97,7 +122,11 @@ def build_parser(command: str = "run") -> argparse.ArgumentParser:
     _add_train(commands)
     rewards = commands.add_parser("rewards", help="what given completions earn under each training reward", allow_abbrev=False)
     rewards.add_argument("file", metavar="FILE.jsonl", help='lines {"family", "answer", "state", "completion"}; - is standard input')
+    rewards.add_argument("--json", action="store_true", help="print JSON lines (the default when piped)")
     rewards.set_defaults(command="rewards")
+    completion = commands.add_parser("completion", help="print a script that completes our commands in a shell", allow_abbrev=False)
+    completion.add_argument("shell", choices=("bash", "zsh", "tcsh"), metavar="SHELL", help="bash, zsh or tcsh")
+    completion.set_defaults(command="completion")
     return parser
 
 

@@ -57,6 +57,7 @@ def test_arrows_point_one_way() -> None:
                 "bench.stats.exact",
                 "bench.image",
                 "bench.puzzle",
+                "bench.suggest",
             }, name
         if name.startswith("bench.report") and name != "bench.report.pictures":
             assert not {r for r in reached if r.startswith(("tasks", "bench.models", "bench.runner.ask", "bench.gap.frame"))}, name

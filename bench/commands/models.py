@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+from datetime import date
 
 from rich.table import Table
 
@@ -14,12 +15,17 @@ def models_list(arguments: argparse.Namespace) -> int:
     """`models list`: a table of names, ids, prices and dates."""
     from bench.models.registry import listing
 
-    table = Table(title="models", title_justify="left")
+    today = date.today()
+    table = Table(
+        title="models", title_justify="left", caption="past: the provider has retired it; models show NAME names what replaces it"
+    )
     for column in ("name", "provider", "id", "USD/M in", "USD/M out", "retires"):
-        table.add_column(column, justify="right" if column.startswith("USD") else "left")
+        table.add_column(column, justify="right" if column.startswith("USD") else "left", overflow="fold")
     for row in listing():
         prices = ["" if row[key] is None else f"{row[key]:g}" for key in ("price_in", "price_out")]
-        table.add_row(row["name"], row["provider"], row["id"], *prices, row["retires"] or "")
+        gone = row["retires"] is not None and date.fromisoformat(row["retires"]) <= today
+        retires = f"{row['retires']} (past)" if gone else row["retires"] or ""
+        table.add_row(row["name"], row["provider"], row["id"], *prices, retires, style="dim strike" if gone else None)
     open_console().print(table)
     return 0
 

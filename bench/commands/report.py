@@ -12,6 +12,7 @@ from bench.gap.make import SEED, gap_document
 from bench.gap.twins import twin_section
 from bench.report.terminal import print_report
 from bench.report.write import FORMATS, Report, write_report
+from bench.suggest import did_you_mean
 
 
 def report(arguments: argparse.Namespace) -> int:
@@ -19,7 +20,7 @@ def report(arguments: argparse.Namespace) -> int:
     formats = names(arguments.formats)
     unknown = [name for name in formats if name not in FORMATS]
     if unknown:
-        raise UserError(f"--formats: expected some of {', '.join(FORMATS)}, found {unknown[0]!r}")
+        raise UserError(f"--formats: expected some of {', '.join(FORMATS)}, found {unknown[0]!r}{did_you_mean(unknown[0], FORMATS)}")
     folders = [Path(name) for name in arguments.runs]
     out = Path(arguments.out) if arguments.out else Path("reports") / folders[0].resolve().name
     if arguments.out and out.exists() and any(out.iterdir()) and not arguments.force:

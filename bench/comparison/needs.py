@@ -134,8 +134,8 @@ def _draw(run: Mapping[str, Any], rows: pd.DataFrame, enough: int) -> str | None
 
 
 def _prices(folders: Sequence[Path], runs: Sequence[Mapping[str, Any]]) -> dict[tuple[str, str], float | None]:
-    """(model, mode) -> USD for one trial as the baseline asked it, by the tokens that it took."""
-    frame = load_frame(list(folders))
+    """(model, mode) -> USD for one trial as the first run asked it, by the tokens that it took."""
+    frame = load_frame([folders[0]])
     base_url = identity_of(runs[0]).get("base_url")
     found: dict[tuple[str, str], float | None] = {}
     for (model, mode), rows in frame[frame["dose"] == ""].astype({"model": object, "mode": object}).groupby(["model", "mode"]):

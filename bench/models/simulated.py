@@ -23,6 +23,7 @@ from bench.digest import digest
 from bench.errors import UserError
 from bench.image import ImageLimits
 from bench.models.base import Hidden, Purpose, Reply, Request, Stop, Usage
+from bench.prompt import LETTERS
 from bench.puzzle import Puzzle
 from tasks.registry import family, known
 
@@ -44,6 +45,7 @@ _OPEN = (
     "After working through it step by step, the final answer is **{text}**",
     "{text}",
 )
+_UNKNOWN = "unknown"
 _CAPTION_LEADS = ("", "The picture shows the following.\n", "Here is what I can see:\n\n", "Description\n\n")
 
 
@@ -134,10 +136,10 @@ class Simulated:
         sees = request.picture is not None and rng.random() < self.rates.p * self.rates.left(hidden.puzzle)
         told = hidden.evidence is not None and _tells(hidden.evidence, hidden.puzzle)
         reasons = rng.random() < self.rates.r
-        choices = hidden.options or hidden.puzzle.options
+        choices = hidden.options or hidden.puzzle.options or (_UNKNOWN,)  # a guess at an open question is never right
         answer = hidden.puzzle.answer if (sees or told) and reasons else rng.choice(choices)
         others = [option for option in choices if option != answer] or [answer]
-        letter = "ABCDEFGHIJ"[choices.index(answer)]
+        letter = LETTERS[choices.index(answer)] if hidden.options else ""
         form = rng.choice(_LETTERED if hidden.options else _OPEN)
         return form.format(letter=letter, text=answer, other=rng.choice(others))
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from bench.errors import MissingExtraError, UserError
+from bench.errors import UserError
 
 
 def sheet_rows(path: Path) -> tuple[list[str], Iterator[tuple[int, Mapping[str, Any]]]]:
@@ -33,10 +33,7 @@ def _read(path: Path) -> Any:
     import pandas as pd
 
     if path.suffix.casefold() == ".xlsx":
-        try:
-            return pd.read_excel(path, dtype=str, keep_default_na=False)  # pyright: ignore[reportUnknownMemberType]
-        except ImportError as error:
-            raise MissingExtraError("openpyxl", "excel") from error
+        return pd.read_excel(path, dtype=str, keep_default_na=False)  # pyright: ignore[reportUnknownMemberType]
     separator = "\t" if path.suffix.casefold() == ".tsv" else ","
     return pd.read_csv(path, sep=separator, dtype=str, keep_default_na=False, skip_blank_lines=False, index_col=False, encoding="utf-8-sig")
 

@@ -304,6 +304,10 @@ def two_metrics(rows: list[dict[str, Any]]) -> None:
         row |= {"metrics": ["acc", "acc_norm"], "acc_norm": 0.0}
 
 
+def emptied(rows: list[dict[str, Any]]) -> None:
+    rows.clear()
+
+
 def no_id(rows: list[dict[str, Any]]) -> None:
     del rows[1]["doc_id"]
 
@@ -314,7 +318,7 @@ def no_id(rows: list[dict[str, Any]]) -> None:
         (partial, "line 3: the score is 0.5, which is neither right nor wrong: grade again with --grade ours"),
         (two_metrics, "several metrics say right or wrong (acc, acc_norm): choose one with --metric NAME"),
         (no_id, "line 2: expected a sample of lm-eval or lmms-eval"),
-        (lambda rows: rows.clear(), "is empty: expected a line for each sample"),
+        (emptied, "is empty: expected a line for each sample"),
     ],
 )
 def test_a_damaged_file_of_samples(edit: Callable[[list[dict[str, Any]]], None], message: str, tmp_path: Path) -> None:
