@@ -38,17 +38,17 @@ def _lines(path: Path) -> list[Mapping[str, Any]]:
     return [line for _, line in read_lines(path)] if path.is_file() else []
 
 
-def _said(folders: Sequence[Path], ids: set[str]) -> dict[_Key, list[tuple[str, str, str]]]:
+def _said(folders: Sequence[Path], ids: set[str]) -> dict[_Key, list[tuple[str, str | None, str]]]:
     """(answer in words, right answer, folder) of every trial on the puzzles `ids`, under each name that its arm may have."""
-    found: dict[_Key, list[tuple[str, str, str]]] = defaultdict(list)
+    found: dict[_Key, list[tuple[str, str | None, str]]] = defaultdict(list)
     for folder in folders:
         latest = {line["key"]: line for _, line in read_lines(folder / TRIALS) if line["puzzle"] in ids and not line.get("dose")}
         for line in sorted(latest.values(), key=lambda line: line["replicate"]):
             verdict = line["verdict"]
-            answer = verdict["answer"] if verdict["answer"] is not None else f"({verdict['outcome']})"
+            answer = verdict.get("answer") or f"({verdict['outcome']})"
             names = {line["mode"], f"{line['mode']} by {line.get('captioner')}/{line.get('caption_prompt') or 'plain'}"}
             for name in names:
-                found[line["model"], name, line["puzzle"]].append((answer, verdict["gold"], str(folder)))
+                found[line["model"], name, line["puzzle"]].append((answer, verdict.get("gold"), str(folder)))
     return found
 
 
