@@ -12,7 +12,7 @@ INSTALL := $(BIN)/python -m pip install --quiet --no-compile --disable-pip-versi
 # Everything that the checks need, several at once: make -j2 environments
 environments: $(VENV)/.dev $(PEER)/.done $(VLLM)/.done $(INSPECT)/.done browser tex
 
-.PHONY: environments demo test check test-vllm test-inspect bench calibration browser tex clean
+.PHONY: environments demo test check test-vllm test-inspect bench calibration structure audit wheel browser tex clean
 
 demo: $(VENV)/.core  ## the main job on generated puzzles with the shipped checkpoints: no key, no network
 	$(BIN)/python run_bench.py
@@ -41,7 +41,18 @@ bench: $(VENV)/.dev  ## speed, printed and never asserted
 calibration: $(VENV)/.dev  ## coverage, bias, false alarms and attribution on simulated outcomes; rewrites reports/example/calibration.md
 	$(BIN)/python -m tests.benchmarks.calibration_report
 
+structure: $(VENV)/.dev  ## modules, rooms, arrows and the longest walk along imports
+	$(BIN)/python -m tests.benchmarks.structure
+
+audit: $(VENV)/.dev  ## known vulnerabilities of the pinned packages; says so where the service that knows them is not reachable
+	$(BIN)/python -m tests.benchmarks.audit
+
+wheel: $(VENV)/.dev  ## the package as a wheel in dist/
+	$(BIN)/python -m pip wheel --quiet --disable-pip-version-check --no-build-isolation --no-deps --wheel-dir dist .
+
 $(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { echo "sightgap needs Python 3.11 or newer, and $(PYTHON) is \
+	$$($(PYTHON) --version 2>&1 | head -1): name another, for example  make PYTHON=python3.13" >&2; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 
 $(VENV)/.core: pyproject.toml constraints.txt | $(VENV)/bin/python
@@ -76,4 +87,4 @@ tex: | browser
 	texlive-latex-base texlive-latex-recommended >/dev/null; } || echo "no pdflatex: the tests of the LaTeX tables will be skipped"
 
 clean:
-	rm -rf $(VENV) $(PEER) $(VLLM) $(INSPECT) build *.egg-info .pytest_cache .hypothesis .ruff_cache
+	rm -rf $(VENV) $(PEER) $(VLLM) $(INSPECT) build dist *.egg-info .pytest_cache .hypothesis .ruff_cache

@@ -11,11 +11,22 @@ from typing import TYPE_CHECKING, Any
 from bench.versions import __version__
 
 if TYPE_CHECKING:
-    from bench.api import arun, compare, grade, load, run
+    from bench.api import arun, compare, grade, load, register_family, register_model, run
     from bench.mode import Mode
     from bench.outcome import Outcome
 
-__all__ = ["Mode", "Outcome", "__version__", "arun", "compare", "grade", "load", "run"]
+__all__ = [
+    "Mode",
+    "Outcome",
+    "__version__",
+    "arun",
+    "compare",
+    "grade",
+    "load",
+    "register_family",
+    "register_model",
+    "run",
+]
 
 logging.getLogger("sightgap").addHandler(logging.NullHandler())  # silent unless a program listens
 
@@ -25,6 +36,6 @@ _HOMES = {"Mode": "bench.mode", "Outcome": "bench.outcome"}
 def __getattr__(name: str) -> Any:
     if name not in __all__:
         raise AttributeError(f"module 'bench' has no attribute {name!r}")
-    from importlib import import_module
+    from bench.extras import own
 
-    return getattr(import_module(_HOMES.get(name, "bench.api")), name)
+    return own(f"{_HOMES.get(name, 'bench.api')}:{name}")

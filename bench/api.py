@@ -22,13 +22,17 @@ from bench.config import RunConfig, options
 from bench.errors import UserError
 from bench.grader.grade import Item
 from bench.grader.grade import grade as grade_item
+from bench.models.registry import register as register_model
 from bench.notebook import Runs
 from bench.outcome import Format, Verdict
 from bench.runner.plan import make_plan
 from bench.runner.session import Result, ask_plan
+from tasks.registry import register as register_family
 
 if TYPE_CHECKING:
     from bench.comparison.result import Comparison
+
+__all__ = ["arun", "compare", "grade", "load", "register_family", "register_model", "run"]
 
 LOGGER = logging.getLogger("sightgap")
 

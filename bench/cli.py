@@ -11,11 +11,11 @@ import argparse
 import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from importlib import import_module
 from pathlib import Path
 from typing import Any, NoReturn
 
 from bench.errors import SightgapError, UserError
+from bench.extras import own
 from bench.suggest import did_you_mean
 from bench.versions import __version__
 
@@ -87,7 +87,7 @@ def _main(arguments: list[str]) -> int:
 
 def _command(name: str) -> Callable[[argparse.Namespace], int]:
     """`tasks_list` is in `bench.commands.tasks`, `compare` in `bench.commands.compare`: imported only when it is asked for."""
-    return getattr(import_module(f"bench.commands.{name.partition('_')[0]}"), name)
+    return own(f"bench.commands.{name.partition('_')[0]}:{name}")
 
 
 def _called() -> str:

@@ -12,6 +12,11 @@ An outcome of a trial (wrong, refused, truncated) is data and never an exception
 
 from __future__ import annotations
 
+from pathlib import Path
+
+CHECKOUT = (Path(__file__).resolve().parents[1] / "pyproject.toml").is_file()
+"""Whether this code runs from a clone of the repository, and not from an installed wheel."""
+
 
 class SightgapError(Exception):
     """Base of every error this project raises on purpose. `exit_code` is what the command returns."""
@@ -31,7 +36,8 @@ class MissingExtraError(UserError):
     """An optional package is not installed. The message names the command that installs it."""
 
     def __init__(self, package: str, extra: str) -> None:
-        super().__init__(f"{package} is not installed: run  pip install '.[{extra}]'")
+        project = "." if CHECKOUT else "sightgap"
+        super().__init__(f"{package} is not installed: run  pip install '{project}[{extra}]'")
 
 
 class ReplayMissError(SightgapError):

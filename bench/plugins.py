@@ -46,3 +46,14 @@ def load(group: str, name: str) -> Any | None:
 
 def _maker(entry: EntryPoint) -> str:
     return f"package {entry.dist.name!r}" if entry.dist is not None else repr(entry.value)
+
+
+def refuse(group: str, name: str) -> None:
+    """Nothing where `name`, which is ours, is offered by nobody else.
+
+    Raises:
+        UserError: an installed package offers it too: whose it is would depend on what is installed.
+    """
+    entry = offered(group).get(name)
+    if entry is not None:
+        raise UserError(f"{_maker(entry)} offers {name!r} ({group}), a name that sightgap has itself: uninstall it, or rename its entry")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 import subprocess
 from pathlib import Path
 
@@ -14,6 +13,8 @@ PACKAGES = ("anthropic", "openai", "pillow", "numpy", "pandas", "jinja2", "tenac
 
 def package_version(package: str) -> str | None:
     """The installed version of a distribution, None where it is not installed."""
+    import importlib.metadata  # not at the top: a third of the time that --help takes
+
     try:
         return importlib.metadata.version(package)
     except importlib.metadata.PackageNotFoundError:

@@ -21,12 +21,14 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, ClassVar, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, TypeVar
 
 from PIL import Image
-from pydantic import TypeAdapter, ValidationError
 
 from tasks.kit.notation import Unreadable, same_answer, tidy
+
+if TYPE_CHECKING:
+    from pydantic import TypeAdapter
 
 LEVELS: tuple[int, ...] = (1, 2, 3, 4, 5)
 SIDE = 896
@@ -182,6 +184,8 @@ class Family(ABC, Generic[S]):
 
     @cached_property
     def _adapter(self) -> TypeAdapter[S]:
+        from pydantic import TypeAdapter
+
         return TypeAdapter(self.state_type)
 
     def dump(self, state: S) -> dict[str, Any]:
@@ -194,6 +198,8 @@ class Family(ABC, Generic[S]):
         Raises:
             ValueError: a field is missing or of another type; the message names it.
         """
+        from pydantic import ValidationError
+
         try:
             return self._adapter.validate_python(dict(data))
         except ValidationError as error:

@@ -9,10 +9,11 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from functools import cache
-from importlib import import_module
-from typing import Any
+from typing import Any, cast
 
+from bench import plugins
 from bench.errors import UserError
+from bench.extras import own
 from bench.suggest import did_you_mean
 from tasks.family import Family
 from tasks.kit.notation import same_answer
@@ -44,6 +45,9 @@ FAMILIES: tuple[str, ...] = tuple(_CLASSES)
 SUITE_NAMES: tuple[str, ...] = ("algo", "mini", "algopuzzlevqa", "puzzlevqa")
 """Names that no family may take: those of the suites."""
 
+GROUP = "sightgap.families"
+"""Entry-point group of the families that installed packages offer: the entry's name is the family's, its object the class."""
+
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,63}")
 _REGISTERED: dict[str, Family[Any]] = {}
 """What `register` was given, by name: before the families of this package where it overrides one."""
@@ -59,46 +63,78 @@ def register(made: Family[Any] | type[Family[Any]], *, override: bool = False) -
     Raises:
         UserError: not a family, a name that is no name, is a suite's or is taken.
     """
-    member = made() if isinstance(made, type) else made
-    if not isinstance(member, Family):  # pyright: ignore[reportUnnecessaryIsInstance]
+    member = _member(made)
+    if known(member.name) and not override:
+        raise UserError(f"family {member.name!r} exists already: choose another name, or register it with override=True")
+    _REGISTERED[member.name] = member
+
+
+def _member(made: Any) -> Family[Any]:
+    """A family from outside, called into being where it is a class, with a name that can be used."""
+    found: object = made() if isinstance(made, type) else made
+    if not isinstance(found, Family):
         raise UserError(f"a family is expected to be a subclass of tasks.family.Family, found {made!r}")
+    member = cast(Family[Any], found)
     name = getattr(member, "name", None)
     if not isinstance(name, str) or not _NAME.fullmatch(name):
         raise UserError(f"family name: expected lower-case letters, digits and underscores, found {name!r} in {type(member).__name__}")
     if name in SUITE_NAMES:
         raise UserError(f"family name {name!r} is the name of a suite: choose another")
-    if known(name) and not override:
-        raise UserError(f"family {name!r} exists already: choose another name, or register it with override=True")
-    _REGISTERED[name] = member
+    return member
 
 
 def names() -> tuple[str, ...]:
-    """Every family that is known: `FAMILIES`, then what was registered."""
-    return tuple(dict.fromkeys((*FAMILIES, *_REGISTERED)))
+    """Every family that is known: `FAMILIES`, then what was registered, then what installed packages offer."""
+    return tuple(dict.fromkeys((*FAMILIES, *_REGISTERED, *plugins.offered(GROUP))))
 
 
 def known(name: str) -> bool:
-    """Whether there is a family called `name`, generated here or registered."""
-    return name in _REGISTERED or name in _CLASSES
+    """Whether there is a family called `name`: generated here, registered, or offered by an installed package.
+
+    Raises:
+        UserError: an installed package offers it, and cannot be imported or offers something else.
+    """
+    return name in _REGISTERED or name in _CLASSES or _from_outside(name) is not None
 
 
 def family(name: str) -> Family[Any]:
     """The family called `name`.
 
     Raises:
-        UserError: no family has that name.
+        UserError: no family has that name, or a package from outside took one of ours.
     """
     if name in _REGISTERED:
         return _REGISTERED[name]
-    if name not in _CLASSES:
+    if name in _CLASSES:
+        return _own(name)
+    offered = _from_outside(name)
+    if offered is None:
         raise UserError(f"unknown family {name!r}{did_you_mean(name, names())}: expected one of {', '.join(names())}")
-    return _own(name)
+    return offered
+
+
+@cache
+def _offered() -> frozenset[str]:
+    return frozenset(plugins.offered(GROUP))
+
+
+@cache
+def _from_outside(name: str) -> Family[Any] | None:
+    """The family that an installed package offers as `name`, imported now; None where none does."""
+    offered = plugins.load(GROUP, name)
+    if offered is None:
+        return None
+    member = _member(offered)
+    if member.name != name:
+        raise UserError(f"plug-in {name!r} ({GROUP}) is a family called {member.name!r}: the two names must agree")
+    return member
 
 
 @cache
 def _own(name: str) -> Family[Any]:
-    module, _, cls = _CLASSES[name].partition(":")
-    return getattr(import_module(module), cls)()
+    if name in _offered():
+        plugins.refuse(GROUP, name)
+    return own(_CLASSES[name])()
 
 
 def same_for(name: str) -> Callable[[str, str], bool]:

@@ -44,7 +44,7 @@ MINI_FAMILIES = (
     "tower_of_hanoi",
     "water_jugs",
 )
-"""The nine families of the paper; the ninth could not be learned from its notes, and rotting_kiwi stands in (REFERENCE.md)."""
+"""The nine families of the paper; the ninth could not be learned from its notes, and rotting_kiwi stands in."""
 
 EVAL_SHARE = 4
 """One state in so many belongs to the split "eval"; all other splits use the rest."""

@@ -9,10 +9,12 @@ from datetime import date
 from rich.table import Table
 
 from bench.commands.console import open_console
+from bench.errors import MissingExtraError
+from bench.extras import missing
 
 
 def models_list(arguments: argparse.Namespace) -> int:
-    """`models list`: a table of names, ids, prices and dates."""
+    """`models list`: a table of names, ids, prices and dates of the models that can be asked here, and what the others need."""
     from bench.models.registry import listing
 
     today = date.today()
@@ -21,13 +23,30 @@ def models_list(arguments: argparse.Namespace) -> int:
     )
     for column in ("name", "provider", "id", "USD/M in", "USD/M out", "retires"):
         table.add_column(column, justify="right" if column.startswith("USD") else "left", overflow="fold")
+    lacking: dict[str, list[str]] = {}
     for row in listing():
+        hint = _lacking(row["provider"])
+        if hint is not None:
+            lacking.setdefault(hint, []).append(row["name"])
+            continue
         prices = ["" if row[key] is None else f"{row[key]:g}" for key in ("price_in", "price_out")]
         gone = row["retires"] is not None and date.fromisoformat(row["retires"]) <= today
         retires = f"{row['retires']} (past)" if gone else row["retires"] or ""
         table.add_row(row["name"], row["provider"], row["id"], *prices, retires, style="dim strike" if gone else None)
-    open_console().print(table)
+    console = open_console()
+    console.print(table)
+    for hint, names in lacking.items():
+        console.print(f"not here: {', '.join(names)}; {hint}", highlight=False, markup=False, soft_wrap=True)
     return 0
+
+
+def _lacking(provider: str) -> str | None:
+    """What keeps models of `provider` from running here, with the command that mends it; None where nothing does."""
+    from bench.models.local.model import PACKAGES
+
+    packages, extra = PACKAGES.get(provider, ((), ""))
+    package = missing(packages)
+    return None if package is None else str(MissingExtraError(package, extra))
 
 
 def models_show(arguments: argparse.Namespace) -> int:

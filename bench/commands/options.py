@@ -16,6 +16,7 @@ def add_run_options(parser: argparse.ArgumentParser) -> None:
     groups = {part: parser.add_argument_group((part.__doc__ or "").rstrip(".").lower()) for part in PARTS}
     for option in options():
         _add(groups[option.part], option)
+    parser.add_argument("--modes", dest="modes", default=argparse.SUPPRESS, help=argparse.SUPPRESS)  # what people type for --mode
 
 
 def run_config(arguments: argparse.Namespace, defaults: Mapping[str, object] | None = None) -> RunConfig:
@@ -30,16 +31,20 @@ def run_config(arguments: argparse.Namespace, defaults: Mapping[str, object] | N
 
 
 def _add(group: argparse._ArgumentGroup, option: Option) -> None:  # pyright: ignore[reportPrivateUsage]
-    names = [option.spelled, *(["--modes"] if option.name == "modes" else [])]
     text = f"{option.help} (default: {_shown(option)})".replace("%", "%%")
     if isinstance(option.default, bool):
         group.add_argument(
-            *names, dest=option.name, action="store_const", const=not option.default, default=argparse.SUPPRESS, help=_switch(option)
+            option.spelled,
+            dest=option.name,
+            action="store_const",
+            const=not option.default,
+            default=argparse.SUPPRESS,
+            help=_switch(option),
         )
     else:
         action = "append" if option.flag.repeatable else "store"
         metavar = option.flag.metavar or option.name.upper()
-        group.add_argument(*names, dest=option.name, action=action, metavar=metavar, default=argparse.SUPPRESS, help=text)
+        group.add_argument(option.spelled, dest=option.name, action=action, metavar=metavar, default=argparse.SUPPRESS, help=text)
 
 
 def _switch(option: Option) -> str:

@@ -4,7 +4,7 @@ With guess rate g, perception p and reasoning r independent,
 
     A_image = g + (1-g) p r        A_oracle = g + (1-g) r
 
-so r = (A_oracle - g)/(1 - g) and p = (A_image - g)/(A_oracle - g) (DESIGN.md, The diagnosis): two ratios of means over the same puzzles.
+so r = (A_oracle - g)/(1 - g) and p = (A_image - g)/(A_oracle - g): two ratios of means over the same puzzles.
 
 *Identifiable* is a ratio whose denominator is clearly above zero: its paired differences d over puzzles have sum(d)/sqrt(sum(d^2)) of 3.29
 at least, the score test of "no difference" at one-sided 0.0005. It needs 11 puzzles whatever they show, and cannot be passed by a sample

@@ -1,4 +1,4 @@
-"""The shape of `gap.json`: the one document that every report is drawn from (DESIGN.md, Files).
+"""The shape of `gap.json`: the one document that every report is drawn from.
 
 Plain dictionaries, typed. A number that could not be had is None, with the reason beside it; never NaN.
 """
@@ -63,7 +63,7 @@ class EstimateDoc(TypedDict):
 
 
 class DiagnosisDoc(TypedDict):
-    """Guess, perception and reasoning rates (DESIGN.md, The diagnosis), on `puzzles` puzzles.
+    """Guess, perception and reasoning rates, on `puzzles` puzzles.
 
     `guess_from` is "blind", "options" (one over their number) or "open" (an open answer cannot be guessed: 0). `blind_answered` is the
     share of blind trials with a readable answer. `by_options` holds the same estimates with one over the options for guess, where the

@@ -8,7 +8,6 @@ two different trials for one cell, and two runs that hold the same families at t
 
 from __future__ import annotations
 
-import importlib
 import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -105,7 +104,7 @@ def load_runs(folders: Sequence[Path]) -> Loaded:
 
 
 def _read(folders: Sequence[Path]) -> tuple[pd.DataFrame, list[bool]]:
-    pa: Any = importlib.import_module("pyarrow")
+    import pyarrow as pa
 
     tables: list[Any] = []
     torn: list[bool] = []
@@ -120,7 +119,8 @@ def _read(folders: Sequence[Path]) -> tuple[pd.DataFrame, list[bool]]:
     del tables
     if not len(table):
         raise UserError(f"{', '.join(map(str, folders))}: no finished trial")
-    return table.to_pandas(self_destruct=True), torn
+    made: Any = table.to_pandas(self_destruct=True)  # pyright: ignore[reportUnknownMemberType]
+    return made, torn
 
 
 def _info(folder: Path, number: int, frame: pd.DataFrame, torn: bool) -> RunInfo:

@@ -9,7 +9,6 @@ written again from the stored puzzle, options and caption, and a sample says whe
 from __future__ import annotations
 
 import base64
-import importlib
 import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -18,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.digest import digest
-from bench.errors import MissingExtraError
+from bench.extras import optional
 from bench.mode import Mode
 from bench.outcome import Format, Outcome
 from bench.prompt import prompt_sha
@@ -88,10 +87,7 @@ def inspect_module(name: str) -> Any:
     Raises:
         MissingExtraError: it is not installed.
     """
-    try:
-        return importlib.import_module(f"inspect_ai.{name}" if name else "inspect_ai")
-    except ImportError as error:
-        raise MissingExtraError("inspect-ai", "inspect") from error
+    return optional(f"inspect_ai.{name}" if name else "inspect_ai", "inspect")
 
 
 def data_url(data: bytes, media_type: str) -> str:

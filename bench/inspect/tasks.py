@@ -27,12 +27,12 @@ _STOPS = {"max_tokens": Stop.LENGTH, "model_length": Stop.LENGTH, "content_filte
 
 
 def suite_task(
-    suite: str = "mini",
-    mode: str = "image",
-    fmt: str = "mcq",
-    families: str | list[str] | None = None,
-    limit: int | None = None,
-    data_dir: str | None = None,
+    suite: str,
+    mode: str,
+    fmt: str,
+    families: str | list[str] | None,
+    limit: int | None,
+    data_dir: str | None,
     *,
     scorer: Any,
 ) -> Any:

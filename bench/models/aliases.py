@@ -22,6 +22,9 @@ from bench.models.base import Usage
 BEDROCK_REGIONS = ("us", "us-gov", "eu", "apac", "jp", "au", "ca", "global")
 """Prefixes of Bedrock's inference profiles: `us.anthropic.…` is the model `anthropic.…` served from several regions."""
 
+SHIPPED = "results/checkpoints/"
+"""Where checkpoints lie that come with the project: the beginning of their names."""
+
 
 @dataclass(frozen=True, slots=True)
 class Generation:
@@ -131,9 +134,15 @@ def find(provider: str, model_id: str) -> Alias | None:
 
 
 def place(checkpoint: str) -> str:
-    """A folder or hub id as it is; the path of a checkpoint that comes with the project as one that leads there from any folder."""
-    shipped = Path(__file__).resolve().parents[2] / checkpoint
-    return str(shipped) if checkpoint.startswith("results/") and shipped.is_dir() and not Path(checkpoint).is_dir() else checkpoint
+    """A folder or hub id as it is; the path of a checkpoint that comes with the project as one that leads there from any folder.
+
+    In a clone the checkpoints lie where their name says; in an installed wheel they are data of the package `bench`.
+    """
+    if not checkpoint.startswith(SHIPPED) or Path(checkpoint).is_dir():
+        return checkpoint
+    package = Path(__file__).resolve().parents[1]
+    folders = (package.parent / checkpoint, package / "checkpoints" / checkpoint.removeprefix(SHIPPED))
+    return next((str(folder) for folder in folders if folder.is_dir()), checkpoint)
 
 
 def generation_of(provider: str, model_id: str, unknown: str) -> Generation:

@@ -7,7 +7,6 @@ outside is a factory, given to `register` or offered by an installed package in 
 from __future__ import annotations
 
 import difflib
-import importlib
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
@@ -17,6 +16,7 @@ from urllib.parse import urlsplit
 
 from bench import env, plugins
 from bench.errors import UserError
+from bench.extras import own
 from bench.models import aliases
 from bench.models.aliases import Alias
 from bench.models.api.batch_service import DISCOUNT, BatchService
@@ -85,8 +85,7 @@ def resolve(name: str, options: ModelOptions) -> Model:
     if outside is not None:
         return outside(name, model_id, options)
     kind = _API[provider]
-    factory: Any = getattr(importlib.import_module(_MODULES[kind]), kind)
-    return factory(name, provider, model_id, replace(options, base_url=server_of(name, options)))
+    return own(f"{_MODULES[kind]}:{kind}")(name, provider, model_id, replace(options, base_url=server_of(name, options)))
 
 
 def register(provider: str, factory: Factory) -> None:
@@ -128,7 +127,7 @@ def batch_service(model: Model) -> BatchService:
         known = ", ".join(_BATCHES)
         raise UserError(f"--batch: {model.name} has no batch service here (expected a model of {known}): ask it without --batch")
     module, service = _BATCHES[model.provider]
-    return getattr(importlib.import_module(module), service)(model)
+    return own(f"{module}:{service}")(model)
 
 
 def split(name: str) -> tuple[str, str]:

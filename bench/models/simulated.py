@@ -3,9 +3,9 @@
 `sim/p=0.6,r=0.9,c=0.8,seed=1`: in each trial it sees the image rightly with probability p, captions rightly with c (default p) and reasons
 rightly with r, independently; where either fails it guesses uniformly among the options. With k options and g = 1/k its accuracy is
 
-    image g + (1-g) p r      caption g + (1-g) c r      oracle g + (1-g) r      blind g
+    image g + (1-g) p r      caption g + (1-g) c r      oracle g + (1-g) r      blind g.
 
-(DESIGN.md, Command line). With `fade=0.5`, p and c of a degraded picture are multiplied by 0.5 ^ severity (`bench.degrade`); by default
+With `fade=0.5`, p and c of a degraded picture are multiplied by 0.5 ^ severity (`bench.degrade`); by default
 (`fade=1`) a degraded picture is seen as well as a clear one. Its captions are worded in several ways, right ones describe the puzzle's
 state, wrong ones another state; it reads any caption, its own or another model's, as a reader of the family would. Its answers are worded
 in many ways too, so that a run of it also exercises the grader. The same request gets the same reply in any order and in any process.

@@ -6,7 +6,6 @@ that it does not take is read again line by line, which is slow, takes everythin
 
 from __future__ import annotations
 
-import importlib
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -45,7 +44,8 @@ def read_columns(path: Path) -> Read:
     Raises:
         UserError: a line that is no record of this version; the message names file and line.
     """
-    pa: Any = importlib.import_module("pyarrow")
+    import pyarrow as pa
+
     parts: list[Any] = []
     first, torn = 1, False
     for block in _blocks(path):
@@ -84,7 +84,8 @@ def _whole(block: bytes) -> tuple[bytes, bool]:
 
 
 def _arrow_schema() -> Any:
-    pa: Any = importlib.import_module("pyarrow")
+    import pyarrow as pa
+
     text, whole = pa.string(), pa.int64()
     usage = pa.struct([("input", whole), ("output", whole)])
     verdict = pa.struct([("outcome", text), ("answer", text), ("gold", text)])
@@ -106,28 +107,38 @@ def _arrow_schema() -> Any:
 
 def _parsed(block: bytes, path: Path, first: int) -> Any:
     """The table of a block whose first line has number `first`."""
-    pa: Any = importlib.import_module("pyarrow")
-    reader: Any = importlib.import_module("pyarrow.json")
+    import pyarrow as pa
+    from pyarrow import json
+
+    source: Any = pa.BufferReader(block)  # which is a file, but is not declared as one
     try:
-        table = reader.read_json(
-            pa.BufferReader(block),
-            read_options=reader.ReadOptions(block_size=min(_PART, len(block) + 1)),
-            parse_options=reader.ParseOptions(explicit_schema=_arrow_schema(), unexpected_field_behavior="ignore"),
+        table = json.read_json(
+            source,
+            read_options=json.ReadOptions(block_size=min(_PART, len(block) + 1)),
+            parse_options=json.ParseOptions(explicit_schema=_arrow_schema(), unexpected_field_behavior="ignore"),
         )
     except pa.ArrowInvalid:
         return _line_by_line(block, path, first)
     return table if _sound(table) else _line_by_line(block, path, first)
 
 
+def _compute() -> Any:
+    """Arrow's functions on columns; their published types know no Python numbers and texts as arguments, so they are left untyped."""
+    from pyarrow import compute
+
+    return compute
+
+
 def _sound(table: Any) -> bool:
-    pc: Any = importlib.import_module("pyarrow.compute")
+    pc: Any = _compute()
     outcomes = pc.struct_field(table["verdict"], "outcome")
     complete = all(table[name].null_count == 0 for name in _NEEDED if name != "outcome") and outcomes.null_count == 0
     return complete and bool(pc.all(pc.equal(table["v"], SCHEMA)).as_py())
 
 
 def _line_by_line(block: bytes, path: Path, first: int) -> Any:
-    pa: Any = importlib.import_module("pyarrow")
+    import pyarrow as pa
+
     schema = _arrow_schema()
     rows: list[dict[str, Any]] = []
     for number, line in enumerate(block.splitlines(), start=first):
@@ -180,8 +191,9 @@ def _checked(data: Any, where: str, names: list[str]) -> dict[str, Any]:
 
 def _columns(table: Any) -> Any:
     """The columns that `read_columns` documents, of a parsed table."""
-    pa: Any = importlib.import_module("pyarrow")
-    pc: Any = importlib.import_module("pyarrow.compute")
+    import pyarrow as pa
+
+    pc: Any = _compute()
     verdict = table["verdict"]
     prompt = pc.coalesce(table["caption_prompt"], "plain")
     captioner = pc.binary_join_element_wise(table["captioner"], pc.if_else(pc.equal(prompt, ""), "plain", prompt), "/")
@@ -211,7 +223,8 @@ def _columns(table: Any) -> Any:
 
 def _doses(column: Any) -> Any:
     """A dose as text, `blur=2`; "" for none. Almost always there is none in a block."""
-    pa: Any = importlib.import_module("pyarrow")
+    import pyarrow as pa
+
     if column.null_count == len(column):
         return pa.chunked_array([pa.array([""] * len(column), pa.string())])
     return pa.chunked_array([pa.array([f"{dose['kind']}={dose['amount']:g}" if dose else "" for dose in column.to_pylist()], pa.string())])
@@ -219,7 +232,7 @@ def _doses(column: Any) -> Any:
 
 def _place(options: Any, answers: Any) -> NDArray[np.int16]:
     """(records,) the place of each answer in its list of options; -1 where it is not in it."""
-    pc: Any = importlib.import_module("pyarrow.compute")
+    pc: Any = _compute()
     place = np.full(len(options), -1, np.int16)
     owner = pc.list_parent_indices(options)
     hits = pc.coalesce(pc.equal(pc.list_flatten(options), answers.combine_chunks().take(owner)), False).to_numpy(zero_copy_only=False)

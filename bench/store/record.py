@@ -50,7 +50,7 @@ class SentImage:
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """One finished trial. The fields are those of `trials.jsonl` (DESIGN.md, Files)."""
+    """One finished trial. The fields are those of `trials.jsonl`."""
 
     key: str
     puzzle: str

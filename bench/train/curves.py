@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import importlib
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from bench.extras import optional
 from bench.train.watch import CLIPPED, EQUAL, LENGTH
 
 _COMPONENT = re.compile(r"rewards/[^/]+/(?!mean$|std$)(.+)")
@@ -30,8 +30,8 @@ def curve(log: Sequence[Mapping[str, Any]]) -> list[dict[str, float]]:
 
 def draw_curves(rows: Sequence[Mapping[str, float]], file: Path, title: str) -> None:
     """Write `file` (PNG): above the mean reward of a step with its spread and component scores, below the mean completion length."""
-    mpl: Any = importlib.import_module("matplotlib")
-    canvas: Any = importlib.import_module("matplotlib.figure").Figure
+    mpl: Any = optional("matplotlib", "train")
+    canvas: Any = optional("matplotlib.figure", "train").Figure
     with mpl.rc_context({"font.size": 9, "axes.spines.top": False, "axes.spines.right": False}):
         figure = canvas(figsize=(7.2, 5.4), dpi=150, layout="constrained")
         above, below = figure.subplots(2, 1, sharex=True, height_ratios=(2, 1))
@@ -61,8 +61,8 @@ def draw_curves(rows: Sequence[Mapping[str, float]], file: Path, title: str) -> 
 
 def draw_sweep(curves: Mapping[str, Sequence[Sequence[Mapping[str, float]]]], file: Path) -> None:
     """Write `file` (PNG): one panel per reward, the mean reward of every seed and its running mean, and the completion length below it."""
-    mpl: Any = importlib.import_module("matplotlib")
-    canvas: Any = importlib.import_module("matplotlib.figure").Figure
+    mpl: Any = optional("matplotlib", "train")
+    canvas: Any = optional("matplotlib.figure", "train").Figure
     with mpl.rc_context({"font.size": 8, "axes.spines.top": False, "axes.spines.right": False}):
         figure = canvas(figsize=(2.4 * max(2, len(curves)), 4.4), dpi=150, layout="constrained")
         panels = figure.subplots(2, len(curves), sharex=True, sharey="row", squeeze=False, height_ratios=(2, 1))

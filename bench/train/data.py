@@ -14,11 +14,11 @@ import random
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from importlib import import_module
 from typing import Any
 
 from bench.digest import digest
-from bench.errors import MissingExtraError, UserError
+from bench.errors import UserError
+from bench.extras import optional
 from bench.image import ImageRef
 from bench.prompt import reward_prompt
 from bench.puzzle import Puzzle
@@ -102,7 +102,8 @@ class _Pictures:
     def __call__(self, batch: dict[str, list[Any]]) -> dict[str, list[Any]]:
         if "image" not in batch:
             return batch
-        pixels = import_module("bench.models.local.processor").pixels
+        from bench.models.local.processor import pixels
+
         shown = {name: pixels(self.images[name].data()) for name in dict.fromkeys(batch["image"])}
         return {**batch, "image": [shown[name] for name in batch["image"]]}
 
@@ -118,10 +119,7 @@ def training_set(puzzles: Sequence[Puzzle], reward: str) -> Any:
         MissingExtraError: `datasets` is not installed.
     """
     name = reward_called(reward).name
-    try:
-        datasets: Any = import_module("datasets")
-    except ImportError:
-        raise MissingExtraError("datasets", "train") from None
+    datasets: Any = optional("datasets", "train")
     rows: dict[str, list[Any]] = {
         "prompt": [[{"role": "user", "content": reward_prompt(name, puzzle)}] for puzzle in puzzles],
         "image": [puzzle.id for puzzle in puzzles],

@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.errors import MissingExtraError, SightgapError, UserError
+from bench.extras import optional
 from bench.models.local.processor import load_errors, load_processor, one_line, save_processor
 from bench.models.local.transformers import with_adapter
 from bench.train.curves import curve, draw_curves
@@ -72,7 +73,7 @@ def train(training: Training) -> Path:
         raise MissingExtraError("trl", "train")
     puzzles = training_puzzles(training.recipe)
     identity = _identity(training, data_sha256(puzzles))
-    process: Any = importlib.import_module("accelerate").PartialState()
+    process: Any = optional("accelerate", "train").PartialState()
     if process.is_main_process:
         _prepare(training, identity)
     process.wait_for_everyone()
@@ -153,8 +154,8 @@ def _write_record(out: Path, record: Mapping[str, Any]) -> None:
 
 # -- the trainer -------------------------------------------------------------------------------------------------------------------------
 def _trainer(training: Training, puzzles: Any, callbacks: list[Any]) -> Any:
-    trl: Any = importlib.import_module("trl")
-    transformers: Any = importlib.import_module("transformers")
+    trl: Any = optional("trl", "train")
+    transformers: Any = optional("transformers", "train")
     recipe = training.recipe
     options = grpo_options(recipe) | {"output_dir": str(training.out / STEPS), "seed": training.seed, "data_seed": training.seed}
     try:
@@ -176,9 +177,9 @@ def _trainer(training: Training, puzzles: Any, callbacks: list[Any]) -> Any:
         peft_config=_adapter(recipe.lora),
         callbacks=callbacks,
     )
-    logs: Any = importlib.import_module("transformers.integrations").TensorBoardCallback
+    logs: Any = optional("transformers.integrations", "train").TensorBoardCallback
     if trainer.pop_callback(logs) is not None:  # its own place is decided by an environment variable, the same for all runs of a process
-        writer: Any = importlib.import_module("torch.utils.tensorboard").SummaryWriter(str(training.out / "tensorboard"))
+        writer: Any = optional("torch.utils.tensorboard", "train").SummaryWriter(str(training.out / "tensorboard"))
         trainer.add_callback(logs(writer))
     trainer.remove_callback(transformers.PrinterCallback)
     trainer.remove_callback(transformers.ProgressCallback)
@@ -188,15 +189,15 @@ def _trainer(training: Training, puzzles: Any, callbacks: list[Any]) -> Any:
 def _adapter(lora: Lora | None) -> Any:
     if lora is None:
         return None
-    peft: Any = importlib.import_module("peft")
+    peft: Any = optional("peft", "train")
     return peft.LoraConfig(r=lora.r, lora_alpha=lora.alpha, lora_dropout=lora.dropout, target_modules=lora.targets, task_type="CAUSAL_LM")
 
 
 @cache
 def trainer_class() -> Any:
     """TRL's trainer with weights restored on resume."""
-    base: Any = importlib.import_module("trl").GRPOTrainer
-    transformers: Any = importlib.import_module("transformers")
+    base: Any = optional("trl", "train").GRPOTrainer
+    transformers: Any = optional("transformers", "train")
 
     class Trainer(base):
         def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
@@ -222,7 +223,7 @@ def _finish_weights(trainer: Any, training: Training) -> None:
     """Merge an adapter into the weights that it was trained on, so that the checkpoint loads like any other; save the processor."""
     adapter = training.out / "adapter"
     if adapter.is_dir():
-        load: Any = importlib.import_module("transformers").AutoModelForImageTextToText
+        load: Any = optional("transformers", "train").AutoModelForImageTextToText
         with_adapter(load.from_pretrained(training.base, dtype="auto"), str(adapter)).save_pretrained(training.out)
     tokenizer = trainer.processing_class.tokenizer
     if tokenizer.is_fast:  # it remembers how the last batch was padded, and would save that as a property of the checkpoint

@@ -30,7 +30,7 @@ NAMED_SETS: Mapping[str, Mapping[str, int]] = {
     "clock-3k": {"clock": 3000},
     "diverse-8k": dict.fromkeys(("clock", "maze", "move_box", "n_queens"), 2000),
 }
-"""The paper's two training sets: family -> number of puzzles (third-party notes, REFERENCE.md)."""
+"""The paper's two training sets: family -> number of puzzles (third-party reading notes of arXiv 2601.00215, not seen in the paper)."""
 
 OURS: Mapping[str, str] = {
     "output_dir": "the command's --out decides it",

@@ -1,7 +1,7 @@
 """Rewards: what a completion earns in training, from the tags in it and from the benchmark's own grader.
 
 The total is the sum of weight x score over the tags that the reward's prompt asks for. Names of the six rewards of the paper: arXiv
-2601.00215; their formulas and weights: third-party reading notes, not seen in the paper (REFERENCE.md). `perception` and
+2601.00215; their formulas and weights: third-party reading notes, not seen in the paper. `perception` and
 `perception-only` are ours: they read the image description as the family's notation and pay for the visible facts that are right, so that
 a part of the reward can be earned by seeing alone.
 
@@ -153,7 +153,7 @@ def _answer_score(pays: Pays, completion: str, family: str, answer: str, *, pres
 
 # -- partial credit ----------------------------------------------------------------------------------------------------------------------
 def partial_credit(family: str, verdict: Verdict) -> float:
-    """How near the answer that the grader read comes to the right one, in [0, 1): for times and numbers, else 0. Source: REFERENCE.md.
+    """How near the answer that the grader read comes to the right one, in [0, 1): for times and numbers, else 0.
 
     Times of the clock: half for the hour (1 - d/5 for a circular distance d <= 2 on 12), half for the minute (1 - d/20 for d <= 10 on 60).
     Numbers: 1/(1 + |d|) for |d| <= 5.

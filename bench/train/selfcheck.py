@@ -13,13 +13,13 @@ import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from importlib import import_module
 from itertools import product
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from bench.errors import MissingExtraError, UserError
+from bench.errors import UserError
+from bench.extras import optional
 from bench.models.local.processor import one_line
 from bench.prompt import reward_prompt
 from bench.train.recipe import Recipe
@@ -124,7 +124,7 @@ def check(recipe: Recipe, model: str | None = None) -> list[str]:
     launch = _launch(recipe)
     batch = _batch(recipe, accepted)
     lines = [
-        f"recipe {recipe.name} ({recipe.sha256[:12]}): {len(options)} options accepted by TRL {import_module('trl').__version__}",
+        f"recipe {recipe.name} ({recipe.sha256[:12]}): {len(options)} options accepted by TRL {optional('trl', 'train').__version__}",
         f"step: {batch.completions} completions = {batch.puzzles} puzzles x {batch.group}"
         f" = {_devices(batch.gpus)} x {batch.per_device} x {accepted.gradient_accumulation_steps};"
         f" {accepted.max_steps} steps = {accepted.max_steps * batch.puzzles / sum(recipe.data.counts.values()):.2f} times the data",
@@ -159,11 +159,8 @@ def _devices(gpus: int) -> str:
 # -- options, launch and batches ---------------------------------------------------------------------------------------------------------
 def _accepted(recipe: Recipe, options: Mapping[str, Any]) -> Any:
     """The options as TRL holds them, its own checks passed with the number of GPUs of the recipe and not of this machine."""
-    try:
-        torch: Any = import_module("torch")
-        trl: Any = import_module("trl")
-    except ImportError:
-        raise MissingExtraError("trl", "train") from None
+    torch: Any = optional("torch", "train")
+    trl: Any = optional("trl", "train")
     here = {} if torch.cuda.is_available() else {"use_cpu": True}
     with TemporaryDirectory() as folder:
         per_device = options.get("per_device_train_batch_size", 8)
@@ -202,8 +199,8 @@ def _launch(recipe: Recipe) -> _Launch:
         if recipe.launch.gpus > 1:
             raise UserError(f"{recipe.source}: launch.accelerate: expected a file for {recipe.launch.gpus} GPUs, found none")
         return _Launch()
-    loading: Any = import_module("accelerate.commands.config.config_args")
-    yaml: Any = import_module("yaml")
+    loading: Any = optional("accelerate.commands.config.config_args", "train")
+    yaml: Any = optional("yaml", "train")
     try:
         config = loading.load_config_from_file(str(path))
     except (ValueError, TypeError, yaml.YAMLError) as error:
@@ -226,11 +223,8 @@ def _shape(recipe: Recipe, model: str) -> Shape | None:
     Raises:
         UserError: LoRA's targets match nothing, or the count is not that of the model card.
     """
-    try:
-        torch: Any = import_module("torch")
-        transformers: Any = import_module("transformers")
-    except ImportError:
-        raise MissingExtraError("transformers", "train") from None
+    torch: Any = optional("torch", "train")
+    transformers: Any = optional("transformers", "train")
     name = model.removeprefix("hf/").removeprefix("vllm/")
     if Path(name, "config.json").is_file():
         config: Any = transformers.AutoConfig.from_pretrained(name)

@@ -117,7 +117,7 @@ def sentence_score(tag: Tag | None) -> float:
     """tanh(distinct sentences) - tanh(repeated sentences) of `tag`, in [tanh(1) - 1, 1]; 0 where it is missing or says nothing.
 
     Repeated are all sentences but the first of each kind, and all those of the other tags of the name. Source of the formula: third-party
-    reading notes of arXiv 2601.00215 (REFERENCE.md). It saturates after two or three sentences and does not ask whether they are true.
+    reading notes of arXiv 2601.00215. It saturates after two or three sentences and does not ask whether they are true.
     """
     said = sentences(tag.text) if tag else []
     if not tag or not said:

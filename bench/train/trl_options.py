@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from dataclasses import fields
 from difflib import get_close_matches
-from importlib import import_module
 from typing import Any, get_type_hints
 
 from pydantic import TypeAdapter, ValidationError
 from pydantic.errors import PydanticSchemaGenerationError, PydanticUserError
 
-from bench.errors import MissingExtraError, UserError
+from bench.errors import UserError
+from bench.extras import optional
 from bench.train.recipe import Recipe
 
 
@@ -21,16 +21,13 @@ def grpo_options(recipe: Recipe) -> dict[str, Any]:
         UserError: an option that this TRL does not know, with the nearest that it does, or a value of another type.
         MissingExtraError: TRL is not installed.
     """
-    try:
-        config: Any = import_module("trl").GRPOConfig
-    except ImportError:
-        raise MissingExtraError("trl", "train") from None
+    config: Any = optional("trl", "train").GRPOConfig
     hints = get_type_hints(config)
     known = [entry.name for entry in fields(config) if entry.init]
     for key, value in recipe.grpo.items():
         if key not in known:
             near = get_close_matches(key, known, n=1, cutoff=0.0)[0]
-            version = import_module("trl").__version__
+            version = optional("trl", "train").__version__
             raise UserError(f"{recipe.source}: grpo.{key}: TRL {version} has no such option; the nearest is {near}")
         if not _fits(hints[key], value):
             raise UserError(f"{recipe.source}: grpo.{key}: expected {_type_name(hints[key])}, found {value!r}")

@@ -7,7 +7,6 @@ It stops the trainer, keeps the reason in one line, and leaves the last saved we
 
 from __future__ import annotations
 
-import importlib
 import math
 from collections import deque
 from collections.abc import Mapping
@@ -16,6 +15,7 @@ from typing import Any
 from rich.console import Console
 from rich.progress import MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from bench.extras import optional
 from bench.train.recipe import Stop
 
 LENGTH = "completions/mean_length"
@@ -66,7 +66,7 @@ def _mean(values: deque[float]) -> float:
 
 def watching(watch: Watch) -> Any:
     """A trainer callback that shows `watch` every log and stops the trainer when it says so."""
-    base: Any = importlib.import_module("transformers").TrainerCallback
+    base: Any = optional("transformers", "train").TrainerCallback
 
     class Watching(base):
         def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **_: Any) -> None:
@@ -78,7 +78,7 @@ def watching(watch: Watch) -> Any:
 
 def showing(title: str) -> Any:
     """A trainer callback with one line of progress on standard error: step, reward and mean completion length; `close` ends the line."""
-    base: Any = importlib.import_module("transformers").TrainerCallback
+    base: Any = optional("transformers", "train").TrainerCallback
 
     class Showing(base):
         def __init__(self) -> None:

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.errors import BadDataError, UserError
+from bench.extras import optional
 from bench.suggest import did_you_mean
 from tasks.custom.columns import CONFIG, Wishes, read_wishes
 from tasks.custom.sheets import sheet_rows
@@ -148,7 +149,7 @@ def _folder(folder: Path, wishes: Wishes) -> OpenedTable:
         if not path.is_file():
             raise UserError(f"{folder / CONFIG}: data: {wishes.data!r} is not in the folder")
         return _file(path, name, wishes)
-    datasets = import_module("datasets")
+    datasets = optional("datasets", "data")
     if (folder / "dataset_dict.json").is_file() or (folder / "state.json").is_file():
         return _table(folder.name, name, _reading(str(folder), lambda: datasets.load_from_disk(str(folder))), folder, wishes)
     for place in (folder, folder / "data"):
@@ -197,7 +198,7 @@ def _json_lines(path: Path) -> Iterator[RawRow | Problem]:
 # -- tables of datasets ------------------------------------------------------------------------------------------------------------------
 def _parquet(files: Sequence[Path], title: str, name: str, folder: Path, wishes: Wishes) -> OpenedTable:
     def read() -> Any:
-        datasets, parquet = import_module("datasets"), import_module("pyarrow.parquet")
+        datasets, parquet = optional("datasets", "data"), import_module("pyarrow.parquet")
         return datasets.Dataset(datasets.table.InMemoryTable(parquet.read_table([str(file) for file in _of_split(files, wishes.split)])))
 
     return _table(title, name, _reading(title, read), folder, wishes)
@@ -215,14 +216,14 @@ def _hub(text: str, wishes: Wishes) -> OpenedTable:
         raise UserError(f"suite hub:{text}: expected hub:ORG/NAME or hub:ORG/NAME@REVISION")
     table = _reading(
         f"hub:{repository}",
-        lambda: import_module("datasets").load_dataset(repository, wishes.config, split=None, revision=revision or None),
+        lambda: optional("datasets", "data").load_dataset(repository, wishes.config, split=None, revision=revision or None),
     )
     return _table(repository, repository.replace("/", "--"), table, None, wishes)
 
 
 def _reading(title: str, load: Callable[[], Any]) -> Any:
     """What `load` gives, every way in which a library says that it cannot turned into one line."""
-    datasets, arrow = import_module("datasets"), import_module("pyarrow")
+    datasets, arrow = optional("datasets", "data"), import_module("pyarrow")
     # no network, an unknown data set or file (OSError), a failed build, a file of another kind; refused sockets raise RuntimeError
     known = (OSError, ValueError, KeyError, RuntimeError, NotImplementedError, datasets.exceptions.DatasetsError, arrow.ArrowException)
     try:
@@ -255,7 +256,7 @@ def _one_split(title: str, loaded: Any, split: str | None) -> tuple[Table, str |
 
 def _undecoded(table: Table, column: str, feature: Any) -> Table:
     """`table` with the pictures of a column left as bytes."""
-    datasets = import_module("datasets")
+    datasets = optional("datasets", "data")
     inner = getattr(feature, "feature", None)
     if type(feature).__name__ == "Image":
         return table.cast_column(column, datasets.Image(decode=False))

@@ -16,7 +16,6 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import Any, Literal, get_args
 
-import numpy as np
 from PIL import Image, ImageDraw
 
 from tasks.family import Family
@@ -351,6 +350,8 @@ def _regions(polygons: Sequence[Sequence[Point]], colours: Sequence[ColorName], 
 
     Fill and smoothing meet as indices of a palette, which costs a third of blending them in three channels.
     """
+    import numpy as np  # here, so that the family can be listed and read without it
+
     names = get_args(ColorName)
     image = Image.new("L", (side, side), names.index("white") * _TONES)
     mask = Image.new("L", (2 * side, 2 * side), 0)

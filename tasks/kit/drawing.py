@@ -6,7 +6,6 @@ fraction of the cost of supersampling the whole picture. Coordinates are units, 
 
 from __future__ import annotations
 
-import importlib.util
 import math
 import struct
 import zlib
@@ -15,8 +14,6 @@ from functools import cache
 from pathlib import Path
 from typing import Protocol
 
-import numpy as np
-from isal import isal_zlib
 from PIL import Image, ImageDraw, ImageFont
 
 UNITS = 896.0
@@ -45,11 +42,7 @@ COLORS: dict[str, Color] = {
 
 @cache
 def _font(size: int, bold: bool) -> ImageFont.FreeTypeFont:
-    spec = importlib.util.find_spec("matplotlib")  # found, not imported: only its bundled font files are needed
-    if spec is None or not spec.submodule_search_locations:
-        raise RuntimeError("matplotlib, whose bundled DejaVu fonts are drawn with, is not installed")
-    name = "DejaVuSans-Bold.ttf" if bold else "DejaVuSans.ttf"
-    path = Path(spec.submodule_search_locations[0]) / "mpl-data" / "fonts" / "ttf" / name
+    path = Path(__file__).with_name("fonts") / ("DejaVuSans-Bold.ttf" if bold else "DejaVuSans.ttf")
     return ImageFont.truetype(str(path), size, layout_engine=ImageFont.Layout.BASIC)
 
 
@@ -164,6 +157,9 @@ def encode(image: Image.Image) -> bytes:
     Pillow spends 40 ms on a 896-px image, nearly all of it choosing a filter for each row. Flat drawings want one filter, "up" (RFC 2083,
     section 6), so the chunks are written here; the compressed bytes may differ between machines, the decoded pixels never do.
     """
+    import numpy as np  # here, so that families can be listed and read without them
+    from isal import isal_zlib
+
     rows = np.asarray(image).reshape(image.height, -1)
     filtered = np.empty((image.height, rows.shape[1] + 1), np.uint8)
     filtered[:, 0] = 2

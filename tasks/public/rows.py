@@ -15,11 +15,11 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from importlib import import_module
 from pathlib import Path, PurePosixPath
 from typing import Any, Protocol, cast
 
 from bench.errors import BadDataError, UserError
+from bench.extras import optional
 from bench.image import ImageRef
 
 MAX_LINE = 4_000_000
@@ -217,7 +217,7 @@ class Table(Protocol):
 
 
 def _from_hub(public: PublicSet) -> Source:
-    datasets = import_module("datasets")
+    datasets = optional("datasets", "data")
     advice = f"give a local copy with --data-dir (the authors' clone, or a folder with the {public.name} files)"
     # Every way in which the hub can be out of reach is one of these: no network (ConnectionError is an OSError), an unknown data set or
     # file, a changed split, a failed build. Offline test runs that refuse sockets raise RuntimeError.
@@ -231,14 +231,16 @@ def _from_hub(public: PublicSet) -> Source:
 
 def _saved_table(public: PublicSet, folder: Path) -> Table | None:
     """The table in `folder` that `save_to_disk` wrote or that lies there as Parquet; None where there is neither."""
-    datasets = import_module("datasets")
+    datasets = optional("datasets", "data")
     saved = (folder / "dataset_dict.json").is_file() or (folder / "state.json").is_file()
     files = sorted(folder.glob("*.parquet"))
     try:
         if saved:
             return _split(public, datasets.load_from_disk(str(folder)), folder)
         if files:
-            arrow = import_module("pyarrow.parquet").read_table([str(file) for file in files])
+            from pyarrow import parquet
+
+            arrow = parquet.read_table([str(file) for file in files])  # pyright: ignore[reportUnknownMemberType]
             return datasets.Dataset(datasets.table.InMemoryTable(arrow))
     except (OSError, ValueError, KeyError, datasets.exceptions.DatasetsError) as error:
         raise UserError(f"data directory {folder}: the data set in it cannot be read ({' '.join(str(error).split())[:200]})") from error
@@ -261,7 +263,7 @@ def _table_source(public: PublicSet, table: Table, title: str, folder: Path | No
     if "image" not in columns:
         raise UserError(f"{title}: expected a column 'image', found {', '.join(sorted(columns))}")
     if type(table.features["image"]).__name__ == "Image":
-        table = table.cast_column("image", import_module("datasets").Image(decode=False))
+        table = table.cast_column("image", optional("datasets", "data").Image(decode=False))
     indices: dict[str, list[int]] = {}
     problems: list[Problem] = []
     for index in range(len(table)):

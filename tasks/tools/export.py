@@ -5,15 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from bench.errors import UserError
+from bench.extras import optional
 from bench.image import ImageRef
 from tasks.custom.exported import COLUMNS, DRAWN, FURTHER, SOURCE
 from tasks.suites import Suite
-
-if TYPE_CHECKING:
-    import datasets  # pyright: ignore[reportMissingTypeStubs]
 
 _NOT_TEXT = ("options", "level", "seed", "sufficient")
 
@@ -25,23 +23,24 @@ def export_suite(suite: Suite, folder: Path) -> Path:
 
     Raises:
         UserError: the folder holds something, or cannot be written.
+        MissingExtraError: `datasets` is not installed.
     """
     if folder.exists() and any(folder.iterdir()):
         raise UserError(f"{folder} exists and is not empty: name another --out")
     split = suite.puzzles[0].split
     path = folder / "data" / f"{split}-00000-of-00001.parquet"
     try:
+        made = _dataset(suite)
         path.parent.mkdir(parents=True, exist_ok=True)
-        _dataset(suite).to_parquet(path)  # pyright: ignore[reportUnknownMemberType]
+        made.to_parquet(path)
         (folder / "README.md").write_text(_card(suite, split), encoding="utf-8")
     except OSError as error:
         raise UserError(f"{folder} cannot be written ({error.strerror})") from error
     return path
 
 
-def _dataset(suite: Suite) -> datasets.Dataset:
-    import datasets  # pyright: ignore[reportMissingTypeStubs]
-
+def _dataset(suite: Suite) -> Any:
+    datasets = optional("datasets", "data")
     features = datasets.Features(
         {
             "image": datasets.Image(),
@@ -55,9 +54,7 @@ def _dataset(suite: Suite) -> datasets.Dataset:
             **({FURTHER: datasets.List(datasets.Image())} if _several(suite) else {}),
         }
     )
-    return datasets.Dataset.from_generator(  # pyright: ignore[reportUnknownMemberType]
-        _rows, features=features, gen_kwargs={"suite": suite}, keep_in_memory=True
-    )
+    return datasets.Dataset.from_generator(_rows, features=features, gen_kwargs={"suite": suite}, keep_in_memory=True)
 
 
 def _rows(suite: Suite) -> Iterator[dict[str, Any]]:

@@ -128,7 +128,7 @@ def test_cost_is_the_listed_price_or_unknown() -> None:
 
 
 def patches(width: int, height: int) -> int:
-    """Claude's count of a picture, ceil(w/28) x ceil(h/28) (REFERENCE.md, Providers)."""
+    """Claude's count of a picture, ceil(w/28) x ceil(h/28), as Anthropic documents it."""
     return math.ceil(width / 28) * math.ceil(height / 28)
 
 

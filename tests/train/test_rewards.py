@@ -42,7 +42,7 @@ def clock(name: str, text: str, *, answer: str = "4:23", state: dict[str, Any] |
 
 # -- values by hand ----------------------------------------------------------------------------------------------------------------------
 def test_the_table_of_rewards() -> None:
-    """Names and weights as in REFERENCE.md."""
+    """Names as in the paper, weights as in third-party reading notes of it."""
     mixture = {"image description": 0.06, "think": 0.06, "rethink": 0.08, "answer": 0.80}
     assert {name: dict(reward.weights) for name, reward in REWARDS.items()} == {
         "vanilla": {"think": 0.1, "answer": 0.9},

@@ -33,6 +33,7 @@ from anthropic import (
 
 from bench import env
 from bench.errors import MissingExtraError, Transient, UserError
+from bench.extras import optional
 from bench.image import ImageLimits, Picture
 from bench.models.aliases import Generation, generation_of
 from bench.models.api import wishes as asking
@@ -49,7 +50,7 @@ BUDGETS = {"low": 1024, "medium": 4096, "high": 16384}
 
 MIN_BUDGET = 1024
 MAX_BASE64 = {"anthropic": 10_000_000, "vertex": 5_000_000, "bedrock": 5_000_000}
-"""Bytes of one image after base64 (REFERENCE.md, Providers; for Vertex AI, whose bound is not stated there, the lower one)."""
+"""Bytes of one image after base64, as Anthropic documents them; for Vertex AI, whose bound is not stated, the lower one."""
 
 _SAMPLING_VERSION = {"anthropic": "2023-06-01", "bedrock": "bedrock-2023-05-31", "vertex": "vertex-2023-10-16"}
 """Versions of the protocol that take a temperature. The SDK's own, 2026-10-21, refuses one for every model, even at its default value."""
@@ -219,7 +220,7 @@ def _bedrock(options: ModelOptions) -> AsyncAnthropicBedrock:
         raise MissingExtraError("boto3", "bedrock")
     from anthropic.lib.bedrock import AsyncAnthropicBedrock
 
-    session: Any = importlib.import_module("boto3").Session()
+    session: Any = optional("boto3", "bedrock").Session()
     region = env.read(*env.AWS_REGIONS) or session.region_name
     if not region:
         raise UserError(f"no AWS region for Bedrock: set {env.AWS_REGIONS[0]}")
@@ -241,7 +242,7 @@ def _vertex(options: ModelOptions) -> AsyncAnthropicVertex:
     region = env.read(env.VERTEX_REGION)
     if region is None:
         raise UserError(f"no region for Vertex AI: set {env.VERTEX_REGION} (for example global)")
-    google: Any = importlib.import_module("google.auth")
+    google: Any = optional("google.auth", "vertex")
     try:
         credentials, found = google.default(scopes=["https://www.googleapis.com/auth/cloud-platform"])
     except google.exceptions.DefaultCredentialsError:
@@ -262,9 +263,9 @@ def _vertex(options: ModelOptions) -> AsyncAnthropicVertex:
 
 def _credential_errors(provider: str) -> tuple[type[Exception], ...]:
     if provider == "bedrock":
-        return (importlib.import_module("botocore.exceptions").BotoCoreError,)
+        return (optional("botocore.exceptions", "bedrock").BotoCoreError,)
     if provider == "vertex":
-        return (importlib.import_module("google.auth.exceptions").GoogleAuthError,)
+        return (optional("google.auth.exceptions", "vertex").GoogleAuthError,)
     return ()
 
 

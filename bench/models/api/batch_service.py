@@ -14,7 +14,7 @@ from bench.errors import ModelError
 from bench.models.base import Reply, Request
 
 DISCOUNT = 0.5
-"""What a batch costs against single requests, at both providers (REFERENCE.md, Providers)."""
+"""What a batch costs against single requests: half the price at both providers, as they announce it."""
 
 RESULTS_TIMEOUT_S = 3600.0
 """How long the results of one batch may take to arrive, in seconds: they can be hundreds of megabytes."""

@@ -6,7 +6,6 @@ broken. This project shows stills only: where there is no torchvision, such a pr
 
 from __future__ import annotations
 
-import importlib
 import io
 import json
 from functools import cache
@@ -14,6 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from PIL import Image
+
+from bench.extras import optional
 
 _PROBE = [
     {"role": "user", "content": [{"type": "image"}, {"type": "text", "text": "?"}]},
@@ -29,10 +30,10 @@ def load_processor(where: str, **options: Any) -> Any:
     Raises:
         OSError, ValueError, ImportError: as transformers does.
     """
-    transformers: Any = importlib.import_module("transformers")
-    if not importlib.import_module("transformers.utils.import_utils").is_torchvision_available():
+    transformers: Any = optional("transformers", "local")
+    if not optional("transformers.utils.import_utils", "local").is_torchvision_available():
         config = transformers.AutoConfig.from_pretrained(where, **options)
-        known = importlib.import_module("transformers.models.auto.processing_auto").PROCESSOR_MAPPING_NAMES
+        known = optional("transformers.models.auto.processing_auto", "local").PROCESSOR_MAPPING_NAMES
         name = known.get(config.model_type)
         found = getattr(transformers, name, None) if isinstance(name, str) else None
         if found is not None and "video_processor" in found.get_attributes():
@@ -54,7 +55,7 @@ def save_processor(processor: Any, folder: Path) -> None:
 
 def load_errors() -> tuple[type[Exception], ...]:
     """What loading a checkpoint raises when its files are missing, cut, of another kind or unreachable."""
-    safetensors: Any = importlib.import_module("safetensors")
+    safetensors: Any = optional("safetensors", "local")
     return (OSError, ValueError, RuntimeError, ImportError, KeyError, TypeError, AttributeError, safetensors.SafetensorError)
 
 

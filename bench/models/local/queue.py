@@ -181,6 +181,6 @@ class Batcher:
 
 
 def size(request: Request) -> float:
-    """A measure of how long a request is, in tokens or so: 4 characters or 28 x 28 px to a token (REFERENCE.md, Providers)."""
+    """A measure of how long a request is, in tokens or so: 4 characters or 28 x 28 px to a token, as Claude counts."""
     area = sum(picture.width * picture.height / (28 * 28) for picture in request.pictures)
     return len(request.text) / 4 + area

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 from bench.errors import MissingExtraError, Rejected, Unusable, UserError
+from bench.extras import optional
 from bench.models.base import Reply, Request, Stop, Usage
 from bench.models.local.checkpoint import Checkpoint
 from bench.models.local.processor import SentSizes, load_errors, load_processor, one_line, pixels, why_unfit
@@ -60,8 +61,8 @@ class Transformers:
         """Load processor and weights; see `Engine.load`."""
         checkpoint = self._checkpoint
         self._stopped.clear()
-        torch: Any = importlib.import_module("torch")
-        transformers: Any = importlib.import_module("transformers")
+        torch: Any = optional("torch", "local")
+        transformers: Any = optional("transformers", "local")
         transformers.utils.logging.set_verbosity_error()
         transformers.utils.logging.disable_progress_bar()
         options = {"revision": checkpoint.revision, "trust_remote_code": checkpoint.trust_remote_code}
@@ -121,7 +122,7 @@ class Transformers:
 
     def _generate(self, loaded: _Loaded, inputs: Any, requests: Sequence[Request], new: int) -> list[list[int]]:
         """The new tokens of each row, padding and ends included."""
-        transformers: Any = importlib.import_module("transformers")
+        transformers: Any = optional("transformers", "local")
         settings = transformers.GenerationConfig(
             max_new_tokens=new, do_sample=False, num_beams=1, use_cache=True, eos_token_id=list(loaded.ends), pad_token_id=loaded.pad
         )
@@ -164,7 +165,7 @@ def with_adapter(model: Any, adapter: str) -> Any:
     """The model with the LoRA adapter merged into its weights, so that it runs as fast as without."""
     if importlib.util.find_spec("peft") is None:
         raise MissingExtraError("peft", "local")
-    peft: Any = importlib.import_module("peft")
+    peft: Any = optional("peft", "local")
     return peft.PeftModel.from_pretrained(model, adapter).merge_and_unload()
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import base64
 import gc
-import importlib
 import json
 import multiprocessing
 import time
@@ -22,6 +21,7 @@ from typing import Any
 
 from bench import env
 from bench.errors import Rejected, Unusable, UserError
+from bench.extras import optional
 from bench.models.base import Reply, Request, Sampling, Stop, Usage
 from bench.models.local.checkpoint import Checkpoint
 from bench.models.local.processor import SentSizes, load_errors, load_processor, one_line, why_unfit
@@ -66,7 +66,7 @@ class Vllm:
             if why is not None:
                 raise UserError(f"{self._name}: {checkpoint.where} {why}")
             self._sizes = SentSizes(processor.image_processor)
-            vllm: Any = importlib.import_module("vllm")
+            vllm: Any = optional("vllm", "vllm")
             self._llm = vllm.LLM(**arguments(checkpoint))
             self._lora = _lora_request(checkpoint)
         except load_errors() as error:
@@ -79,8 +79,8 @@ class Vllm:
         """Answer everything at once; see `Engine.answer`."""
         if self._llm is None:
             raise Unusable(f"{self._name}: asked before it was loaded")
-        torch: Any = importlib.import_module("torch")
-        exceptions: Any = importlib.import_module("vllm.exceptions")
+        torch: Any = optional("torch", "vllm")
+        exceptions: Any = optional("vllm.exceptions", "vllm")
         started = time.perf_counter()
         try:
             outputs = self._llm.chat(
@@ -109,7 +109,7 @@ class Vllm:
         llm.llm_engine.engine_core.shutdown()
         del llm
         gc.collect()
-        importlib.import_module("vllm.distributed").cleanup_dist_env_and_memory()
+        optional("vllm.distributed", "vllm").cleanup_dist_env_and_memory()
 
     def _reply(self, request: Request, output: Any, latency: float) -> Reply:
         made, picture = output.outputs[0], request.picture
@@ -187,7 +187,7 @@ def arguments(checkpoint: Checkpoint) -> dict[str, Any]:
 
 def sampling_params(sampling: Sampling) -> Any:
     """Every sampling parameter made explicit, so that none is taken from the checkpoint's `generation_config`."""
-    vllm: Any = importlib.import_module("vllm")
+    vllm: Any = optional("vllm", "vllm")
     return vllm.SamplingParams(
         n=1,
         temperature=sampling.temperature or 0.0,
@@ -215,7 +215,7 @@ def messages(request: Request) -> list[dict[str, Any]]:
 def _lora_request(checkpoint: Checkpoint) -> Any:
     if checkpoint.adapter is None:
         return None
-    return importlib.import_module("vllm.lora.request").LoRARequest("adapter", 1, checkpoint.adapter)
+    return optional("vllm.lora.request", "vllm").LoRARequest("adapter", 1, checkpoint.adapter)
 
 
 def _rank(adapter: str) -> int:

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from importlib import import_module
 from pathlib import Path
 from typing import Any, cast
 
 from bench.errors import UserError
+from bench.extras import optional
 from bench.gap.document import Document, ModelDoc
 from bench.report import words
 
@@ -74,8 +74,9 @@ def write_figures(document: Document, folder: Path) -> list[Path]:
 
     Raises:
         UserError: a file cannot be written.
+        MissingExtraError: matplotlib is not installed.
     """
-    mpl: Any = import_module("matplotlib")
+    mpl: Any = optional("matplotlib", "figures")
     written: list[Path] = []
     for stem, draw in (("accuracy", _accuracy), ("gaps", _gaps), ("attribution", _attribution)):
         with mpl.rc_context():
@@ -169,7 +170,7 @@ def _attribution(document: Document) -> Figure:
 
 
 def _axes(height: float) -> tuple[Figure, Axes]:
-    new_figure: Any = import_module("matplotlib.figure").Figure  # without pyplot: no window, no global state
+    new_figure: Any = optional("matplotlib.figure", "figures").Figure  # without pyplot: no window, no global state
     figure = new_figure(figsize=(_WIDTH, max(1.4, height)), layout="constrained")
     return figure, figure.add_subplot()
 
@@ -238,5 +239,5 @@ def _by_gap(models: Sequence[ModelDoc]) -> list[str]:
 
 
 def _font_characters() -> frozenset[int]:
-    fonts: Any = import_module("matplotlib.font_manager")
+    fonts: Any = optional("matplotlib.font_manager", "figures")
     return frozenset(fonts.get_font(fonts.findfont("DejaVu Sans")).get_charmap())

@@ -16,7 +16,7 @@ from bench.gap.document import Document, FamilyDoc, Interval, ModelDoc
 from bench.report import words
 
 IN_DOMAIN = ("clock", "maze", "move_box", "n_queens")
-"""The families that the paper trains on (REFERENCE.md); the others are out of domain."""
+"""The families that the paper trains on (third-party reading notes of arXiv 2601.00215); the others are out of domain."""
 MEASURED, PUBLISHED, THIRD_PARTY = "measured", "published", "published (third-party notes)"
 WHOLE = "all"
 """The row over all puzzles; for published models the mean of the paper's nine families."""

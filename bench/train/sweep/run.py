@@ -7,7 +7,6 @@ same command continues an interrupted sweep. Runs that the watch stopped are eva
 
 from __future__ import annotations
 
-import importlib
 import json
 import os
 import shutil
@@ -23,6 +22,7 @@ from rich.console import Console
 
 from bench.config import Conditions, Execution, RunConfig, Subject
 from bench.errors import SightgapError
+from bench.extras import optional
 from bench.runner.plan import make_plan
 from bench.runner.session import run_session
 from bench.train.curves import draw_sweep
@@ -103,7 +103,7 @@ def _side_by_side(work: Callable[[Any], str], items: Sequence[Any], jobs: int) -
 
 
 def _train(training: Training, threads: int) -> str:
-    torch: Any = importlib.import_module("torch")
+    torch: Any = optional("torch", "train")
     torch.set_num_threads(threads)
     begun = any((training.out / STEPS).glob("checkpoint-*"))
     if not begun:  # cut off before its first step was saved: nothing there is worth keeping
@@ -121,7 +121,7 @@ def _record(out: Path) -> dict[str, Any]:
 
 
 def _evaluate(checkpoint: Checkpoint, recipe: Recipe, threads: int) -> str:
-    torch: Any = importlib.import_module("torch")
+    torch: Any = optional("torch", "train")
     torch.set_num_threads(threads)
     asked, families = recipe.sweep.evaluate, (*recipe.data.in_domain, *recipe.data.out_of_domain)
     config = RunConfig(

@@ -7,7 +7,6 @@ sittings that are named by `--from N`. What was done is kept in `training.json` 
 from __future__ import annotations
 
 import argparse
-import importlib
 import json
 import random
 import shutil
@@ -23,6 +22,7 @@ from typing import Any
 from pydantic import ConfigDict, TypeAdapter
 
 from bench.errors import UserError
+from bench.extras import optional
 from bench.prompt import reward_prompt
 from bench.puzzle import Puzzle
 from bench.train.data import data_sha256
@@ -156,8 +156,8 @@ class _Reporter:
 
 def halve(folder: Path) -> Path:
     """Save the weights in `folder` again in half precision, half the size; they are loaded and run in float32."""
-    torch: Any = importlib.import_module("torch")
-    load: Any = importlib.import_module("transformers").AutoModelForImageTextToText
+    torch: Any = optional("torch", "train")
+    load: Any = optional("transformers", "train").AutoModelForImageTextToText
     load.from_pretrained(folder, dtype=torch.float16).save_pretrained(folder)
     return folder
 

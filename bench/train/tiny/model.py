@@ -6,12 +6,11 @@ vision block sees the whole picture.
 
 The tokenizer spells any text in bytes. What the prompts repeat word for word is one token per passage, digits up to 99 are one token per
 number, and two cells of a grid are one token, so that a puzzle costs tens of tokens rather than hundreds and a description is cells, not
-letters. Tags are ordinary added tokens: special ones would vanish when completions are decoded (TRIED.md).
+letters. Tags are ordinary added tokens: special ones would vanish when completions are decoded with `skip_special_tokens`, as TRL does.
 """
 
 from __future__ import annotations
 
-import importlib
 import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -20,6 +19,7 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
+from bench.extras import optional
 from bench.models.local.processor import save_processor, stills_only
 
 SPECIAL = ("<|endoftext|>", "<|im_start|>", "<|im_end|>", "<|vision_start|>", "<|vision_end|>", "<|image_pad|>", "<|video_pad|>")
@@ -68,8 +68,8 @@ def build(folder: Path, texts: Iterable[str], *, size: Size | None = None, seed:
         size: the architecture's sizes.
         seed: of the weights.
     """
-    torch: Any = importlib.import_module("torch")
-    transformers: Any = importlib.import_module("transformers")
+    torch: Any = optional("torch", "train")
+    transformers: Any = optional("transformers", "train")
     size = size or Size()
     tokenizer = make_tokenizer(texts)
     torch.manual_seed(seed)
@@ -84,8 +84,8 @@ def build(folder: Path, texts: Iterable[str], *, size: Size | None = None, seed:
 
 def make_processor(tokenizer: Any, patch: int) -> Any:
     """The processor of Qwen2.5-VL without its video half, around `tokenizer`."""
-    transformers: Any = importlib.import_module("transformers")
-    images: Any = importlib.import_module("transformers.models.qwen2_vl.image_processing_pil_qwen2_vl").Qwen2VLImageProcessorPil(
+    transformers: Any = optional("transformers", "train")
+    images: Any = optional("transformers.models.qwen2_vl.image_processing_pil_qwen2_vl", "train").Qwen2VLImageProcessorPil(
         patch_size=patch,
         merge_size=1,
         temporal_patch_size=2,
@@ -107,7 +107,7 @@ def make_tokenizer(texts: Iterable[str], *, passages: int = 800) -> Any:
     Returns:
         A `PreTrainedTokenizerFast`; any text survives encoding and decoding.
     """
-    tokenizers: Any = importlib.import_module("tokenizers")
+    tokenizers: Any = optional("tokenizers", "train")
     raw = tokenizers.Tokenizer(tokenizers.models.BPE(vocab=_byte_letters(), merges=[]))
     raw.pre_tokenizer = tokenizers.pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
     raw.decoder = tokenizers.decoders.ByteLevel()
@@ -116,13 +116,13 @@ def make_tokenizer(texts: Iterable[str], *, passages: int = 800) -> Any:
     words = [*TAGS, *sorted(atoms), *(str(number) for number in range(10, 100)), *map("".join, product(_CELLS, repeat=2))]
     words += [word for word, times in sorted(prose.items(), key=lambda item: (-item[1], item[0]))[:passages] if times > 1]
     raw.add_tokens([tokenizers.AddedToken(word, special=False, normalized=False) for word in dict.fromkeys(words) if len(word) > 1])
-    return importlib.import_module("transformers").PreTrainedTokenizerFast(
+    return optional("transformers", "train").PreTrainedTokenizerFast(
         tokenizer_object=raw, eos_token="<|im_end|>", pad_token="<|endoftext|>", model_max_length=MAX_LENGTH, padding_side="left"
     )
 
 
 def _byte_letters() -> dict[str, int]:
-    letters: Sequence[str] = sorted(importlib.import_module("tokenizers").pre_tokenizers.ByteLevel.alphabet())
+    letters: Sequence[str] = sorted(optional("tokenizers", "train").pre_tokenizers.ByteLevel.alphabet())
     return {letter: index for index, letter in enumerate(letters)}
 
 
@@ -178,7 +178,7 @@ def _config(tokenizer: Any, size: Size) -> Any:
         "fullatt_block_indexes": list(range(size.vision_layers)),
     }
     tokens = {f"{name}_token_id": _id(tokenizer, f"<|{word}|>") for name, word in _TOKENS.items()}
-    transformers: Any = importlib.import_module("transformers")
+    transformers: Any = optional("transformers", "train")
     return transformers.Qwen2_5_VLConfig(text_config=text, vision_config=vision, tie_word_embeddings=True, **tokens)
 
 
@@ -187,7 +187,7 @@ _TOKENS = {"image": "image_pad", "video": "video_pad", "vision_start": "vision_s
 
 def sizes(folder: Path) -> dict[str, int]:
     """Numbers of parameters of the checkpoint in `folder`: all, and those of vision and text."""
-    transformers: Any = importlib.import_module("transformers")
+    transformers: Any = optional("transformers", "train")
     model: Any = transformers.AutoModelForImageTextToText.from_pretrained(folder)
     every = sum(parameter.numel() for parameter in model.parameters())
     vision = sum(parameter.numel() for name, parameter in model.named_parameters() if ".visual." in name)

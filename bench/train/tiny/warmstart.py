@@ -1,8 +1,8 @@
 """A supervised warm start from scratch: the small model learns to see, to describe, to reason and to answer in tags, on the `mini` suite.
 
 One stage follows another, each a mixture of the kinds of `bench.train.tiny.lessons` with its own number of steps. Seeing comes first, since
-nothing else can be learned from a picture that is not understood; then everything is mixed, text-only examples included, which teach
-reasoning several times faster than pictures do (TRIED.md). It is meant to stop while there is headroom: GRPO sharpens partial skill only.
+nothing else can be learned from a picture that is not understood; then everything is mixed, text-only examples included, which taught it to
+look a cell up three times faster than pictures alone did. It is meant to stop while there is headroom: GRPO sharpens partial skill only.
 
 The loss is the cross-entropy of the reply's tokens, AdamW with a linear warm-up and a cosine decay over all stages. Batches are small, and
 made of examples of like length, since padding is what costs on a CPU. Several workers (one process and one thread each) draw batches
@@ -11,7 +11,6 @@ of their own and average their gradients.
 
 from __future__ import annotations
 
-import importlib
 import io
 import math
 import random
@@ -24,6 +23,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from bench.extras import optional
 from bench.puzzle import Puzzle
 from bench.train.tiny.lessons import Lesson, lesson
 
@@ -94,7 +94,9 @@ class _Desk:
 
     def picture(self, puzzle: Puzzle) -> tuple[Any, Any]:
         if puzzle.id not in self.pictures:
-            image: Any = importlib.import_module("PIL.Image").open(io.BytesIO(puzzle.image.data())).convert("RGB")
+            from PIL import Image
+
+            image: Any = Image.open(io.BytesIO(puzzle.image.data())).convert("RGB")
             made = self.processor.image_processor(images=[image], return_tensors="pt")
             self.pictures[puzzle.id] = made["pixel_values"].half(), made["image_grid_thw"]
         return self.pictures[puzzle.id]
@@ -127,7 +129,7 @@ def warm_start(
     if schedule.workers == 1:
         _work(0, folder, puzzles, schedule, every, report or _ignore, None)
         return
-    processes: Any = importlib.import_module("torch.multiprocessing")
+    processes: Any = optional("torch.multiprocessing", "train")
     reports = processes.get_context("spawn").SimpleQueue()
     with tempfile.TemporaryDirectory() as scratch:
         meeting = (Path(scratch) / "meeting").as_uri()
@@ -154,9 +156,10 @@ def _work(
     meeting: str | None,
 ) -> None:
     """One worker; several meet at the file `meeting`."""
-    torch: Any = importlib.import_module("torch")
-    transformers: Any = importlib.import_module("transformers")
-    load_processor = importlib.import_module("bench.models.local.processor").load_processor
+    torch: Any = optional("torch", "train")
+    transformers: Any = optional("transformers", "train")
+    from bench.models.local.processor import load_processor
+
     if meeting is not None:
         torch.set_num_threads(1)
         torch.distributed.init_process_group("gloo", init_method=meeting, rank=rank, world_size=schedule.workers)
