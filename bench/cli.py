@@ -96,7 +96,7 @@ def _called() -> str:
 
 
 def build_parser(command: str = "run") -> argparse.ArgumentParser:
-    """The parser of the whole command line; the flags of `run` are made only where that is the `command` (they import its types)."""
+    """The parser of the whole command line; the flags of `run` are made only where the `command` needs them."""
     parser = _Parser(
         prog=_called(),
         description="Is my model failing to see, failing to use what it sees, or failing to think?",
@@ -105,7 +105,7 @@ def build_parser(command: str = "run") -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"sightgap {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", parser_class=_Parser, required=True)
-    _add_run(commands, flags=command == "run")
+    _add_run(commands, flags=command in ("run", "completion"))
     _add_report(commands)
     _add_compare(commands)
     for name, text in (
@@ -126,7 +126,7 @@ def build_parser(command: str = "run") -> argparse.ArgumentParser:
     rewards.set_defaults(command="rewards")
     completion = commands.add_parser("completion", help="print a script that completes our commands in a shell", allow_abbrev=False)
     completion.add_argument("shell", choices=("bash", "zsh", "tcsh"), metavar="SHELL", help="bash, zsh or tcsh")
-    completion.set_defaults(command="completion")
+    completion.set_defaults(command="completion", parser=parser)
     return parser
 
 

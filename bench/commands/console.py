@@ -6,7 +6,6 @@ from rich.console import Console
 
 from bench.errors import UserError
 from bench.mode import Mode
-from bench.option_values import read_modes
 from bench.report.terminal import WIDTH
 
 
@@ -27,6 +26,8 @@ def parse_modes(text: str, flag: str = "--mode") -> tuple[Mode, ...]:
     Raises:
         UserError: an unknown mode, or none; the message names the flag.
     """
+    from bench.option_values import read_modes
+
     try:
         names_read = read_modes(text)
     except ValueError as error:

@@ -11,7 +11,6 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -198,7 +197,7 @@ def _json_lines(path: Path) -> Iterator[RawRow | Problem]:
 # -- tables of datasets ------------------------------------------------------------------------------------------------------------------
 def _parquet(files: Sequence[Path], title: str, name: str, folder: Path, wishes: Wishes) -> OpenedTable:
     def read() -> Any:
-        datasets, parquet = optional("datasets", "data"), import_module("pyarrow.parquet")
+        datasets, parquet = optional("datasets", "data"), optional("pyarrow.parquet", "data")
         return datasets.Dataset(datasets.table.InMemoryTable(parquet.read_table([str(file) for file in _of_split(files, wishes.split)])))
 
     return _table(title, name, _reading(title, read), folder, wishes)
@@ -223,7 +222,7 @@ def _hub(text: str, wishes: Wishes) -> OpenedTable:
 
 def _reading(title: str, load: Callable[[], Any]) -> Any:
     """What `load` gives, every way in which a library says that it cannot turned into one line."""
-    datasets, arrow = optional("datasets", "data"), import_module("pyarrow")
+    datasets, arrow = optional("datasets", "data"), optional("pyarrow", "data")
     # no network, an unknown data set or file (OSError), a failed build, a file of another kind; refused sockets raise RuntimeError
     known = (OSError, ValueError, KeyError, RuntimeError, NotImplementedError, datasets.exceptions.DatasetsError, arrow.ArrowException)
     try:
