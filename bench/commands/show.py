@@ -7,8 +7,8 @@ import json
 from pathlib import Path
 
 from bench.commands.console import names, open_console, parse_modes
+from bench.commands.one_puzzle import find_puzzle, print_puzzle
 from bench.errors import UserError
-from bench.report.one_puzzle import find_puzzle, print_puzzle
 
 
 def show(arguments: argparse.Namespace) -> int:

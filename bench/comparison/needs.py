@@ -10,13 +10,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from bench.comparison.result import Need, Needs
 from bench.comparison.sides import identity_of, open_side
 from bench.errors import UserError
 from bench.gap.frame import load_frame
@@ -27,43 +27,6 @@ from bench.stats.power import required_pairs
 from tasks.suites import GENERATED
 
 MOST_REPLICATES = 64
-
-
-@dataclass(frozen=True, slots=True)
-class Need:
-    """What one model in one mode needs.
-
-    Attributes:
-        accuracy: of the baseline.
-        disagreement: of two equal runs on a puzzle (a share); `measured` where replicates show it, else the largest that it can be.
-        puzzles: enough for the margin with the replicates that were asked for.
-        have: puzzles of the baseline.
-        draw: the option that draws so many; None where the suite is no generated one.
-        replicates: the fewest replicates with which the puzzles of the baseline are enough; None where `MOST_REPLICATES` are not.
-        cost: USD for the candidate on `puzzles` with those replicates, captions apart; None where the price is not known.
-    """
-
-    model: str
-    mode: str
-    accuracy: float
-    disagreement: float
-    measured: bool
-    puzzles: int
-    have: int
-    draw: str | None
-    replicates: int | None
-    cost: float | None
-
-
-@dataclass(frozen=True, slots=True)
-class Needs:
-    """What a comparison needs, for each model and mode of a baseline."""
-
-    baseline: str
-    margin: float
-    alpha: float
-    replicates: int
-    needs: tuple[Need, ...]
 
 
 def needs(baselines: Sequence[Path], *, margin: float, alpha: float, modes: Sequence[Mode] = (), replicates: int = 1) -> Needs:

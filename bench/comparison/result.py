@@ -176,6 +176,43 @@ class Comparison:
         return f"{self.enough:,} puzzles would be enough for equal models (there are {most:,})"
 
 
+@dataclass(frozen=True, slots=True)
+class Need:
+    """What one model in one mode needs.
+
+    Attributes:
+        accuracy: of the baseline.
+        disagreement: of two equal runs on a puzzle (a share); `measured` where replicates show it, else the largest that it can be.
+        puzzles: enough for the margin with the replicates that were asked for.
+        have: puzzles of the baseline.
+        draw: the option that draws so many; None where the suite is no generated one.
+        replicates: the fewest replicates with which the puzzles of the baseline are enough; None where 64 are not enough.
+        cost: USD for the candidate on `puzzles` with those replicates, captions apart; None where the price is not known.
+    """
+
+    model: str
+    mode: str
+    accuracy: float
+    disagreement: float
+    measured: bool
+    puzzles: int
+    have: int
+    draw: str | None
+    replicates: int | None
+    cost: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Needs:
+    """What a comparison needs, for each model and mode of a baseline."""
+
+    baseline: str
+    margin: float
+    alpha: float
+    replicates: int
+    needs: tuple[Need, ...]
+
+
 def _name(case: Case) -> str:
     return f"{case.mode}, {case.family}" if case.family else f"{case.mode} overall"
 

@@ -7,8 +7,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from bench.comparison.needs import Needs
-from bench.comparison.result import Case, Comparison, Verdict
+from bench.comparison.result import Case, Comparison, Needs, Verdict
 from bench.report import words
 
 _SHOWN = 20

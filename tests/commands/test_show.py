@@ -11,8 +11,8 @@ import pytest
 from rich.console import Console
 
 from bench.cli import main
+from bench.commands.one_puzzle import find_puzzle, print_puzzle
 from bench.errors import UserError
-from bench.report.one_puzzle import find_puzzle, print_puzzle
 from bench.store.reader import read_records
 
 
