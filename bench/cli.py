@@ -12,7 +12,7 @@ import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NoReturn, cast
 
 from bench.errors import SightgapError, UserError
 from bench.extras import own
@@ -52,7 +52,7 @@ def _spellings(parser: argparse.ArgumentParser) -> list[str]:
     for action in parser._actions:  # pyright: ignore[reportPrivateUsage] - argparse has no other way to ask
         found += action.option_strings
         if isinstance(action, argparse._SubParsersAction):  # pyright: ignore[reportPrivateUsage]
-            choices: Mapping[str, argparse.ArgumentParser] = action.choices  # pyright: ignore[reportUnknownMemberType]
+            choices = cast("Mapping[str, argparse.ArgumentParser]", action.choices)  # pyright: ignore[reportUnknownMemberType]
             found += [flag for sub in choices.values() for flag in _spellings(sub)]
     return list(dict.fromkeys(found))
 

@@ -114,7 +114,7 @@ def _sample(where: str, row: Fields, scorer: str | None) -> Sample:
     first = "letter" if scorer == _LETTERED else "text"
     options = tuple(str(choice) for choice in row.get("choices") or ())
     answered = bool(output.get("choices")) and row.get("error") is None
-    scored = _part(_part(row, "scores"), scorer) if scorer is not None else {}
+    scored: Fields = _part(_part(row, "scores"), scorer) if scorer is not None else {}
     score, unscored = right_or_wrong(scored.get("value")) if scored else (None, "the log gives no score")
     about: Fields = row.get("metadata") or {}
     group = next((about[name] for name in _GROUPS if isinstance(about.get(name), str) and about[name]), None)
