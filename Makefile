@@ -4,6 +4,7 @@ VENV := .venv
 PEER := .venv-peer
 VLLM := .venv-vllm
 INSPECT := .venv-inspect
+LLM := .venv-llm
 BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install --quiet --no-compile --disable-pip-version-check -c constraints.txt
 
@@ -12,7 +13,7 @@ INSTALL := $(BIN)/python -m pip install --quiet --no-compile --disable-pip-versi
 # Everything that the checks need, several at once: make -j2 environments
 environments: $(VENV)/.dev $(PEER)/.done $(VLLM)/.done $(INSPECT)/.done browser tex
 
-.PHONY: environments demo test check test-vllm test-inspect bench calibration structure audit wheel browser tex clean
+.PHONY: environments demo test check test-vllm test-inspect test-llm bench calibration structure audit wheel browser tex clean
 
 demo: $(VENV)/.core  ## the main job on generated puzzles with the shipped checkpoints: no key, no network
 	$(BIN)/python run_bench.py
@@ -25,6 +26,9 @@ test-vllm: $(VLLM)/.done  ## the real vLLM engine on the CPU, offline and as a s
 
 test-inspect: $(INSPECT)/.done  ## logs and tasks against Inspect AI itself, whose requirements disagree with ours
 	$(INSPECT)/bin/python -m pytest tests/inspect/test_inspect.py
+
+test-llm: $(VENV)/.dev $(LLM)/.done  ## a real small language model behind a real llama.cpp server: half an hour, not part of CI
+	$(BIN)/python -m tests.llm.ask $(LLM) results/llm
 
 browser:  ## Chromium for the tests of the HTML report, where it is missing and this is root on Debian; they are skipped without it
 	command -v chromium >/dev/null || [ "$$(id -u)" != 0 ] || ! command -v apt-get >/dev/null || \
@@ -80,6 +84,11 @@ $(INSPECT)/.done: tests/inspect/inspect-requirements.txt pyproject.toml
 	$(INSPECT)/bin/python -m pip install --quiet --no-compile --disable-pip-version-check --no-deps -e .
 	touch $@
 
+$(LLM)/.done: tests/llm/setup.sh
+	rm -rf $(LLM)
+	tests/llm/setup.sh $(LLM) $(PYTHON)
+	touch $@
+
 # A real TeX for the tables of the paper: about 80 s and 150 MB once, where it can be installed; the tests that need it skip elsewhere.
 tex: | browser
 	@command -v pdflatex >/dev/null || { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && apt-get update -qq && \
@@ -87,4 +96,4 @@ tex: | browser
 	texlive-latex-base texlive-latex-recommended >/dev/null; } || echo "no pdflatex: the tests of the LaTeX tables will be skipped"
 
 clean:
-	rm -rf $(VENV) $(PEER) $(VLLM) $(INSPECT) build dist *.egg-info .pytest_cache .hypothesis .ruff_cache
+	rm -rf $(VENV) $(PEER) $(VLLM) $(INSPECT) $(LLM) build dist *.egg-info .pytest_cache .hypothesis .ruff_cache

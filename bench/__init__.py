@@ -39,3 +39,7 @@ def __getattr__(name: str) -> Any:
     from bench.extras import own
 
     return own(f"{_HOMES.get(name, 'bench.api')}:{name}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -31,9 +31,11 @@ from bench.option_values import (
     read_caption_prompt,
     read_columns,
     read_doses,
+    read_headers,
     read_int,
     read_listed,
     read_modes,
+    read_object,
     read_one_or_more,
     read_reasoning,
     read_shard,
@@ -122,14 +124,18 @@ class Conditions:
     """times each trial is asked"""
     seed: Annotated[Int, Flag("S")] = 0
     """of sampling and of option orders"""
-    max_tokens: Annotated[Int, Field(ge=1), Flag("N")] = 2048
+    max_tokens: Annotated[Int | None, Field(ge=1), Flag("N", shown="2048, and room for reasoning where a model reasons")] = None
     """upper bound of one reply, reasoning included"""
     temperature: Annotated[float | None, Field(ge=0, allow_inf_nan=False), Flag("T", shown="the model's own")] = None
     """of sampling"""
     reasoning: Annotated[str | int | None, BeforeValidator(read_reasoning), Flag("R", shown="the model's own")] = None
-    """off, low, medium, high or a number of tokens"""
-    base_url: Annotated[str | None, Flag("URL", shown="the provider's own")] = None
-    """a server that speaks the provider's protocol"""
+    """off, minimal, low, medium, high, xhigh, max or a number of tokens"""
+    base_url: Annotated[str | None, Flag("URL", shown="OpenAI's own")] = None
+    """a server of chat completions, for models of openai/ alone"""
+    extra_body: Annotated[Mapping[str, Any] | None, BeforeValidator(read_object), Flag("JSON", shown="nothing")] = None
+    """further fields of every request to a server of chat completions"""
+    headers: Annotated[_Text, BeforeValidator(read_headers), Flag("NAME=VALUE", "--header", repeatable=True, shown="none")] = ()
+    """a further header of the same requests; repeatable; its value is stored nowhere"""
     resize: Annotated[
         bool, Flag(negative="--no-resize", shown="refuse pictures that a model does not take as they are (default: they are resized)")
     ] = True
@@ -275,6 +281,7 @@ class RunConfig:
             shown["shard"] = "{}/{}".format(*self.subject.shard)
         if self.conditions.base_url:
             shown["base_url"] = public_url(self.conditions.base_url)
+        shown.pop("headers", None)  # their values may be secrets
         return shown
 
     def identity(self) -> dict[str, Any]:
@@ -295,6 +302,10 @@ class RunConfig:
             "base_url": conditions.base_url and public_url(conditions.base_url),
             "resize": conditions.resize,
         }
+        if conditions.extra_body:
+            parts["extra_body"] = conditions.extra_body
+        if conditions.headers:
+            parts["headers"] = [header.partition("=")[0] for header in conditions.headers]
         if conditions.degrade:  # so that runs without doses keep the identity they always had
             parts["doses"] = [asdict(dose) for dose in conditions.doses]
         if subject.columns:
@@ -309,7 +320,7 @@ class RunConfig:
 def public_url(url: str) -> str:
     """`url` without user, password, query and fragment: what may be stored and shown."""
     parts = urlsplit(url)
-    return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
+    return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path.rstrip("/"), "", ""))
 
 
 def _built(part: type[_P], values: Mapping[str, object], spell: Callable[[str], str]) -> _P:

@@ -12,6 +12,7 @@ from pathlib import Path
 import platformdirs
 
 ANTHROPIC_KEY = "ANTHROPIC_API_KEY"
+ANTHROPIC_TOKEN = "ANTHROPIC_AUTH_TOKEN"
 ANTHROPIC_URL = "ANTHROPIC_BASE_URL"
 OPENAI_KEY = "OPENAI_API_KEY"
 OPENAI_URL = "OPENAI_BASE_URL"
@@ -28,11 +29,12 @@ AWS_REGIONS = ("AWS_REGION", "AWS_DEFAULT_REGION")
 VERTEX_REGION = "CLOUD_ML_REGION"
 VERTEX_PROJECTS = ("ANTHROPIC_VERTEX_PROJECT_ID", "GOOGLE_CLOUD_PROJECT")
 CACHE = "SIGHTGAP_CACHE"
+MODELS = "SIGHTGAP_MODELS"
 CUDA_DEVICES = "CUDA_VISIBLE_DEVICES"
 
 _SECRETS = (
     ANTHROPIC_KEY,
-    "ANTHROPIC_AUTH_TOKEN",
+    ANTHROPIC_TOKEN,
     OPENAI_KEY,
     BEDROCK_KEY,
     "AWS_SECRET_ACCESS_KEY",
@@ -50,12 +52,12 @@ def read(*names: str) -> str | None:
     return None
 
 
-def secrets() -> frozenset[str]:
-    """The values of all variables that hold a key or token: what no message, record or report may contain.
+def secrets(*more: str) -> frozenset[str]:
+    """The values of all variables that hold a key or token, and of those named by `more`: what no message, record or report may contain.
 
     Placeholders for servers without keys ("EMPTY", "none") are no secrets: what is shorter than eight characters is left out.
     """
-    return frozenset(value for name in _SECRETS if (value := read(name)) is not None and len(value) >= 8)
+    return frozenset(value for name in (*_SECRETS, *more) if (value := read(name)) is not None and len(value) >= 8)
 
 
 def set_default(name: str, value: str) -> None:
@@ -74,3 +76,12 @@ def cache_dir() -> Path:
     """Where replies are cached by default: `SIGHTGAP_CACHE`, or the user's cache folder."""
     chosen = read(CACHE)
     return Path(chosen).expanduser() if chosen is not None else platformdirs.user_cache_path("sightgap")
+
+
+def models_file() -> Path | None:
+    """The person's own table of models and servers: `SIGHTGAP_MODELS`, or `models.toml` in the user's configuration folder."""
+    chosen = read(MODELS)
+    if chosen is not None:
+        return Path(chosen).expanduser()
+    usual = platformdirs.user_config_path("sightgap") / "models.toml"
+    return usual if usual.is_file() else None

@@ -40,8 +40,18 @@ class MissingExtraError(UserError):
         super().__init__(f"{package} is not installed: run  pip install '{project}[{extra}]'")
 
 
+class MissingKeyError(UserError):
+    """A provider's key, region or credentials are not set. The message names the variable."""
+
+
 class ReplayMissError(SightgapError):
     """`--replay` met a request that the cache does not hold."""
+
+    exit_code = 3
+
+
+class OverBudget(SightgapError):  # noqa: N818
+    """The next request could cost more than is left of the money bound."""
 
     exit_code = 3
 
@@ -58,15 +68,41 @@ class ModelError(SightgapError):
 
 
 class Transient(ModelError):  # noqa: N818 - reads as the verdict that it is
-    """Worth asking again; `retry_after` is the provider's own wait in seconds, if it named one."""
+    """Worth asking again.
 
-    def __init__(self, message: str, *, retry_after: float | None = None, status: int | None = None, request_id: str | None = None) -> None:
+    Attributes:
+        retry_after: the provider's own wait in seconds, if it named one.
+        maybe_paid: whether the provider may have done the work and will charge for it (a timeout, a broken answer).
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        retry_after: float | None = None,
+        status: int | None = None,
+        request_id: str | None = None,
+        maybe_paid: bool = False,
+    ) -> None:
         super().__init__(message, status=status, request_id=request_id)
         self.retry_after = retry_after
+        self.maybe_paid = maybe_paid
 
 
 class Rejected(ModelError):  # noqa: N818
     """The provider will not answer this request, however often it is asked (400, 413, an image it cannot take)."""
+
+
+class Declined(Rejected):
+    """The provider's moderation stopped this one prompt: its reply is a refusal, made by the provider's module."""
+
+
+class RefusedParameter(Rejected):
+    """The server does not know, or does not take, `parameter`: without it the request may pass."""
+
+    def __init__(self, message: str, *, parameter: str, status: int | None = None, request_id: str | None = None) -> None:
+        super().__init__(message, status=status, request_id=request_id)
+        self.parameter = parameter
 
 
 class Unusable(ModelError):  # noqa: N818

@@ -180,6 +180,11 @@ class Content:
         """The bytes, made again where they were let go."""
         return self._again() if self._data is None else self._data
 
+    @property
+    def held(self) -> bool:
+        """Whether the bytes are here, and need not be made again."""
+        return self._data is not None
+
     def release(self) -> None:
         """Let the bytes go."""
         self._data = None

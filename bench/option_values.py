@@ -5,17 +5,20 @@ Each reader takes anything and returns what the option's type accepts, or raises
 
 from __future__ import annotations
 
+import json
+import re
 import typing
 from typing import Any
 
 from bench.degrade import parse_doses
 from bench.errors import UserError
 from bench.mode import Mode
+from bench.models.base import LEVELS
 from bench.prompt import CAPTION_PROMPTS
 from bench.suggest import did_you_mean
 from tasks.custom.columns import parse_columns
 
-REASONING = ("off", "low", "medium", "high")
+REASONING = ("off", *LEVELS)
 
 
 def _sequence(value: object) -> list[Any] | None:
@@ -81,6 +84,33 @@ def read_reasoning(value: object) -> object:
     if isinstance(number, int) and not isinstance(number, bool) and number > 0:
         return number
     raise ValueError(f"expected {', '.join(REASONING)} or a number of tokens, found {value!r}")
+
+
+def read_object(value: object) -> object:
+    """A JSON object, as text or as it is."""
+    found: object = value
+    if isinstance(value, str):
+        try:
+            found = json.loads(value)
+        except ValueError:
+            raise ValueError(f"expected a JSON object, found {value!r}") from None
+    if found is None or isinstance(found, dict):
+        return typing.cast("dict[str, Any] | None", found)
+    raise ValueError(f"expected a JSON object, found {value!r}")
+
+
+def read_headers(value: object) -> object:
+    """`NAME=VALUE`, one or more, or a mapping of names to values. No message repeats a value, which may be a key."""
+    if isinstance(value, dict):
+        value = [f"{name}={content}" for name, content in typing.cast("dict[str, str]", value).items()]
+    texts = [value] if isinstance(value, str) else _sequence(value)
+    if texts is None:
+        return value
+    for text in texts:
+        name, equals, content = str(text).partition("=")
+        if re.fullmatch(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+", name) is None or not equals or not content.isprintable():
+            raise ValueError("expected NAME=VALUE, a header's name and what it holds")
+    return tuple(str(text) for text in texts)
 
 
 def read_caption_prompt(value: object) -> object:

@@ -77,10 +77,12 @@ class Family(ABC, Generic[S]):
         name: registry name, as in the public set ("clock").
         title: a few words for tables ("analog clock").
         state_type: the frozen State dataclass.
+        names: the words that answers are taken from, where answers are names of things; they tell an answer from a word in passing.
     """
 
     name: ClassVar[str]
     title: ClassVar[str]
+    names: ClassVar[tuple[str, ...]] = ()
     state_type: type[S]
 
     # -- making ------------------------------------------------------------------------------------------------------------------------

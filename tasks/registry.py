@@ -140,3 +140,8 @@ def _own(name: str) -> Family[Any]:
 def same_for(name: str) -> Callable[[str, str], bool]:
     """The answer equivalence of family `name`, which may also be a family of a public set that is not known here."""
     return family(name).same if known(name) else same_answer
+
+
+def names_for(name: str) -> tuple[str, ...]:
+    """The words that answers of family `name` are taken from; none where they are no names, or the family is not known here."""
+    return family(name).names if known(name) else ()

@@ -14,8 +14,8 @@ from bench.extras import missing
 
 
 def models_list(arguments: argparse.Namespace) -> int:
-    """`models list`: a table of names, ids, prices and dates of the models that can be asked here, and what the others need."""
-    from bench.models.registry import listing
+    """`models list`: names, ids, prices and dates of the models that can be asked here, the servers, and what the others need."""
+    from bench.models.registry import listing, server_listing
 
     today = date.today()
     table = Table(
@@ -35,6 +35,12 @@ def models_list(arguments: argparse.Namespace) -> int:
         table.add_row(row["name"], row["provider"], row["id"], *prices, retires, style="dim strike" if gone else None)
     console = open_console()
     console.print(table)
+    places = Table(title="servers: write NAME/ID, or openai/ID@URL for any other", title_justify="left")
+    for column in ("name", "what", "address", "key"):
+        places.add_column(column)
+    for row in server_listing():
+        places.add_row(f"{row['name']}/", row["about"], row["url"], (row["key"] or "none") + " (optional)" * row["optional"])
+    console.print(places)
     for hint, names in lacking.items():
         console.print(f"not here: {', '.join(names)}; {hint}", highlight=False, markup=False, soft_wrap=True)
     return 0

@@ -12,8 +12,10 @@ from bench.commands.console import open_console
 from bench.commands.options import run_config
 from bench.config import DEFAULT_RUN
 from bench.gap.make import gap_document
+from bench.models.image_tokens import Range
 from bench.report.terminal import print_report
 from bench.report.write import Report, write_report
+from bench.runner.money import unknown_pictures
 from bench.runner.plan import Plan, estimate, make_plan
 from bench.runner.session import run_session
 
@@ -54,11 +56,29 @@ def _print_plan(plan: Plan, console: Console) -> None:
         table.add_column(column, justify="left" if column in ("model", "mode") else "right")
     rows = estimate(plan)
     for row in rows:
-        cost = "unknown" if row.cost is None else f"{row.cost:.2f}"
-        table.add_row(row.model, row.what, str(row.requests), f"{row.tokens_in:,}", f"{row.tokens_out:,}", cost)
-    known = None if any(row.cost is None for row in rows) else sum(row.cost or 0.0 for row in rows)
+        table.add_row(row.model, row.what, str(row.requests), _tokens(row.tokens_in), f"{row.tokens_out:,}", _usd(row.cost))
     table.add_section()
-    total_in, total_out = sum(row.tokens_in for row in rows), sum(row.tokens_out for row in rows)
-    requests = str(sum(row.requests for row in rows))
-    table.add_row("total", "", requests, f"{total_in:,}", f"{total_out:,}", "unknown" if known is None else f"{known:.2f}")
+    total = Range(sum(row.tokens_in.low for row in rows), sum(row.tokens_in.high for row in rows))
+    costs = [row.cost for row in rows if row.cost is not None]
+    known = (sum(least for least, _ in costs), sum(most for _, most in costs)) if len(costs) == len(rows) else None
+    requests, written = str(sum(row.requests for row in rows)), sum(row.tokens_out for row in rows)
+    table.add_row("total", "", requests, _tokens(total), f"{written:,}", _usd(known))
     console.print(table)
+    for name in unknown_pictures(plan.models, plan.options):
+        console.print(
+            f"{name}: how it counts pictures is unknown; the range is from the least to the most that any published formula gives",
+            highlight=False,
+            markup=False,
+            soft_wrap=True,
+        )
+
+
+def _tokens(count: Range) -> str:
+    return f"{count.low:,}" if count.known else f"{count.low:,} to {count.high:,}"
+
+
+def _usd(cost: tuple[float, float] | None) -> str:
+    if cost is None:
+        return "unknown"
+    least, most = (f"{amount:.2f}" for amount in cost)
+    return least if least == most else f"{least} to {most}"

@@ -18,7 +18,7 @@ from bench.gap.contrast import captioner_matrix, comparisons
 from bench.gap.document import Document, FamilyDoc, ModelDoc
 from bench.gap.doses import dose_section
 from bench.gap.frame import Loaded, load_runs
-from bench.gap.notes import model_notes
+from bench.gap.notes import model_notes, run_notes
 from bench.gap.parts import caption_loss, part, parts
 from bench.gap.perception import LIMIT as FACTS_LIMIT
 from bench.gap.perception import Seen, read_facts, readback_section
@@ -27,6 +27,7 @@ from bench.gap.sensitivity import LIMIT as READING_LIMIT
 from bench.gap.sensitivity import sensitivity_section
 from bench.gap.variants import Variant, variants
 from bench.mode import Mode
+from bench.store.run import open_run
 from bench.versions import SCHEMA, __version__
 from tasks.suites import barred_families
 
@@ -69,6 +70,7 @@ def gap_document(folders: Sequence[Path], *, seed: int = SEED, baseline: str | N
         "barred": {family: reason for family, reason in barred.items() if family in present},
         "notes": notes,
     }
+    notes += dict.fromkeys(note for folder in folders for note in run_notes(open_run(folder).info))
     for variant, model in zip(found, models, strict=True):
         notes += model_notes(variant, model)
     _attach(document, folders, loaded, clear, found, baseline=baseline, sensitivity=sensitivity)

@@ -6,6 +6,7 @@ from bench.gap.document import ModelDoc
 from bench.gap.replicates import ALPHA
 from bench.gap.variants import Variant
 from bench.mode import Mode
+from bench.store.run import RunInfo
 
 _GUESS_SHIFT = 0.05
 """Smallest shift of an estimate by the choice of guess rate that is worth a note."""
@@ -15,6 +16,20 @@ def model_notes(variant: Variant, model: ModelDoc) -> list[str]:
     """What a reader of one model's tables must know."""
     name = variant.label
     return [*_blind_notes(name, model), *_letter_notes(name, model), *_diagnosis_notes(name, variant, model)]
+
+
+def run_notes(run: RunInfo) -> list[str]:
+    """What a reader must know of the servers behind a run: who answered, and what was left out of its requests."""
+    ids = {model.name: model.id for model in run.models if model.id is not None}
+    notes: list[str] = []
+    for name, answered in run.answered_by.items():
+        others = [other for other in answered if not other.startswith(ids.get(name, name)) and not ids.get(name, "").endswith(other)]
+        if others and name in ids:
+            notes.append(f"{name}: the provider reports another model's name: {', '.join(others)}")
+    for name, said in run.servers.items():
+        if said.get("left_out"):
+            notes.append(f"{name}: its server refused, and the requests did without: {', '.join(said['left_out'])}")
+    return notes
 
 
 def _blind_notes(name: str, model: ModelDoc) -> list[str]:

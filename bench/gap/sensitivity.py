@@ -1,7 +1,7 @@
 """How the table moves under the strict, the normal and the lenient reading of answers, and which rankings flip.
 
 Normal is the verdict as stored. The other readings are derived from the stored text, where they can differ: a strict reading takes what the
-normal one read from an answer tag, may take other answers where there is a closed tag, and takes nothing else; a lenient one only adds
+normal one read from the only answer tag, may differ where there are other closed tags, and takes nothing else; a lenient one only adds
 to it, so only unread replies are read again. The readback arm is graded by its own reader and has one reading.
 """
 
@@ -20,11 +20,11 @@ from bench.errors import UserError
 from bench.gap.cells import Cells
 from bench.gap.document import ReadingDoc, SensitivityDoc
 from bench.gap.parts import rounded
+from bench.grader.judge import StoredTrial, judge
 from bench.mode import Mode
-from bench.outcome import Outcome, Reading
-from bench.runner.regrade import judge_record
+from bench.models.base import Stop
+from bench.outcome import Format, Outcome, Reading
 from bench.store.reader import TRIALS, read_lines
-from bench.store.record import Record
 
 LIMIT = 50_000
 """Most records that are read again without being asked for it."""
@@ -93,12 +93,20 @@ def judged(line: Mapping[str, Any], reading: Reading) -> Outcome:
     """
     verdict = line["verdict"]
     stored, text = Outcome(verdict["outcome"]), line["reply"]["text"]
-    if reading is Reading.STRICT and stored in (Outcome.CORRECT, Outcome.WRONG) and verdict.get("how") != "answer-tag":
-        tagged = not text.isascii() or _CLOSED_TAG.search(text)
-        return judge_record(Record.from_json(line), {}, reading).outcome if tagged else Outcome.UNPARSED
-    if reading is Reading.LENIENT and stored is Outcome.UNPARSED:
-        return judge_record(Record.from_json(line), {}, reading).outcome
-    return stored
+    if not isinstance(text, str):
+        raise TypeError(f"reply.text: expected a string, found {text!r}")
+    if reading is Reading.STRICT and stored in (Outcome.CORRECT, Outcome.WRONG):
+        closed, from_tag = len(_CLOSED_TAG.findall(text)), verdict.get("how") == "answer-tag"
+        if text.isascii() and closed == from_tag:  # the one tag that normal read, or no tag and nothing to read strictly
+            return stored if from_tag else Outcome.UNPARSED
+        return _read_again(line, reading)
+    return _read_again(line, reading) if reading is Reading.LENIENT and stored is Outcome.UNPARSED else stored
+
+
+def _read_again(line: Mapping[str, Any], reading: Reading) -> Outcome:
+    gold, options = line["verdict"]["gold"], tuple(line.get("options", ()))
+    trial = StoredTrial(line["family"], gold, options, Mode(line["mode"]), Format(line["format"]))
+    return judge(trial, line["reply"]["text"], stop=Stop(line["reply"]["stop"]), reading=reading).outcome
 
 
 def _reading(cells: Cells, normal: Cells) -> ReadingDoc:

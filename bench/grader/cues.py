@@ -8,10 +8,11 @@ is looked at by the grader only where no explicit place says anything.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from bench.grader.reading import clause
+from bench.grader.grammar import clause
+from bench.grader.structured import json_statements
 from bench.grader.text import ReplyText
 
 MOST = 25
@@ -37,15 +38,20 @@ class Cue:
 
 
 def explicit(reply: ReplyText) -> list[Cue]:
-    """All explicit places but the last line, by where they start; what stands inside an answer tag belongs to the tag."""
-    tagged = tags(reply)
-    plain = without(reply.plain, tagged)
+    """All explicit places but the last line, by where they start; what stands inside an answer tag or a JSON object belongs to it."""
+    closed = tags(reply)
+    closed += outside(objects(reply), closed)
+    plain = without(reply.plain, closed)
     others = [*boxes(reply, plain), *declarations(plain), *verdicts(plain), *retractions(plain)]
-    outside = [cue for cue in others if not any(tag.start <= cue.start < tag.end for tag in tagged)]
-    return sorted([*tagged, *outside], key=lambda cue: (cue.start, cue.end))
+    return sorted([*closed, *outside(others, closed)], key=lambda cue: (cue.start, cue.end))
 
 
-def without(plain: str, cues: list[Cue]) -> str:
+def outside(cues: Iterable[Cue], closed: Sequence[Cue]) -> list[Cue]:
+    """Those of `cues` that begin in none of `closed`."""
+    return [cue for cue in cues if not any(one.start <= cue.start < one.end for one in closed)]
+
+
+def without(plain: str, cues: Sequence[Cue]) -> str:
     """`plain` with the places of `cues` blanked."""
     for cue in cues:
         plain = plain[: cue.start] + " " * (cue.end - cue.start) + plain[cue.end :]
@@ -83,12 +89,21 @@ def tags(reply: ReplyText) -> list[Cue]:
 
 def _tag(reply: ReplyText, opened: re.Match[str], start: int, stop: int, end: int, *, complete: bool) -> Cue:
     content = reply.plain[start:stop]
+    if complete and "{" in reply.text[start:stop]:
+        content = next((says for _, _, says in json_statements(reply.text[start:stop])), content)
     if not complete:  # an unclosed tag holds one line; the text goes on after it
         first = len(content) - len(content.lstrip())
         content = content[: first + len(content[first:].split("\n", 1)[0])]
         content = content.split("<", 1)[0]
         end = start + len(content)
     return Cue("answer-tag" if complete else "unclosed-tag", opened.start(), end, content, complete)
+
+
+def objects(reply: ReplyText) -> Iterator[Cue]:
+    """JSON objects with an answer in them, or with a weight for every option."""
+    if "{" in reply.text and '"' in reply.text:
+        for start, end, says in json_statements(reply.text):
+            yield Cue("json", start, end, says)
 
 
 def boxes(reply: ReplyText, plain: str) -> Iterator[Cue]:
@@ -103,16 +118,20 @@ def boxes(reply: ReplyText, plain: str) -> Iterator[Cue]:
 
 # -- declarations ------------------------------------------------------------------------------------------------------------------------
 _NOUN = (
-    r"(?:\b(?:answers?|antwort|lösung|réponse|reponse|respuesta|resposta|risposta|odpowiedź|[\u041e\u043e]твет|solution|conclusion"
+    r"(?:\b(?:answers?|(?:antwort|lösung|réponse|reponse|respuesta|solución|resposta|risposta|odpowiedź|[\u041e\u043e]твет|opción|opcion)"
+    r"(?:\s+(?:correcta|correcte|exacte|juste|final|finale|correta|corretta))?|option\s+correcte|solution|conclusion"
+    r"|the letter(?: of (?:the|one|my)(?: \w+)? (?:option|answer|choice))?"
     r"|(?:correct|right|best|final|my|most likely)\s+(?:option|choice|pick|guess|selection|result|value|conclusion|letter|time|number)"
     r"|(?:i|my)\s+(?:final\s+)?(?:choice|pick|guess|selection))\b|答案|答え|回答|정답(?:은)?)"
 )
 _COPULA = (
     r"(?:\s+(?:is|would be|should be|must be|will be|has to be|could be|might be|may be|seems(?: to be)?|appears to be|to be|are|was|ist"
-    r"|est|es|è|é|to)\b\s*:?|[\"']?\s*[:=]+|\s+-+>?(?=\s)|\s*(?:是|は|为|為)\s*:?)"
+    r"|lautet|wäre|est|sera|serait|es|será|sería|è|é|to)\b\s*:?|[\"']?\s*[:=]+|\s+-+>?(?=\s)|\s*(?:应该?|應該?)?(?:是|は|为|為)\s*:?)"
 )
 _DECLARATION = re.compile(
-    rf"{_NOUN}(?:\s*\([^()\n]{{0,30}}\))?(?:\s+(?:to|for|of|that|here)\b[^.:;!?\n]{{0,60}}?)?{_COPULA}", re.IGNORECASE
+    rf"{_NOUN}(?:\s*\([^()\n]{{0,30}}\))?(?:\s+(?:to|for|of|that|here)\b[^.:;!?\n]{{0,60}}?)?{_COPULA}"
+    r"|(?<![不没別别])(?:选择|選擇|选|選)[项項]?\s*(?:是|为|為|:)?(?=[\s(]*[A-Z](?![A-Za-z]))",
+    re.IGNORECASE,
 )
 _HYPOTHETICAL = re.compile(
     r"\b(?:wrong|incorrect|tempting|naive|previous|earlier|initial|another|other|alternative|possible|plausible)\s+(?:\w+\s+)?$"

@@ -4,22 +4,24 @@ It reads, it never guesses: a reply in which no answer can be read is `unparsed`
 
  1. The provider says that the model refused: `refused`.
  2. The reply was cut off at the token limit, and no complete answer tag in it can be read: `truncated`.
- 3. Nothing was written (outside thinking tags, after an echo of the prompt): `unparsed`. Reasoning is no answer.
- 4. Explicit statements: `<answer>`, `\boxed{}`, "the answer is", "X is correct", a retraction ("no, wait, C"), a last line that is nothing
-    but an answer. The last one that can be read counts. Two in one breath that differ are `several`; so are "A or B" and two letters. A
-    letter with another option's text ("B. 4:23" where B is 1:14) is a `conflict`; "none of the above" and a letter that no option has
-    are no answer: all `unparsed`. An answer tag that cannot be read ends the search; other unreadable statements are passed over.
- 5. A reply that only declines ("I'm sorry, I can't ..."): `refused`.
- 6. Strong signs, in this order: bold type in the last paragraph; a last sentence that ends in "... is X" or "so X"; a reply that begins
-    with an answer ("B. The hands ...", "Yes, ...") and explains it.
- 7. A weak sign: the last sentence mentions one option and negates nothing.
+ 3. Nothing was written (outside thoughts, before the end of the turn, after an echo of the prompt): `unparsed`. Reasoning is no answer.
+ 4. Explicit statements: `<answer>`, `\boxed{}`, a JSON object, "the answer is", "X is correct", a retraction ("no, wait, C"), a last line
+    that is nothing but an answer. The last one that can be read counts. Two in one breath that differ are `several`; so are "A or B", two
+    letters, a list, a last line that the first line or the line before contradicts. A letter with another option's text ("B. 4:23" where
+    B is 1:14) is a `conflict`; "none of the above", weights and a letter that no option has are no answer: all `unparsed`. An answer tag
+    that cannot be read ends the search; other unreadable statements are passed over.
+ 5. A reply that only declines ("I'm sorry, I can't help"): `refused`. "I can't determine it" is an answer that could not be read.
+ 6. Strong signs: a reply that begins with an answer ("B. The hands ...", "Yes, ..."), bold type in the last paragraph that no conclusion
+    follows, a last sentence that ends in "... is X" or "so X". The beginning beats a remark on what the picture shows; where the end names
+    something else than the beginning they are `several`.
+ 7. A weak sign: the last sentence mentions one option and negates nothing; of an open question, the answer stands at its end.
  8. Lenient reading only: the last paragraph mentions one option; or nothing is written but thoughts, and these are read by rules 4-7.
  9. `unparsed`.
 
-Strict reading accepts an answer tag, opened and closed, that nothing later contradicts; what it reads, normal reading reads alike.
-An answer that is none of the options is `wrong` where it is clearly one of their kind (17 among numbers, 9:99 among times) and stated by
-rule 4 or 6, else `unparsed`. A letter names an option by its place, also where another option's text is that letter. Open answers follow
-the same rules without letters; units after a number are dropped. Whether an answer is right is the family's `same`.
+Strict reading accepts an answer tag, opened and closed, that no other tag and nothing later contradicts; what it reads, normal reading
+reads alike. An answer that is none of the options is `wrong` where it is clearly one of their kind (17 among numbers, 9:99 among times) and
+stated by rule 4, else `unparsed`. A letter names an option by its place, also where another option's text is that letter. Open answers
+follow the same rules without letters; units after a number are dropped. Whether an answer is right is the family's `same`.
 """
 
 from __future__ import annotations
@@ -35,7 +37,8 @@ from bench.grader.rules import read, strict, tagged
 from bench.grader.text import reply_text
 from bench.models.base import Stop
 from bench.outcome import Format, Outcome, Reading, Verdict
-from tasks.registry import same_for
+from tasks.public.puzzlevqa import FAMILIES as PUZZLEVQA
+from tasks.registry import FAMILIES, names_for, same_for
 
 
 class Gradable(Protocol):
@@ -106,7 +109,8 @@ def grade_open(completion: str, family: str, answer: str, *, stop: Stop = Stop.E
 
 @lru_cache(maxsize=4096)
 def _reader(family: str, shown: tuple[str, ...], gold: str) -> Reader:
-    return Reader(shown, gold, same_for(family))
+    inferred = family in FAMILIES or family in PUZZLEVQA  # both ask for what follows from the picture, never for what it shows
+    return Reader(shown, gold, same_for(family), names=names_for(family), inferred=inferred)
 
 
 def _verdict(reader: Reader, found: Found) -> Verdict:

@@ -16,7 +16,40 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from string import ascii_uppercase
 
-from bench.grader.kinds import KINDS, WHOLE, kind_of, standard
+from bench.grader.grammar import (
+    ABSTAINS,
+    AFTER_TERM,
+    AFTER_WORDY,
+    ALTERNATIVE,
+    BEFORE_TERM,
+    BEFORE_WORDY,
+    CHAIN,
+    CHAINED,
+    FILLER,
+    HEADED,
+    JOINED,
+    JOINS,
+    LETTER_THEN,
+    LETTERS,
+    NEGATION,
+    NO_NAME,
+    NO_UNIT,
+    NUMBERED,
+    OPERATOR,
+    ORDINALS,
+    OTHERWISE,
+    POSITION,
+    PREPOSITIONS,
+    PURE,
+    SECOND_THOUGHT,
+    TAIL_END,
+    TEXT_THEN,
+    WORDY,
+    clause,
+    result_of,
+    trimmed,
+)
+from bench.grader.kinds import KINDS, WHOLE, kind_of, possibility, standard
 
 Same = Callable[[str, str], bool]
 
@@ -50,77 +83,6 @@ CONFLICT = Said(None, "conflict")
 NONE_OF_THESE = Said(None, "none-of-these")
 NO_SUCH_OPTION = Said(None, "no-such-option")
 
-# -- pieces of grammar -------------------------------------------------------------------------------------------------------------------
-_LABEL = r"(?:option|choice|letter|answer|alternative|candidate)s?"
-_JOINED = r"(?:or|and|because|since|as|but|not|is|was|which|with|for|rather|instead|over|nor|if|i\.e|that)\b"
-# What may follow a letter for it to be a letter: nearly anything for B, only an end or a joining word for A and I, which are words.
-_AFTER_WORD = rf"(?=\s*(?:$|[,;:!?)\]/\"'&=(]|\.(?![A-Za-z])|{_JOINED}|-\s|[\u3040-\u9fff\uac00-\ud7af]))"
-_AFTER_ANY = r"(?![A-Za-z0-9_'+#^°]|-\w|\.[A-Za-z])"
-_CAPITAL = rf"(?:(?:[AI](?![A-Za-z0-9_'+#^°]|-\w){_AFTER_WORD})|(?:[B-HJ-Z]{_AFTER_ANY}))"
-_SMALL = rf"[a-z](?![\w'+#^°]|-\w){_AFTER_WORD}"
-_PURE = re.compile(rf"(?:{_LABEL}\s*[:#]?\s*)?[(\[<\"']*([A-Za-z])[)\]>\"'.:]*", re.IGNORECASE)
-_LETTER_THEN = re.compile(
-    rf"(?:{_LABEL}\s*[:#]?\s*)?[(\[\"']*([A-Za-z])[)\]\"']*(?:\s*[.:,)=-]+\s*|\s+(?=[(\[\"'])|\s+)"
-    r"(?:(?:which is|i\.e\.,?|that is,?|namely|is)\s+)?(.+)",
-    re.IGNORECASE,
-)
-_TEXT_THEN = re.compile(rf"(.+?)\s*(?:[(\[]\s*(?:{_LABEL}\s*)?([A-Za-z])[)\]]|[,-]\s*{_LABEL}\s+([A-Za-z]))", re.IGNORECASE)
-_HEADED = re.compile(
-    rf"(?:{_LABEL}\s*[:#]?\s*[(\[]?([A-Za-z])[)\]]?(?![\w'])|[(\[]?([A-Z])[)\].:](?![\w.])|[(\[]([a-z])[)\]])\s*(.*)", re.DOTALL
-)
-_LETTERS = re.compile(
-    rf"\b(?i:{_LABEL})\s*[:#]?\s*[(\[\"']?({_CAPITAL}|{_SMALL})|[(\[]([A-Za-z])[)\]]"
-    rf"|(?:^[\s\"']*|\b(?i:or|and|but|not|nor|neither|either|leaving|is|be|than|of|out)\s+"
-    rf"(?i:(?:maybe|perhaps|possibly|probably|even|also)\s+)?|[,/&:]\s*)({_CAPITAL})"
-)
-_POSITION = re.compile(
-    r"\b(?:option|choice|number|no\.|#)\s*#?\s*(\d{1,2})\b|\b(first|second|third|fourth|last)\s+(?:option|choice|one)\b", re.IGNORECASE
-)
-_ORDINALS = ("first", "second", "third", "fourth")
-_FILLER = re.compile(
-    r"(?:(?:therefore|thus|so|hence|clearly|definitely|certainly|probably|likely|most likely|perhaps|maybe|possibly|indeed|simply|just|"
-    r"actually|about|approximately|approx\.?|around|roughly|exactly|still|again|then|now|finally|i (?:think|believe|guess|would say)|"
-    r"i'd say|it(?:'s| is| was| would be| should be| must be)|that(?:'s| is)|is|are|be|would be|should be|must be|the answer is|either)\b"
-    r"[\s,:]*|[=:~≈>]\s*|-{1,2}>?\s+)+",
-    re.IGNORECASE,
-)
-_NEGATION = re.compile(
-    r"(?:\b(?:not|never|(?:anything|everything|all|any|nothing) but|neither|nor|except(?: for)?|excluding|excludes?|without|unlike|"
-    r"rather than|instead of|other than|over|under|between|up to|at (?:least|most)|"
-    r"(?:more|less|fewer|greater|smaller|higher|lower|larger|earlier|later) than|"
-    r"rul(?:e|es|ed|ing) out|eliminat(?:e|es|ed|ing)|discard(?:s|ed|ing)?|reject(?:s|ed|ing)?|no longer)|n't)\s+"
-    rf"(?:(?:be|is|the|a|an|both|simply|just|either|{_LABEL})\s+)*[(\[\"']*$",
-    re.IGNORECASE,
-)
-_CHAIN = re.compile(rf"[\s)\]\"']*,?\s*(?:or|nor|and)\s+(?:{_LABEL}\s+)?[\s(\[\"']*", re.IGNORECASE)
-_CLAUSE_END = re.compile(
-    r"[.!?;](?=[\s\"')\]]|$)|\n|\s-+\s|,?(?:^|\s)\b(?:because|since|given|due to|where|while|whereas|so that|so (?:it|the|we)|if|when|"
-    r"note that|although|though|however|based on|as (?:the|it|we|there|shown|this|that|required|expected))\b",
-    re.IGNORECASE,
-)
-_OTHERWISE = re.compile(r"\b(?:otherwise|or else|else|if not)\b[\s,:]*", re.IGNORECASE)
-_ALTERNATIVE = re.compile(r"\b(?:or|and|maybe|perhaps|possibly|not)\b|[,/&(]|^\s*$", re.IGNORECASE)
-_NO_UNIT = frozenset(
-    {"not", "or", "and", "no", "plus", "minus", "times", "of", "is", "are", "but", "would", "should",
-     "must", "will", "can", "could", "was", "has", "too", "seems", "looks", "fits", "works"}
-)  # fmt: skip
-_SECOND_THOUGHT = re.compile(r"[\s.,]*(?:no(?=\s*[,.:;!-]+\s*\w)|wait|actually|sorry|correction|oops|hmm+|scratch)\b", re.IGNORECASE)
-_OPERATOR = re.compile(r"^\s*(?:[+*/x^%÷·<>]|-(?=\s*\d)|plus\b|minus\b|times\b|divided\b|modulo\b)\s*", re.IGNORECASE)
-_ABSTAINS = re.compile(
-    r"(?:none(?: of (?:the )?(?:above|these|them|options|given options|choices|listed options|provided options))?|neither(?: of .{0,30})?|"
-    r"all of (?:the )?(?:above|these|them)|both(?: of .{0,30})?|unknown|unclear|undetermined|n/?a|not sure|uncertain|undefined|"
-    r"(?:i )?(?:don't|do not|cannot|can't) (?:know|tell|say|determine)\b.{0,80}|i'm not sure\b[^,;]{0,80}|"
-    r"(?:it )?(?:cannot|can't|can not|could not) be (?:determined|known|answered|solved)\b.{0,80}|not (?:possible to )?determin\w+|"
-    r"(?:not )?(?:enough|insufficient) information\b.{0,60}|no (?:answer|solution|option|correct option|correct answer)\b.{0,60})",
-    re.IGNORECASE,
-)
-_TIMES_NUMBER, _NUMBER_TIMES = re.compile(r"\s*x\s*\d"), re.compile(r"\d\s*x\s*$")
-_WORDY = frozenset({"yes", "no", "none", "all", "one", "both", "true", "false"})
-_BEFORE_WORDY = re.compile(
-    r"(?:^|[,.:;!?\"'(\[/-]|\b(?:is|be|was|or|and|say|so|thus|hence|therefore|but|not|than|of|a))\s*$", re.IGNORECASE
-)
-_AFTER_WORDY = re.compile(r"\s*(?:$|[,.:;!?\"'()\[\]/-]|(?:because|since|as|or|and|but|not|rather|it|you|there|we|they)\b)", re.IGNORECASE)
-
 
 @dataclass(frozen=True, slots=True)
 class Mention:
@@ -132,28 +94,6 @@ class Mention:
     letter: bool
 
 
-def clause(text: str) -> str:
-    """`text` up to the end of its first sentence or to the reason that follows ("because", "since", a dash)."""
-    found = _CLAUSE_END.search(text)
-    return text[: found.start()] if found else text
-
-
-def trimmed(text: str) -> str:
-    """`text` in one line without what surrounds an answer: quotes, brackets, final stops, leading "probably" or "it is"."""
-    bare = " ".join(text.split())
-    for _ in range(4):
-        before = bare
-        bare = bare.strip(" \t\"'|,;").rstrip(".!?:").lstrip(".:)]>")
-        if bare[:1] + bare[-1:] in ("()", "[]", "<>"):
-            bare = bare[1:-1]
-        filler = _FILLER.match(bare)
-        if filler and filler.end() < len(bare):
-            bare = bare[filler.end() :]
-        if bare == before:
-            break
-    return bare
-
-
 class Reader:
     """Reads answers to one question.
 
@@ -161,19 +101,22 @@ class Reader:
         options: in the order shown; empty for an open question.
         gold: the right answer. Of an open question it says what kind of answer to look for; the comparison with it is the grader's.
         same: the family's answer equivalence.
+        names: the words that open answers are taken from, where the family has such a list.
+        inferred: whether the answer has to be worked out, so that a mere statement of what the picture shows is none.
     """
 
-    def __init__(self, options: Sequence[str], gold: str, same: Same) -> None:
+    def __init__(self, options: Sequence[str], gold: str, same: Same, *, names: Sequence[str] = (), inferred: bool = False) -> None:
         self.options = tuple(options)
         self.letters = ascii_uppercase[: len(self.options)]
         self.gold = gold
         self.same = same
+        self.inferred = inferred
         self.kind = kind_of(self.options or (gold,))
+        self.names = () if self.options or self.kind else tuple(dict.fromkeys((*names, gold))) if names else ()
         patterns = [KINDS[self.kind]] if self.kind else []
-        if self.options and self.kind not in ("number", "time", "yes-no"):
-            words = "|".join(
-                re.escape(" ".join(option.split())).replace(r"\ ", r"\s+") for option in sorted(self.options, key=len, reverse=True)
-            )
+        listed = self.options or self.names
+        if listed and self.kind not in ("number", "time", "yes-no"):
+            words = "|".join(re.escape(" ".join(word.split())).replace(r"\ ", r"\s+") for word in sorted(listed, key=len, reverse=True))
             patterns.append(rf"(?<![\w-])(?:{words})(?![\w-])")
         self._tokens = re.compile("|".join(patterns), re.IGNORECASE) if patterns else None
 
@@ -185,11 +128,19 @@ class Reader:
         bare = trimmed(text)
         if not bare or len(bare) > 120:
             return None
-        return self._letter(bare) or self._text(bare) or self._position(bare) or self._paired(bare) or self._off(bare)
+        return self._letter(bare) or self._text(bare) or self._position(bare) or self._glued(bare) or self._paired(bare) or self._off(bare)
 
     def _letter(self, bare: str) -> Said | None:
-        pure = _PURE.fullmatch(bare) if self.letters else None
+        pure = PURE.fullmatch(bare) if self.letters else None
         return self._named(pure[1]) if pure else None
+
+    def _glued(self, bare: str) -> Said | None:
+        """A letter with the text of an option and nothing between them: "D5"."""
+        named = self._named(bare[0]) if self.letters and "A" <= bare[0] <= "Z" and not bare[1:2].islower() else None
+        stated = self._text(bare[1:].strip()) if named and named.answer and bare[1:].strip() and not bare[1].isspace() else None
+        if named is None or named.answer is None or stated is None or stated.answer is None:
+            return None
+        return named if self.same(stated.answer, named.answer) else CONFLICT
 
     def _named(self, letter: str) -> Said | None:
         index = self.letters.find(letter.upper())
@@ -206,7 +157,7 @@ class Reader:
         return None
 
     def _listed(self, text: str) -> str | None:
-        answers = self.options or (self.gold,)
+        answers = self.options or self.names or (self.gold,)
         spelled = self._spelled(text)
         exact = next((answer for answer in answers if self._spelled(answer) == spelled), None)
         singular = text[:-1] if self.kind in ("shape", "day") and spelled.endswith("s") else text
@@ -223,26 +174,31 @@ class Reader:
             return None
         words = bare[token.end() :].lstrip("%° ").split()
         plain = len(words) <= 5 and all(re.fullmatch(r"[^\W\d]+", word) for word in words) and (not words or bare[token.end()] in " %°")
-        return standard(token[0]) if plain and not _NO_UNIT & {word.lower() for word in words} else None
+        barred = NO_UNIT if self.kind == "time" or TAIL_END.search(bare) else NO_UNIT | PREPOSITIONS
+        return standard(token[0]) if plain and not barred & {word.lower() for word in words} else None
 
     def _off(self, bare: str) -> Said | None:
         """An answer of the right kind that is no option; of an open question any answer of its kind, or a few words where it has none."""
-        if _ABSTAINS.fullmatch(bare):
+        if ABSTAINS.fullmatch(bare):
             return NONE_OF_THESE
+        if self.kind == "yes-no" and (stated := possibility(bare)) is not None:
+            return Said(self._listed(stated) or stated)
         if self.kind and self._tokens:
             stated = self._without_unit(bare) or bare
             return Said(standard(stated)) if WHOLE[self.kind].fullmatch(stated) else None
-        short = not self.options and len(bare.split()) <= 4 and not re.search(r"\b(?:or|and|not)\b|[/,;:]", bare, re.IGNORECASE)
+        if self.names and self._tokens and not re.search(r"\w", self._tokens.sub("", bare)):
+            return SEVERAL  # names and nothing else
+        short = not self.options and len(bare.split()) <= 4 and not NO_NAME.search(bare)
         return Said(bare) if short else None
 
     def _position(self, bare: str) -> Said | None:
         """Reads "option 2" (the text 2 or the second one?) only where both are the same; "the second option" is plain."""
-        found = _POSITION.fullmatch(bare.removeprefix("the ")) if self.options else None
+        found = POSITION.fullmatch(bare.removeprefix("the ")) if self.options else None
         if not found:
             return None
         if found[2]:
             word = found[2].lower()
-            index = len(self.options) - 1 if word == "last" else _ORDINALS.index(word)
+            index = len(self.options) - 1 if word == "last" else ORDINALS.index(word)
             return Said(self.options[index]) if index < len(self.options) else NO_SUCH_OPTION
         index, listed = int(found[1]) - 1, self._listed(found[1])
         at_place = self.options[index] if 0 <= index < len(self.options) else None
@@ -255,7 +211,7 @@ class Reader:
         return (self._letter_and_text(bare) or self._text_and_letter(bare)) if self.letters else None
 
     def _text_and_letter(self, bare: str) -> Said | None:
-        parts = _TEXT_THEN.fullmatch(bare)
+        parts = TEXT_THEN.fullmatch(bare)
         named = self._named(parts[2] or parts[3]) if parts else None
         stated = self._text(trimmed(parts[1])) if parts else None
         if named is None or named.answer is None or stated is None or stated.answer is None:
@@ -263,11 +219,13 @@ class Reader:
         return named if self.same(stated.answer, named.answer) else CONFLICT
 
     def _letter_and_text(self, bare: str) -> Said | None:
-        parts = _LETTER_THEN.fullmatch(bare)
+        parts = LETTER_THEN.fullmatch(bare)
         if not parts:
             return None
         named, rest = self._named(parts[1]), trimmed(parts[2])
-        if named is None or named.answer is None or _SECOND_THOUGHT.match(parts[2]):
+        if parts[1] in "Aa" and bare[parts.end(1)].isspace() and rest[:1].isalpha() and len(rest) > 1:
+            return None  # an article
+        if named is None or named.answer is None or SECOND_THOUGHT.match(parts[2]):
             return None
         exact = next((option for option in self.options if option.casefold() == rest.casefold()), None)
         second = self._letter(rest) if exact is None else None
@@ -279,61 +237,91 @@ class Reader:
         return named if stated.answer is not None and self.same(stated.answer, named.answer) else CONFLICT
 
     # -- an answer at the head of a text -------------------------------------------------------------------------------------------------
-    def stated(self, content: str) -> Said:
-        """What the text after a cue ("the answer is ...") says: its first line or clause if that is an answer, else its one mention."""
+    def stated(self, content: str, *, committed: bool = False) -> Said:
+        """What the text after a cue ("the answer is ...") says: its first line or clause if that is an answer, else its one mention.
+
+        Args:
+            content: the text.
+            committed: whether it stands where nothing but an answer belongs, so that none of its numbers is in passing.
+        """
         line = next((line for line in content[:2_000].split("\n") if line.strip()), "").strip()[:400]
-        head = clause(line)
-        if (other := _OTHERWISE.search(line)) and (second := self.mentioned(line[other.end() :])).answer is not None:
+        head = self._with_text_beside(line, clause(line))
+        if (other := OTHERWISE.search(line)) and (second := self.mentioned(line[other.end() :])).answer is not None:
             first = self.mentioned(line[: other.start()])
             if first.answer is not None and not self.same(first.answer, second.answer):
                 return SEVERAL  # "4:23 if the short hand is past 4, otherwise 5:23"
-        for piece in (line, head, *([head.rsplit("=", 1)[1]] if "=" in head else [])):
+        if (chain := CHAINED.match(line)) and None not in (a := self._named(chain[1]), b := self._named(chain[2])) and a != b:
+            return SEVERAL
+        for piece in (line, head, *result_of(head)):
             said = self.whole(piece)
             if said is not None:
                 return said
-        return self.headed(line) or self.mentioned(head)
+        return self.headed(line) or self.mentioned(head, committed=committed)
+
+    def _with_text_beside(self, line: str, head: str) -> str:
+        """`head`, the first clause of `line`; where it ends in a letter, with the answer text after the letter's stop."""
+        if not self.letters or not re.search(r"(?:^|[\s(])[A-Z]$", head) or line[len(head) : len(head) + 1] != ".":
+            return head
+        beside = clause(line[len(head) + 1 :].strip())
+        return f"{head}. {beside}" if beside and self._text(trimmed(beside)) else head
 
     def headed(self, line: str) -> Said | None:
         """A letter set as an answer before an explanation ("B) The hands ...", "Option C, since ..."); None where there is none.
 
         Where the first clause of the explanation is itself an answer, it has to be the same one.
         """
-        match = _HEADED.match(line.lstrip(" \"'")) if self.letters else None
+        match = HEADED.match(line.lstrip(" \"'")) if self.letters else None
         if not match:
             return None
         named = self._named(match[1] or match[2] or match[3])
         if (
             named is None
             or named.answer is None
-            or (match[1] and match[1].upper() in "AI" and not re.match(rf"$|[.,;:)\]-]|{_JOINED}", match[4]))
+            or (match[1] and match[1].upper() in "AI" and not re.match(rf"$|[.,;:)\]-]|{JOINED}", match[4]))
         ):
             return named if named is NO_SUCH_OPTION else None
         rest = trimmed(clause(match[4]))
         second = self._letter(rest) if rest else None
-        if second is not None or re.match(r"[,/&]|(?:or|and)\b", match[4]):
+        if second is not None or JOINS.match(match[4]):
             return named if second == named else None
         if any(mention.letter and mention.answer != named.answer for mention in self.mentions(rest)):
             return SEVERAL
         stated = self._text(rest) or self._off(rest) if rest else None
         return CONFLICT if stated and stated.answer and not self.same(stated.answer, named.answer) else named
 
+    def amount(self, text: str) -> Said | None:
+        """The number that `text` begins with, where it counts something and no other number follows: "3 jumps to reach the end"."""
+        token = self._tokens.match(text.lstrip()) if self.kind == "number" and self._tokens else None
+        if token is None or "," in text or not re.match(r"\s+[^\W\d]", text.lstrip()[token.end() :]):
+            return None
+        answers = {mention.answer for mention in self.mentions(text)}
+        return self._text(token[0]) or Said(standard(token[0])) if len(answers) == 1 else None
+
     # -- mentions ------------------------------------------------------------------------------------------------------------------------
-    def mentioned(self, text: str) -> Said:
+    def mentioned(self, text: str, *, committed: bool = False) -> Said:
         """What the mentions in a clause say together: an answer at the head counts alone unless an alternative is joined to it."""
         text = text.strip()[:400]
         mentions = self.mentions(text)
         if not mentions:
-            return NONE_OF_THESE if _ABSTAINS.fullmatch(trimmed(text)) else UNREADABLE
-        filler = _FILLER.match(text)
+            return NONE_OF_THESE if ABSTAINS.fullmatch(trimmed(text)) else UNREADABLE
+        filler = FILLER.match(text)
         at_head = mentions[0].start <= (filler.end() if filler else 0) + 4
-        if at_head and not mentions[0].letter and _OPERATOR.match(text[mentions[0].end :]):
+        if at_head and not mentions[0].letter and OPERATOR.match(text[mentions[0].end :]):
             return UNREADABLE  # the start of a sum, not its result
+        if not self.options and not committed and not at_head and not self.ends_in(text, mentions[-1]):
+            return UNREADABLE  # a number in passing
         counted = mentions[:1]
         for before, after in itertools.pairwise(mentions):
-            if at_head and not (before.letter or after.letter or _ALTERNATIVE.search(text[before.end : after.start][:40])):
+            if at_head and not (before.letter or after.letter or ALTERNATIVE.search(text[before.end : after.start][:40])):
                 break
             counted.append(after)
         return self.together(counted)
+
+    def ends_in(self, text: str, mention: Mention) -> bool:
+        """Whether nothing but a unit follows `mention` in `text`."""
+        tail = text[mention.end :].strip(" .!,;:\"')]%°")
+        words = tail.split()
+        return not words or bool(TAIL_END.search(tail)) or (len(words) <= 2 and not (NO_UNIT | PREPOSITIONS) & {w.lower() for w in words})
 
     def together(self, mentions: Sequence[Mention]) -> Said:
         """What several mentions say: one answer, a letter at odds with a text, or several answers."""
@@ -354,8 +342,8 @@ class Reader:
                 continue
             gap = text[end : mention.start] if end >= 0 else None
             repeats = gap is not None and mention.answer == last and not gap.strip(" .,:;()[]\"'=-")  # "(B) 8:09"
-            joined = gap is not None and _CHAIN.fullmatch(gap) is not None
-            negated = bool(_NEGATION.search(text[max(0, mention.start - 40) : mention.start])) or (negated and (repeats or joined))
+            joined = gap is not None and CHAIN.fullmatch(gap) is not None
+            negated = bool(NEGATION.search(text[max(0, mention.start - 40) : mention.start])) or (negated and (repeats or joined))
             end, last = mention.end, mention.answer
             if not negated:
                 kept.append(mention)
@@ -364,20 +352,26 @@ class Reader:
     def _letter_mentions(self, text: str) -> Iterator[Mention]:
         if not self.letters:
             return
-        for match in _LETTERS.finditer(text):
+        for match in LETTERS.finditer(text):
             group = next(index for index in (1, 2, 3) if match[index])
             named = self._named(match[group])
             if named is not None:
                 yield Mention(match.start(group), match.end(), named.answer, letter=True)
+        for match in CHAINED.finditer(text):
+            for group in (1, 2):
+                named = self._named(match[group])
+                if named is not None and named.answer is not None:
+                    yield Mention(match.start(group), match.end(group), named.answer, letter=True)
 
     def _text_mentions(self, text: str) -> Iterator[Mention]:
         if self._tokens is None:
             return
         for match in self._tokens.finditer(text):
             before, after = text[max(0, match.start() - 20) : match.start()], text[match.end() : match.end() + 20]
-            if match[0].lower() in _WORDY and not (_BEFORE_WORDY.search(before) and _AFTER_WORDY.match(after)):
+            if match[0].lower() in WORDY and not (BEFORE_WORDY.search(before) and AFTER_WORDY.match(after)):
                 continue  # "no" in "there is no way", "one" in "one of them"
-            if self.kind == "number" and (_TIMES_NUMBER.match(after) or _NUMBER_TIMES.search(before)):
-                continue  # the size of a board
-            listed = self._listed(match[0])
-            yield Mention(match.start(), match.end(), listed if listed is not None else standard(match[0]), letter=False)
+            if self.kind == "number" and (BEFORE_TERM.search(before) or AFTER_TERM.match(after) or NUMBERED.search(before)):
+                continue  # a term of a sum, the size of a board, the number of a row
+            plain = standard(match[0])
+            listed = self._listed(match[0]) or self._listed(plain)
+            yield Mention(match.start(), match.end(), listed if listed is not None else plain, letter=False)

@@ -14,6 +14,8 @@ import unicodedata
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
+from bench.grader.thoughts import split_thoughts
+
 HEAD, TAIL = 1_000, 6_000
 """Characters that are read at either end of a long reply: an answer stands first or last, and degenerate loops run to the token limit."""
 
@@ -28,13 +30,6 @@ _INVISIBLE = dict.fromkeys([0xAD, 0xFEFF, *range(0x200B, 0x2010), *range(0x202A,
 _EXPONENTS = {ord(mark): f"^{digit}" for mark, digit in zip("⁰¹²³⁴⁵⁶⁷⁸⁹", "0123456789", strict=True)}
 _PLAIN_CHARS = _DASHES | _QUOTES | _STOPS | _INVISIBLE
 
-_THOUGHT = re.compile(
-    r"<(/?)(?=[trsavqid])(think|thinking|thoughts?|reasoning|rethink|reflection|scratchpad|analysis|visual|question|"
-    r"(?:image[ _-]?)?description)\s*>",
-    re.IGNORECASE,
-)
-_REASONS = ("think", "thought", "reason", "rethink", "reflection", "scratchpad", "analysis")  # the others repeat what was shown
-_FINAL_TAG = re.compile(r"<answer>[^<>]{0,400}</answer>[\s`*.]*\Z", re.IGNORECASE)
 _LAST_TAG = re.compile(r"<answer>[^<>]{0,400}</answer>", re.IGNORECASE)
 # The end of prompts/solve.j2; a test renders that template and compares.
 _TEMPLATE_END = re.compile(
@@ -43,6 +38,8 @@ _TEMPLATE_END = re.compile(
     re.IGNORECASE,
 )
 _STRUCK = re.compile(r"~~[^~\n]{1,200}~~|<(?:s|del|strike)>[^<\n]{0,200}</(?:s|del|strike)>|\\cancel\s*\{[^{}\n]{0,200}\}", re.IGNORECASE)
+_THOUSANDS = re.compile(r"(?<=\d)(?:\{,\}|\\[,; ]|[\u2009\u202f])(?=\d{3}(?!\d))")  # 1{,}234 and 1\,234, as LaTeX has it
+_STAR_BETWEEN_NUMBERS = re.compile(r"(?<=\d)( ?)\*(?= ?\d)")
 _LATEX = re.compile(
     r"\\(?:text(?:bf|it|rm|sf|tt)?|math(?:bf|rm|it|sf|tt|bb|cal)|bf|rm|it|bm|boldsymbol|boxed|fbox|underline|emph|displaystyle|"
     r"operatorname|q?quad|left|right|large|Large|huge|Huge)(?![A-Za-z])|\\[()\[\],;:! \"]|\^?\\(?:circ|degree)(?![A-Za-z])"
@@ -76,6 +73,7 @@ class ReplyText:
 def reply_text(raw: str, options: Sequence[str]) -> ReplyText:
     """Make `raw` plain. `options` in the order shown, empty for an open question."""
     said, thoughts = split_thoughts(raw)
+    said = _THOUSANDS.sub(",", said)
     ends = [match.end() for match in _TEMPLATE_END.finditer(said)]
     if ends:
         said = said[ends[-1] :]
@@ -92,42 +90,18 @@ def unified(text: str) -> str:
     return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
-def split_thoughts(text: str) -> tuple[str, str]:
-    """`text` outside thinking tags, and what stands inside them.
-
-    A closing tag without its opening one closes what the chat template opened. A thought that is never closed runs to the end of the text,
-    or to the answer tag that ends it.
-    """
-    said, thoughts, opened, start, position = list[str](), list[str](), "", 0, 0
-    for match in _THOUGHT.finditer(text):
-        closing, name = match[1], match[2].lower()
-        if opened:
-            if closing and name == opened:
-                if name.startswith(_REASONS):
-                    thoughts.append(text[start : match.start()])
-                opened, position = "", match.end()
-        elif not closing:
-            said.append(text[position : match.start()])
-            opened, start = name, match.end()
-        elif name.startswith(_REASONS):
-            thoughts.extend((*said, text[position : match.start()]))
-            said.clear()
-            position = match.end()
-    if opened:
-        final = _FINAL_TAG.search(text, max(start, len(text) - 500))
-        position = final.start() if final else len(text)
-        thoughts.append(text[start:position])
-    said.append(text[position:])
-    return "\n".join(filter(None, said)), "\n".join(filter(None, thoughts))
+def closing_sentences(plain: str) -> list[str]:
+    """The last sentences of `plain`, closing courtesies left out. "A. 4:23" is one: a lone letter and its stop belong to what follows."""
+    sentences: list[str] = []
+    for sentence in sentences_of(plain[-2_000:]):
+        if sentences and _LONE_LETTER.search(sentences[-1]):
+            sentences[-1] += f" {sentence}"
+        elif not _COURTESY.match(sentence):
+            sentences.append(sentence)
+    return sentences
 
 
-def final_sentence(plain: str) -> str:
-    """The last sentence of `plain` that says something: closing courtesies are passed over, and a question is no statement."""
-    sentences = [sentence for sentence in sentences_of(plain[-2_000:]) if not _COURTESY.match(sentence)]
-    last = sentences[-1] if sentences else ""
-    return "" if last.endswith("?") else last
-
-
+_LONE_LETTER = re.compile(r"(?:^|[\s(\"'])[A-Z]\.$")
 _COURTESY = re.compile(
     r"(?:let me know|(?:i )?hope (?:this|that|it)|feel free|please (?:let|feel|note|ask)|if you (?:have|need|want|would)|thanks?|"
     r"good luck|happy to|is there anything|would you like|do you (?:want|need|have))\b",
@@ -153,6 +127,7 @@ def _spaces(match: re.Match[str]) -> str:
 def _blanked(text: str) -> str:
     for pattern in (_LATEX, _HTML, _BULLET):
         text = pattern.sub(_spaces, text)
+    text = _STAR_BETWEEN_NUMBERS.sub(r"\1x", text)
     return _UNDERSCORES.sub(_spaces, text.translate(_MARKUP_CHARS))
 
 

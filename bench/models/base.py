@@ -6,10 +6,10 @@ counts or grades: those belong to the runner, once, for all providers.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from bench.image import ImageLimits, Picture
 from bench.puzzle import Puzzle
@@ -31,21 +31,33 @@ class Purpose(StrEnum):
     READBACK = "readback"
 
 
+DEFAULT_MAX_TOKENS = 2048
+"""Bound of a reply where a person names none; models that reason get room for it beside (`bench.models.api.wishes.room`)."""
+
+LEVELS = ("minimal", "low", "medium", "high", "xhigh", "max")
+"""Levels of reasoning, as the providers name them; which of them a model takes is in `aliases.toml`."""
+
+
 @dataclass(frozen=True, slots=True)
 class Sampling:
     """How to sample. `None` leaves the provider's default and sends nothing.
 
     Attributes:
-        max_tokens: upper bound of the reply, reasoning included.
+        max_tokens: upper bound of the reply, reasoning included; None for `DEFAULT_MAX_TOKENS` and what the model's reasoning needs.
         temperature: None where the person asked for none.
-        reasoning: "off", "low", "medium", "high" or a budget in tokens; None leaves the model's default.
+        reasoning: "off", one of `LEVELS`, or a budget in tokens; None leaves the model's default.
         seed: seed of this one request (already derived from trial and replicate), for providers that take one.
     """
 
-    max_tokens: int = 2048
+    max_tokens: int | None = None
     temperature: float | None = None
     reasoning: str | int | None = None
     seed: int = 0
+
+    @property
+    def room(self) -> int:
+        """The bound of a reply for models whose reasoning is part of what they write."""
+        return DEFAULT_MAX_TOKENS if self.max_tokens is None else self.max_tokens
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,11 +65,14 @@ class ModelOptions:
     """Options of the command line that concern how a model is reached and sampled: impossible ones are refused before anything is spent.
 
     Attributes:
-        base_url: server to ask instead of the provider's own; a compatible server needs no key.
+        base_url: server to ask instead of OpenAI's; it concerns `openai/` names alone, and needs no key.
         timeout_s: longest time for one request, in seconds, connecting and reading included.
         concurrency: how many requests are open at once; the connection pool has this size.
         reasoning, temperature, max_tokens: as in `Sampling`.
         batch: whether requests go through the provider's batch service, which costs less.
+        extra_body: further fields of the request, for models that are asked by chat completions (`openai/` and servers).
+        headers: further headers, for the same models. Their values are treated as secrets.
+        offline: whether nothing will be sent (a dry run, a replay): then no key is needed.
     """
 
     base_url: str | None = None
@@ -65,8 +80,11 @@ class ModelOptions:
     concurrency: int = 16
     reasoning: str | int | None = None
     temperature: float | None = None
-    max_tokens: int = 2048
+    max_tokens: int | None = None
     batch: bool = False
+    extra_body: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    headers: Mapping[str, str] = field(default_factory=dict[str, str])
+    offline: bool = False
 
     def sampling(self) -> Sampling:
         """A sampling as every request of the run will have it, but for its seed."""
@@ -91,7 +109,8 @@ class Hidden:
 class Request:
     """One question to a model: `text`, the pictures before it, sampling, and the replicate number.
 
-    `further` are the pictures after the first, where a question has several; all are placed before the text, in their order.
+    `shared` where other requests of the run show this model the same picture, so that a provider may keep it at hand. `further` are the
+    pictures after the first, where a question has several; all are placed before the text, in their order.
     """
 
     text: str
@@ -99,6 +118,7 @@ class Request:
     sampling: Sampling
     replicate: int = 0
     hidden: Hidden | None = field(default=None, compare=False)
+    shared: bool = field(default=False, compare=False)
     further: tuple[Picture, ...] = ()
 
     @property
@@ -109,18 +129,25 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """Tokens as the provider counted them; `reasoning` is part of `output`."""
+    """Tokens as the provider counted them; `reasoning` is part of `output`, `cache_read` and `cache_write` are part of `input`.
+
+    `usd` is what the provider itself says that the request cost, where it does.
+    """
 
     input: int = 0
     output: int = 0
     reasoning: int = 0
+    cache_read: int = 0
+    cache_write: int = 0
+    usd: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Reply:
     """What came back. `text` is the raw final text (without reasoning blocks), never altered; `model` is what the provider reports.
 
-    `sent_px` is the picture's width and height in px after the model's own resize, where that happens in this process and is known.
+    `sent_px` is the picture's width and height in px after the model's own resize, where that happens in this process and is known. `why`
+    says what stopped the model where more is known than `stop` tells (moderation; reasoning that spent all of max_tokens).
     """
 
     text: str
@@ -131,6 +158,7 @@ class Reply:
     model: str | None = None
     cached: bool = False
     sent_px: tuple[int, int] | None = None
+    why: str | None = None
 
 
 class Model(Protocol):
@@ -139,7 +167,7 @@ class Model(Protocol):
     Attributes:
         name: as the person wrote it (`claude-3-7`); names records and reports.
         model_id: as the provider knows it (`claude-3-7-sonnet-20250219`).
-        provider: `anthropic`, `bedrock`, `vertex`, `openai`, `vllm`, `hf`, `sim`.
+        provider: `anthropic`, `bedrock`, `vertex`, `openai`, the name of a server or of a plug-in, `vllm`, `hf`, `sim`.
         simulated: whether every report must mark it as simulated.
         limits: what pictures it takes.
     """
@@ -164,4 +192,28 @@ class Model(Protocol):
 
     async def close(self) -> None:
         """Release connections or memory."""
+        ...
+
+
+@runtime_checkable
+class Adjustable(Protocol):
+    """A model whose requests can do without a parameter that its server refuses. `dropped` are those it does without by now."""
+
+    dropped: Sequence[str]
+
+    def drop(self, parameter: str) -> bool:
+        """Leave `parameter` out of all further requests (or name it as the server does); false where nothing changes by that."""
+        ...
+
+
+@runtime_checkable
+class Identified(Protocol):
+    """A model whose server can say which weights it serves."""
+
+    async def served(self) -> Mapping[str, Any]:
+        """What the server says of the model beside its name (a digest, a size, a path), as JSON data; empty where it says nothing.
+
+        Raises:
+            Transient, Rejected, Unusable: see `bench.errors`.
+        """
         ...

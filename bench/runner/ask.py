@@ -10,14 +10,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Coroutine, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-from bench.errors import BadDataError, Rejected, ReplayMissError, SightgapError, Transient
-from bench.grader.grade import grade
-from bench.grader.readback import grade_readback
+from bench.errors import BadDataError, OverBudget, Rejected, ReplayMissError, SightgapError, Transient
+from bench.grader.judge import judge
 from bench.image import fit
-from bench.mode import Mode
 from bench.models.base import Hidden, Reply, Request, Sampling
 from bench.models.registry import LOCAL
 from bench.outcome import Outcome, Verdict
@@ -34,21 +32,22 @@ from bench.versions import __version__
 
 @dataclass(frozen=True, slots=True)
 class Lane:
-    """One model of a run: its client, its captions and its trials."""
+    """One model of a run: its client, its captions and its trials. `shows` is how many requests show it the same picture."""
 
     client: Client
     desk: CaptionDesk
     trials: Sequence[Trial]
+    shows: int = 1
 
 
 @dataclass(frozen=True, slots=True)
 class Asking:
-    """How trials are asked: sampling (its seed is the run's), whether pictures may be resized, how many at once, and the money bound."""
+    """How trials are asked: sampling (its seed is the run's), whether pictures are resized, how many at once, lanes side by side or not."""
 
     sampling: Sampling
     resize: bool
     concurrency: int
-    max_cost: float | None
+    side_by_side: bool = False
 
 
 def in_process(client: Client) -> bool:
@@ -63,7 +62,7 @@ def key_of(trial: Trial, client: Client, desk: CaptionDesk, asking: Asking) -> s
 
 
 class Runner:
-    """Runs the lanes of a run one after another, the trials of a lane concurrently.
+    """Runs the lanes of a run one after another (batches, which wait for hours, side by side), the trials of a lane concurrently.
 
     Attributes:
         over_budget: whether the money bound ended it.
@@ -83,15 +82,21 @@ class Runner:
         Raises:
             Unusable, UserError: the run cannot go on; what is finished is stored.
         """
+        if self._asking.side_by_side:
+            await self._together([self._whole_lane(lane) for lane in lanes])
+            return
         for lane in lanes:
-            try:
-                if lane.desk.client and lane.desk.client is not lane.client and in_process(lane.client) and in_process(lane.desk.client):
-                    await self._caption_lane(lane, lane.desk.client)
-                await self._run_lane(lane)
-            finally:
-                await lane.client.model.close()
-                if lane.desk.client and lane.desk.client is not lane.client:
-                    await lane.desk.client.model.close()
+            await self._whole_lane(lane)
+
+    async def _whole_lane(self, lane: Lane) -> None:
+        try:
+            if lane.desk.client and lane.desk.client is not lane.client and in_process(lane.client) and in_process(lane.desk.client):
+                await self._caption_lane(lane, lane.desk.client)
+            await self._run_lane(lane)
+        finally:
+            await lane.client.model.close()
+            if lane.desk.client and lane.desk.client is not lane.client:
+                await lane.desk.client.model.close()
 
     async def _caption_lane(self, lane: Lane, writer: Client) -> None:
         """Write all captions and free the writer before the solver is loaded: the two never share the memory of this machine."""
@@ -124,7 +129,7 @@ class Runner:
 
     async def _work(self, lane: Lane, pending: Iterator[Trial]) -> None:
         for trial in pending:
-            if self._out_of_money():
+            if self.over_budget:
                 return
             await asyncio.sleep(0)  # a model that answers at once must not keep the others, or Ctrl-C, waiting
             key = key_of(trial, lane.client, lane.desk, self._asking)
@@ -136,25 +141,23 @@ class Runner:
             except ReplayMissError as miss:  # the others may be in the cache
                 self.misses.append(str(miss))
                 continue
+            except OverBudget:  # what is in flight is paid for already, and is waited for
+                self.over_budget = True
+                return
             self._store.add(record)
-            self._progress.tally.add(record, _cost(lane.client, record.reply))
+            self._progress.tally.add(record)
             self._progress.update()
-
-    def _out_of_money(self) -> bool:
-        bound, spent = self._asking.max_cost, self._progress.tally.cost
-        if bound is not None and spent is not None and spent >= bound:
-            self.over_budget = True
-        return self.over_budget
 
     async def _one(self, lane: Lane, key: str, trial: Trial) -> Record:
         """Ask one trial; whatever befalls it alone becomes part of the record."""
-        caption = await lane.desk.get(trial.puzzle, trial.replicate) if trial.mode.shows_caption else None
+        shared = lane.shows > 1
+        caption = await lane.desk.get(trial.puzzle, trial.replicate, shared=shared) if trial.mode.shows_caption else None
         if caption is not None and caption.text is None:
             verdict = Verdict(Outcome.CAPTION_FAILED, None, trial.puzzle.answer, "caption")
             return self._record(key, trial, caption, caption.image, None, verdict, caption.failure)
         image = caption.image if caption else None
         try:
-            request = self._request(lane.client, trial, caption)
+            request = replace(self._request(lane.client, trial, caption), shared=shared)
             image = SentImage.of(request.picture) if request.picture else image
             reply = await lane.client.ask(request, f"{trial.puzzle.id} ({trial.mode})")
             image = image.as_seen(reply) if image and request.picture else image
@@ -162,7 +165,7 @@ class Runner:
             return self._failed(key, trial, caption, image, Failure(type(error).__name__, str(error), error.status))
         except BadDataError as error:
             return self._failed(key, trial, caption, image, Failure("BadDataError", str(error)))
-        return self._record(key, trial, caption, image, reply, judge(trial, reply), None)
+        return self._record(key, trial, caption, image, reply, judge(trial, reply.text, stop=reply.stop), None)
 
     def _request(self, client: Client, trial: Trial, caption: Caption | None) -> Request:
         puzzle = trial.puzzle
@@ -171,7 +174,7 @@ class Runner:
         pictures = [fit(image, client.model.limits, resize=self._asking.resize) for image in shown]
         sampling = trial_sampling(self._asking.sampling, trial)
         hidden = Hidden(puzzle, asked.purpose, trial.mode.value, asked.options, asked.evidence)
-        return Request(asked.text, pictures[0] if pictures else None, sampling, trial.replicate, hidden, tuple(pictures[1:]))
+        return Request(asked.text, pictures[0] if pictures else None, sampling, trial.replicate, hidden, further=tuple(pictures[1:]))
 
     def _failed(self, key: str, trial: Trial, caption: Caption | None, image: SentImage | None, failure: Failure) -> Record:
         verdict = Verdict(Outcome.ERROR, None, trial.puzzle.answer, "error")
@@ -198,14 +201,3 @@ class Runner:
             error=error,
             version=__version__,
         )
-
-
-def _cost(client: Client, reply: Reply | None) -> float | None:
-    return 0.0 if reply is None or reply.cached else client.cost(reply.usage)
-
-
-def judge(trial: Trial, reply: Reply) -> Verdict:
-    """The verdict on `reply`: graded as an answer, or in `readback` mode read as notation and solved exactly."""
-    if trial.mode is Mode.READBACK:
-        return grade_readback(reply.text, trial.puzzle, stop=reply.stop)
-    return grade(reply.text, trial.puzzle, fmt=trial.fmt, options=trial.options, stop=reply.stop)

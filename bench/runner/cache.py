@@ -1,31 +1,45 @@
 """The reply cache: content-addressed, in one SQLite file.
 
 The key is a hash of everything sent (the provider's payload with image content, model and replicate), so a hit is the reply to this very
-request. With `replay` the cache is the only source, and a miss is an error: a report can be made again years later without the model.
+request. With `replay` the cache is the only source, and a miss is an error: a report can be made again years later without the model, from
+a folder that cannot be written as well. Beside the replies it keeps what was learned of a server: what it refuses, which weights it serves.
 """
 
 from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote, urlsplit, urlunsplit
 
 from bench.digest import digest
 from bench.errors import ReplayMissError, UserError
 from bench.models.base import Model, Reply, Request
 from bench.store.record import plain, reply_from_json
 
-_SCHEMA = "create table if not exists replies (key text primary key, model text not null, request text not null, reply text not null)"
-_TEMPLATES = "create table if not exists templates (name text not null, sha text not null, primary key (name, sha))"
+_SCHEMA = (
+    "create table if not exists replies (key text primary key, model text not null, request text not null, reply text not null)",
+    "create table if not exists learned (key text primary key, value text not null)",
+    "create table if not exists templates (name text not null, sha text not null, primary key (name, sha))",
+)
 
 
-def cache_key(model: Model, request: Request, *, base_url: str | None) -> str:
-    """SHA-256 over everything that decides the reply to `request`."""
-    return digest([model.provider, base_url, dict(model.payload(request)), request.replicate])
+def cache_key(model: Model, request: Request, *, base_url: str | None, served: Mapping[str, Any] | None = None) -> str:
+    """SHA-256 over everything that decides the reply to `request`; `served` is what the server says of its weights."""
+    said = [dict(served)] if served else []
+    return digest([model.provider, base_url, dict(model.payload(request)), request.replicate, *said])
+
+
+def server_key(url: str | None, extra_body: Mapping[str, Any]) -> str | None:
+    """What stands for a server in keys: its address in one spelling, and a hash of what every request carries beside the question."""
+    if url is not None:
+        parts = urlsplit(url)
+        url = urlunsplit((parts.scheme.lower(), parts.netloc.lower(), parts.path.rstrip("/"), parts.query, ""))
+    return f"{url or ''}#{digest(dict(extra_body))[:16]}" if extra_body else url
 
 
 class Cache:
@@ -40,7 +54,7 @@ class Cache:
             raise UserError("--replay answers from the cache alone, and the cache is off: name its folder with --cache DIR")
         self.replay = replay
         self.hits = 0
-        self._db = _open(folder, must_exist=replay) if folder else None
+        self._db = None if folder is None else _open_to_read(folder) if replay else _open(folder)
 
     def get(self, key: str, what: str) -> Reply | None:
         """The stored reply, marked as cached; None on a miss.
@@ -62,13 +76,25 @@ class Cache:
         Raises:
             UserError: the disk is full or the file cannot be written.
         """
-        if self._db is None or self.replay:
-            return
-        values = (key, model, json.dumps(payload), json.dumps(plain(reply)))
+        self._write("insert or ignore into replies values (?, ?, ?, ?)", (key, model, json.dumps(payload), json.dumps(plain(reply))))
+
+    def recall(self, what: str, where: Sequence[str | None]) -> Any:
+        """What was learned of the server and model `where`; None where nothing was."""
+        if self._db is None:
+            return None
         try:
-            self._db.execute("insert or ignore into replies values (?, ?, ?, ?)", values)
-        except sqlite3.Error as error:
-            raise UserError(f"the reply cache cannot be written ({error}): free some space, or switch it off with --cache off") from error
+            row = self._db.execute("select value from learned where key = ?", (digest([what, *where]),)).fetchone()
+        except sqlite3.OperationalError:  # a cache of an earlier version, opened to read
+            return None
+        return json.loads(row[0]) if row is not None else None
+
+    def remember(self, what: str, where: Sequence[str | None], value: Any) -> None:
+        """Keep what was learned of the server and model `where`.
+
+        Raises:
+            UserError: the disk is full or the file cannot be written.
+        """
+        self._write("insert or replace into learned values (?, ?)", (digest([what, *where]), json.dumps(value)))
 
     def note_templates(self, templates: Mapping[str, str]) -> None:
         """Remember with which prompt templates (name -> hash) requests are made, so that a later miss can say what has changed.
@@ -87,7 +113,10 @@ class Cache:
         """Those of `templates` that no request of this cache was made with, while others of their name were."""
         if self._db is None:
             return []
-        rows: list[tuple[str, str]] = self._db.execute("select name, sha from templates").fetchall()
+        try:
+            rows: list[tuple[str, str]] = self._db.execute("select name, sha from templates").fetchall()
+        except sqlite3.OperationalError:  # a cache of an earlier version, opened to read
+            return []
         known = {name for name, _ in rows}
         return [name for name, sha in templates.items() if name in known and (name, sha) not in rows]
 
@@ -97,21 +126,45 @@ class Cache:
             self._db.close()
             self._db = None
 
+    def _write(self, statement: str, values: tuple[str, ...]) -> None:
+        if self._db is None or self.replay:
+            return
+        try:
+            self._db.execute(statement, values)
+        except sqlite3.Error as error:
+            raise UserError(f"the reply cache cannot be written ({error}): free some space, or switch it off with --cache off") from error
 
-def _open(folder: Path, *, must_exist: bool) -> sqlite3.Connection:
+
+def _open(folder: Path) -> sqlite3.Connection:
     path = folder / "replies.sqlite"
-    if must_exist and not path.is_file():
-        raise UserError(f"--replay: there is no reply cache at {path}")
     try:
         folder.mkdir(parents=True, exist_ok=True)
         db = sqlite3.connect(path, isolation_level=None, timeout=30)
         with closing(db.cursor()) as cursor:
             cursor.execute("pragma journal_mode = wal")
             cursor.execute("pragma synchronous = normal")
-            cursor.execute(_SCHEMA)
-            cursor.execute(_TEMPLATES)
+            for statement in _SCHEMA:
+                cursor.execute(statement)
     except (OSError, sqlite3.Error) as error:
         raise UserError(
             f"the reply cache at {path} cannot be opened ({error}): name another folder with --cache DIR, or --cache off"
         ) from error
     return db
+
+
+def _open_to_read(folder: Path) -> sqlite3.Connection:
+    """The cache, not to be written, nor anything beside it: one that nobody has open, or on a read-only disk, is read as it lies."""
+    path = folder / "replies.sqlite"
+    if not path.is_file():
+        raise UserError(f"--replay: there is no reply cache at {path}")
+    trouble: sqlite3.Error | None = None
+    ways = ("mode=ro", "mode=ro&immutable=1") if path.with_name(f"{path.name}-wal").exists() else ("mode=ro&immutable=1", "mode=ro")
+    for how in ways:
+        try:
+            db = sqlite3.connect(f"file:{quote(str(path.resolve()))}?{how}", uri=True, isolation_level=None, timeout=30)
+            db.execute("select 1 from replies limit 1").fetchone()
+        except sqlite3.Error as error:
+            trouble = error
+        else:
+            return db
+    raise UserError(f"--replay: the reply cache at {path} cannot be read ({trouble})")

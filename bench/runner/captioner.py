@@ -1,7 +1,8 @@
 """Captions: one per (image, captioner, prompt, replicate), written once and shared by every trial that needs it.
 
 A guided caption sees the question, so its identity includes it; a plain one belongs to the image alone. A caption that cannot be had (an
-error, a refusal, an empty or cut-off text) fails the trials that need it with `caption_failed`; it never makes an answer wrong.
+error, a refusal, an empty or cut-off text) fails the trials that need it with `caption_failed`; it never makes an answer wrong. One that
+failed by trouble rather than by what the captioner said is asked for again. What the captioner thinks before it writes is no caption.
 """
 
 from __future__ import annotations
@@ -13,12 +14,13 @@ from typing import Any
 
 from bench.digest import digest
 from bench.errors import BadDataError, Rejected, Transient
+from bench.grader.text import split_thoughts
 from bench.image import fit
 from bench.models.base import Hidden, Purpose, Reply, Request, Sampling, Stop
 from bench.prompt import caption_prompt, prompt_sha
 from bench.puzzle import Puzzle
 from bench.runner.client import Client
-from bench.store.record import Failure, SentImage, plain
+from bench.store.record import Failure, SentImage, plain, sent_image
 from bench.store.writer import Store
 from bench.trial import Captioner, request_seed
 from bench.versions import SCHEMA
@@ -63,6 +65,7 @@ class CaptionDesk:
                 "v": SCHEMA,
                 "image": puzzle.image.info.identity,
                 "model": [model.provider, model.model_id],
+                **({"server": self.client.base_url} if self.client.base_url is not None else {}),
                 "prompt": caption_prompt(self.captioner.prompt, puzzle),
                 "sampling": plain(self._sampling),
                 "replicate": replicate,
@@ -70,31 +73,30 @@ class CaptionDesk:
             }
         )
 
-    async def get(self, puzzle: Puzzle, replicate: int) -> Caption:
-        """The caption of the puzzle's image; failures come as a value.
+    async def get(self, puzzle: Puzzle, replicate: int, *, shared: bool = False) -> Caption:
+        """The caption of the puzzle's image; failures come as a value. `shared` as in `Request`.
 
         Raises:
-            Unusable: nothing more can be captioned; the run stops.
+            Unusable, OverBudget: nothing more can be captioned; the run stops.
             ReplayMissError: the cache is the only source and has no reply.
         """
         key = self.key(puzzle, replicate)
         if key not in self._tasks:
-            self._tasks[key] = asyncio.ensure_future(self._make(key, puzzle, replicate))
+            self._tasks[key] = asyncio.ensure_future(self._make(key, puzzle, replicate, shared))
         return await asyncio.shield(self._tasks[key])
 
-    async def _make(self, key: str, puzzle: Puzzle, replicate: int) -> Caption:
+    async def _make(self, key: str, puzzle: Puzzle, replicate: int, shared: bool) -> Caption:
         stored = self._store.captions.get(key)
         if stored is not None:
-            image = stored.get("image")
-            return Caption(key, stored["text"], SentImage(image["sha256"], tuple(image["sent_px"]), image["resized"]) if image else None)
+            return Caption(key, stored["text"], sent_image(stored.get("image")))
         if self.client is None:
             caption, reply = _from_dataset(key, puzzle), None
         else:
-            caption, reply = await self._ask(self.client, key, puzzle, replicate)
+            caption, reply = await self._ask(self.client, key, puzzle, replicate, shared)
         self._store.add_caption(self._line(caption, puzzle, replicate, reply))
         return caption
 
-    async def _ask(self, client: Client, key: str, puzzle: Puzzle, replicate: int) -> tuple[Caption, Reply | None]:
+    async def _ask(self, client: Client, key: str, puzzle: Puzzle, replicate: int, shared: bool) -> tuple[Caption, Reply | None]:
         try:
             picture, *further = (fit(image, client.model.limits, resize=self._resize) for image in puzzle.pictures)
         except BadDataError as error:
@@ -107,14 +109,16 @@ class CaptionDesk:
             Sampling(self._sampling.max_tokens, self._sampling.temperature, self._sampling.reasoning, seed),
             replicate,
             Hidden(puzzle, Purpose.CAPTION, "caption", (), None),
-            tuple(further),
+            shared=shared,
+            further=tuple(further),
         )
         try:
             reply = await client.ask(request, f"the caption of {puzzle.id}")
         except (Transient, Rejected) as error:
             return Caption(key, None, image, Failure(type(error).__name__, str(error), error.status)), None
-        failure = _failure(reply)
-        return Caption(key, None if failure else reply.text, image.as_seen(reply), failure), reply
+        text = written(reply.text)
+        failure = _failure(reply, text)
+        return Caption(key, None if failure else text, image.as_seen(reply), failure), reply
 
     def _line(self, caption: Caption, puzzle: Puzzle, replicate: int, reply: Reply | None) -> Mapping[str, Any]:
         return {
@@ -139,11 +143,35 @@ def _from_dataset(key: str, puzzle: Puzzle) -> Caption:
     return Caption(key, None, None, Failure("MissingCaption", "the set carries no caption for this puzzle"))
 
 
-def _failure(reply: Reply) -> Failure | None:
+def written(text: str) -> str:
+    """What a captioner wrote for others to read: `text` without its thoughts, in whatever tags they stand.
+
+    Dialects mark them as `<think>…</think>`, by a closing tag alone (vllm#26239, Qwen3-VL#1504) or by tags of their own, or wrap the answer
+    in box tokens (VLMEvalKit#1201).
+    """
+    for found, plain_tag in _TAGS.items():
+        text = text.replace(found, plain_tag)
+    said, thoughts = split_thoughts(text)
+    return said.strip() if thoughts else text
+
+
+_TAGS = {
+    "\u25c1think\u25b7": "<think>",
+    "\u25c1/think\u25b7": "</think>",
+    "[THINK]": "<think>",
+    "[/THINK]": "</think>",
+    "<|begin_of_box|>": "",
+    "<|end_of_box|>": "",
+}
+"""Thinking tags of other dialects (Kimi's, Mistral's) as the common ones, and box tokens (GLM's) as nothing."""
+
+
+def _failure(reply: Reply, text: str) -> Failure | None:
+    why = f": {reply.why}" if reply.why else ""
     if reply.stop is Stop.REFUSAL:
-        return Failure("Refused", "the captioner refused")
+        return Failure("Refused", f"the captioner refused{why}")
     if reply.stop is Stop.LENGTH:
-        return Failure("Truncated", "the caption was cut off by max_tokens")
-    if not reply.text.strip():
-        return Failure("Empty", "the captioner wrote nothing")
+        return Failure("Truncated", f"the caption was cut off by max_tokens{why}")
+    if not text.strip():
+        return Failure("Empty", "the captioner wrote nothing" if not reply.text.strip() else "the captioner thought and wrote nothing")
     return None

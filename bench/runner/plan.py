@@ -6,29 +6,23 @@ model without a key. What remains is a list of trials per model, and an estimate
 
 from __future__ import annotations
 
-import math
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from bench.config import RunConfig
 from bench.digest import digest
 from bench.errors import UserError
-from bench.image import PATCH
 from bench.mode import Mode
 from bench.models.base import Model, ModelOptions, Usage
-from bench.models.registry import batch_service, cost, resolve, warnings
+from bench.models.registry import batch_service, check_server_options, cost, resolve, warnings
 from bench.outcome import Format
 from bench.prompt import caption_prompt
 from bench.puzzle import Puzzle
 from bench.question import question_of
+from bench.runner import money
+from bench.runner.money import Estimate
 from bench.trial import Trial, looks, plan_trials
 from tasks.suites import Suite, load_suite, take_level
-
-CHARS_PER_TOKEN = 4
-CAPTION_TOKENS = 300
-REPLY_TOKENS = 500
-"""Tokens assumed of a caption and of a reply, for estimates only."""
 
 
 @dataclass(frozen=True)
@@ -51,26 +45,14 @@ class Plan:
 
     @property
     def warnings(self) -> list[str]:
-        """What a person must know before anything is spent: retired models and their replacements."""
+        """What a person must know before anything is spent: retired models and their replacements, room that reasoning may not have."""
         names = dict.fromkeys(m.name for part in self.models for m in (part.model, part.captioner) if m is not None)
-        return [line for name in names for line in warnings(name)]
+        return [line for name in names for line in (*warnings(name), *money.tight(name, self.options))]
 
     @property
     def total(self) -> int:
         """Number of trials."""
         return sum(len(part.trials) for part in self.models)
-
-
-@dataclass(frozen=True, slots=True)
-class Estimate:
-    """What a mode of one model is expected to take: trials, tokens in and out, and USD (None where the price is unknown)."""
-
-    model: str
-    what: str
-    requests: int
-    tokens_in: int
-    tokens_out: int
-    cost: float | None
 
 
 def make_plan(config: RunConfig) -> Plan:
@@ -98,24 +80,23 @@ def make_plan(config: RunConfig) -> Plan:
         )
         parts.append(ModelPlan(model, captioner, list(trials)))
     plan = Plan(config, suite, parts, _model_options(config))
-    if config.execution.batch:
-        _check_batch(plan)
+    _check_costs(plan)
     return plan
 
 
-def _check_batch(plan: Plan) -> None:
-    """Batches are paid as a whole once they are handed in, so a bound on the cost is held against the estimate, before."""
-    for part in plan.models:
-        for model in (part.model, part.captioner):
-            if model is not None:
-                batch_service(model)
-    bound = plan.config.execution.max_cost
+def _check_costs(plan: Plan) -> None:
+    """A bound needs prices. Batches are paid as a whole once they are handed in, so their bound is held against the estimate, before."""
+    models = [model for part in plan.models for model in (part.model, part.captioner) if model is not None]
+    batch, bound = plan.config.execution.batch, plan.config.execution.max_cost
+    if batch:
+        for model in models:
+            batch_service(model)
     if bound is None:
         return
-    costs = [row.cost for row in estimate(plan)]
-    if any(cost is None for cost in costs):
-        raise UserError("--max-cost with --batch: the price of a model is not known, so its cost cannot be bounded before it is asked")
-    expected = sum(cost or 0.0 for cost in costs)
+    unpriced = [model.name for model in models if cost(model.name, Usage(), plan.options) is None]
+    if unpriced:
+        raise UserError(f"--max-cost: the price of {unpriced[0]} is not known, so its cost cannot be bounded (models show {unpriced[0]})")
+    expected = sum(row.cost[1] for row in estimate(plan) if row.cost is not None) if batch else 0.0
     if expected > bound:
         raise UserError(f"--max-cost {bound:g}: these batches are expected to cost {expected:.2f} USD; raise it, or ask less (--limit)")
 
@@ -130,12 +111,16 @@ def _model_options(config: RunConfig) -> ModelOptions:
         temperature=sampling.temperature,
         max_tokens=sampling.max_tokens,
         batch=config.execution.batch,
+        extra_body=config.conditions.extra_body or {},
+        headers=dict(header.split("=", 1) for header in config.conditions.headers),
+        offline=config.execution.dry_run or config.execution.replay,
     )
 
 
 def _resolve_models(config: RunConfig) -> list[tuple[Model, Model | None]]:
     """Each model with the model that writes its captions (itself for `self`); None where no captions are asked for."""
     options, captioner = _model_options(config), config.conditions.captions.name
+    check_server_options([*config.subject.models, *([captioner] if captioner not in ("self", "dataset") else [])], options)
     pairs: list[tuple[Model, Model | None]] = []
     for name in config.subject.models:
         model = resolve(name, options)
@@ -192,41 +177,13 @@ def _require(suite: Suite, mode: str, what: str, lacking: Sequence[Puzzle]) -> N
 
 
 def estimate(plan: Plan) -> list[Estimate]:
-    """Expected requests, tokens and cost per model and mode, captions apart. Rough: 4 characters a token, 300 a caption, 500 a reply."""
-    rows: list[Estimate] = []
-    for part in plan.models:
-        tokens: Counter[str] = Counter()
-        counts: Counter[str] = Counter()
-        captions: dict[tuple[str, str, int], int] = {}
-        for trial in part.trials:
-            counts[trial.mode] += 1
-            tokens[trial.mode] += _trial_tokens(trial)
-            if trial.captioner and part.captioner:
-                prompt = caption_prompt(trial.captioner.prompt, trial.puzzle)
-                captions[trial.puzzle.image.info.identity, prompt, trial.replicate] = _image_tokens(trial.puzzle) + _text_tokens(prompt)
-        bound = plan.config.conditions.sampling.max_tokens
-        for mode, count in counts.items():
-            rows.append(_row(part.model, plan.options, mode, count, tokens[mode], count * min(REPLY_TOKENS, bound)))
-        if captions and part.captioner:
-            out = len(captions) * min(CAPTION_TOKENS, bound)
-            rows.append(_row(part.captioner, plan.options, f"captions for {part.model.name}", len(captions), sum(captions.values()), out))
-    return rows
+    """Expected requests, tokens and cost per model and mode, captions apart: see `bench.runner.money`."""
+    return money.estimate(plan.models, plan.options, _question, _caption)
 
 
-def _row(model: Model, options: ModelOptions, what: str, requests: int, tokens_in: int, tokens_out: int) -> Estimate:
-    usage = Usage(tokens_in, tokens_out)
-    return Estimate(model.name, what, requests, tokens_in, tokens_out, cost(model.name, usage, options))
+def _question(trial: Trial) -> str:
+    return question_of(trial.puzzle, trial.mode, trial.fmt, trial.options).text
 
 
-def _trial_tokens(trial: Trial) -> int:
-    asked = question_of(trial.puzzle, trial.mode, trial.fmt, trial.options)
-    picture = _image_tokens(trial.puzzle) if asked.picture else 0
-    return _text_tokens(asked.text) + picture + (CAPTION_TOKENS if trial.mode.shows_caption else 0)
-
-
-def _text_tokens(text: str) -> int:
-    return math.ceil(len(text) / CHARS_PER_TOKEN)
-
-
-def _image_tokens(puzzle: Puzzle) -> int:
-    return sum(math.ceil(image.info.width / PATCH) * math.ceil(image.info.height / PATCH) for image in puzzle.pictures)
+def _caption(trial: Trial) -> str:
+    return caption_prompt(trial.captioner.prompt, trial.puzzle) if trial.captioner else ""

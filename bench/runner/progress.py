@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections import Counter
 from dataclasses import dataclass, field
@@ -15,6 +16,7 @@ from rich.table import Table
 from rich.text import Text
 
 from bench.outcome import Outcome
+from bench.runner.money import Budget
 from bench.store.record import Record
 
 PLAIN_EVERY_S = 10.0
@@ -24,36 +26,31 @@ PLAIN_EVERY_S = 10.0
 class Tally:
     """Running totals of a sitting: `kept` trials were finished before it, `done` in it, `unfinished` of these with an error.
 
-    Costs in USD; `cost` is None as soon as one price is unknown. `reported` are the model ids that providers reported.
+    `budget` counts tokens and money, of captions and of replies that failed alike. `reported` are the ids that providers reported, by the
+    model asked for; `causes` counts what went wrong.
     """
 
     total: int = 0
     done: int = 0
     kept: int = 0
     cached: int = 0
-    tokens_in: int = 0
-    tokens_out: int = 0
-    cost: float | None = 0.0
     unfinished: int = 0
+    budget: Budget = field(default_factory=lambda: Budget(None))
     outcomes: dict[str, Counter[Outcome]] = field(default_factory=dict[str, "Counter[Outcome]"])
-    reported: set[str] = field(default_factory=set[str])
+    reported: dict[str, set[str]] = field(default_factory=dict[str, set[str]])
+    causes: Counter[str] = field(default_factory=Counter[str])
 
-    def add(self, record: Record, cost: float | None) -> None:
-        """Count a finished trial; `cost` in USD, None where the price is unknown, 0 for a cached or simulated reply."""
+    def add(self, record: Record) -> None:
+        """Count a finished trial."""
         self.done += 1
         self.unfinished += not record.final
         self.outcomes.setdefault(record.mode, Counter())[record.verdict.outcome] += 1
+        if record.error is not None:
+            self.causes[cause_of(record.error.message, record.model)] += 1
         if record.reply is not None:
-            self.spend(record.reply.usage.input, record.reply.usage.output, cost)
             self.cached += record.reply.cached
             if record.reply.model:
-                self.reported.add(record.reply.model)
-
-    def spend(self, tokens_in: int, tokens_out: int, cost: float | None) -> None:
-        """Count tokens and money of a reply, a caption's too."""
-        self.tokens_in += tokens_in
-        self.tokens_out += tokens_out
-        self.cost = None if self.cost is None or cost is None else self.cost + cost
+                self.reported.setdefault(record.model, set()).add(record.reply.model)
 
     @property
     def missing(self) -> int:
@@ -70,6 +67,12 @@ class Tally:
         counts = self.outcomes.get(mode, Counter())
         n = sum(count for outcome, count in counts.items() if outcome.counted)
         return counts[Outcome.CORRECT] / n if n else None
+
+
+def cause_of(message: str, model: str) -> str:
+    """What a message says of its cause, so that failures for one reason count as one: without the model's name, ids and numbers."""
+    text = message.removeprefix(f"{model}: ")
+    return re.sub(r"\b(?:req|msg|chatcmpl|batch)[-_]\w+|\b[0-9a-f]{12,}\b|(?<!HTTP )\b\d{3,}\b", "…", text)[:160]
 
 
 class Progress:
@@ -93,6 +96,10 @@ class Progress:
         if self._live:
             self._live.stop()
         self._console.print(self.line(), highlight=False, soft_wrap=True)
+        for cause, count in self.tally.causes.most_common(5):
+            self._console.print(f"{count} x {cause}", highlight=False, markup=False, soft_wrap=True)
+        if len(self.tally.causes) > 5:
+            self._console.print(f"and {len(self.tally.causes) - 5} further causes: see the error records", highlight=False, soft_wrap=True)
 
     def update(self) -> None:
         """Print a plain line now and then where there is no live display."""
@@ -110,8 +117,13 @@ class Progress:
         if tally.kept + tally.done < tally.total:
             parts.append(f"{_clock(left)} left")
         parts += [f"{mode} {value:.1%}" for mode in tally.outcomes if (value := tally.accuracy(mode)) is not None]
-        parts.append(f"{_short(tally.tokens_in)} in, {_short(tally.tokens_out)} out")
-        parts.append("cost unknown" if tally.cost is None else f"${tally.cost:.2f}")
+        budget = tally.budget
+        parts.append(f"{_short(budget.tokens_in)} in, {_short(budget.tokens_out)} out")
+        parts.append("cost unknown" if budget.spent is None else f"${budget.spent:.2f}")
+        if budget.in_doubt:
+            parts.append(f"up to ${budget.in_doubt:.2f} more for requests that broke off")
+        if round(budget.saved, 2):
+            parts.append(f"${budget.saved:.2f} saved by prompt caching")
         if tally.cached:
             parts.append(f"{tally.cached} cached")
         parts.append(f"{tally.failed} failed")

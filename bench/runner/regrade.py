@@ -7,7 +7,6 @@ its verdict, so a crash leaves the old file.
 from __future__ import annotations
 
 import json
-from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -15,8 +14,7 @@ from typing import Any
 
 from bench.errors import UserError
 from bench.files import write_atomically
-from bench.grader.grade import grade
-from bench.grader.readback import grade_readback
+from bench.grader.judge import StoredTrial, judge
 from bench.imports.samples import IMPORTED
 from bench.mode import Mode
 from bench.outcome import Format, Reading, Verdict
@@ -26,33 +24,35 @@ from bench.store.writer import run_lock
 
 
 @dataclass(frozen=True, slots=True)
-class Stored:
-    """The part of a stored puzzle that grading needs."""
+class Change:
+    """A verdict that is another one now."""
 
-    family: str
-    options: tuple[str, ...]
-    answer: str
-    state: Mapping[str, Any] | None = None
+    record: Record
+    after: Verdict
+
+    @property
+    def before(self) -> Verdict:
+        """The verdict as it was stored."""
+        return self.record.verdict
 
 
-@dataclass
+@dataclass(slots=True)
 class Changes:
-    """How many verdicts there are, and how many moved from one outcome (or answer) to another."""
+    """How many verdicts there are, and those that changed, in the order of the file."""
 
     total: int = 0
-    changed: int = 0
-    moved: Counter[tuple[str, str]] = field(default_factory=Counter[tuple[str, str]])
+    changed: list[Change] = field(default_factory=list[Change])
 
 
 def judge_record(record: Record, states: Mapping[str, Mapping[str, Any] | None], reading: Reading = Reading.NORMAL) -> Verdict:
     """The verdict on a stored reply. Records without a reply keep theirs. `states` maps puzzle ids to states, for `readback`."""
-    reply = record.reply
-    if reply is None or record.verdict.how == IMPORTED:  # the score that another harness gave is not ours to change
+    reply, state = record.reply, states.get(record.puzzle)
+    if reply is None or (record.mode == Mode.READBACK and state is None):
         return record.verdict
-    item = Stored(record.family, record.options, record.verdict.gold, states.get(record.puzzle))
-    if record.mode == Mode.READBACK:
-        return record.verdict if item.state is None else grade_readback(reply.text, item, stop=reply.stop)
-    return grade(reply.text, item, fmt=Format(record.format), stop=reply.stop, reading=reading)
+    if record.verdict.how == IMPORTED:  # the score that another harness gave is not ours to change
+        return record.verdict
+    trial = StoredTrial(record.family, record.verdict.gold, record.options, Mode(record.mode), Format(record.format), state)
+    return judge(trial, reply.text, stop=reply.stop, reading=reading)
 
 
 def stored_states(folder: Path) -> dict[str, Mapping[str, Any] | None]:
@@ -65,7 +65,8 @@ def regrade_run(folder: Path) -> Changes:
     """Derive every verdict in `folder` again and store it.
 
     Raises:
-        UserError: not a run directory, one that is being written, or the disk is full (the old verdicts are kept).
+        UserError: not a run directory, one that is being written, a line that is no record (a reply without text, say), or the disk is
+            full; the old verdicts are kept.
     """
     if not (folder / TRIALS).is_file():
         raise UserError(f"{folder} is not a run directory: it has no {TRIALS}")
@@ -77,8 +78,7 @@ def regrade_run(folder: Path) -> Changes:
             verdict = judge_record(record, states)
             changes.total += 1
             if verdict != record.verdict:
-                changes.changed += 1
-                changes.moved[record.verdict.outcome.value, verdict.outcome.value] += 1
+                changes.changed.append(Change(record, verdict))
             lines.append(json.dumps(replace(record, verdict=verdict).to_json()) + "\n")
         if changes.changed:
             write_atomically(folder / TRIALS, "".join(lines))

@@ -5,25 +5,28 @@ from __future__ import annotations
 import asyncio
 import datetime
 import platform
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from rich.console import Console
 
 from bench.errors import ReplayMissError
+from bench.models.base import Adjustable, Model
 from bench.models.registry import batch_service
 from bench.prompt import prompt_sha
 from bench.puzzle import puzzle_line
 from bench.runner.ask import Asking, Lane, Runner
 from bench.runner.cache import Cache
 from bench.runner.captioner import CaptionDesk
-from bench.runner.client import Client, RetryPolicy, Sleep
+from bench.runner.client import Client, RetryPolicy
+from bench.runner.money import Budget
 from bench.runner.plan import ModelPlan, Plan
 from bench.runner.progress import Progress, Tally
 from bench.runner.provider_batches import Batched
+from bench.runner.throttle import Sleep
 from bench.store.writer import Store
 from bench.versions import PACKAGES, SCHEMA, __version__, commit, package_version
 
@@ -74,20 +77,24 @@ async def ask_plan(plan: Plan, console: Console, *, sleep: Sleep = asyncio.sleep
 
 async def _ask_all(plan: Plan, store: Store, cache: Cache, console: Console, sleep: Sleep) -> Result:
     config = plan.config
+    batch = config.execution.batch
     asking = Asking(
         config.conditions.sampling,
         config.conditions.resize,
-        BATCH_WIDTH if config.execution.batch else config.execution.concurrency,
-        config.execution.max_cost,
+        BATCH_WIDTH if batch else config.execution.concurrency,
+        side_by_side=batch and not config.execution.replay,
     )
-    tally = Tally(total=plan.total)
+    tally = Tally(total=plan.total, budget=Budget(config.execution.max_cost))
+    lanes: list[Lane] = []
     with Progress(tally, console) as progress:
         runner = Runner(store, asking, progress)
         try:
             say = partial(console.print, highlight=False, markup=False, soft_wrap=True)
-            await runner.run([_lane(_batched(part, plan, say, sleep), plan, store, cache, sleep) for part in plan.models])
+            lanes = [_lane(_batched(part, plan, say, sleep), plan, store, Means(cache, tally.budget, say, sleep)) for part in plan.models]
+            await runner.run(lanes)
         finally:
-            store.save_run(finished=tally.missing == 0, totals=_totals(tally))
+            clients = [client for lane in lanes for client in (lane.client, lane.desk.client) if client is not None]
+            store.save_run(finished=tally.missing == 0, totals=_totals(tally, store.totals), servers=_servers(clients))
     if runner.misses:
         raise ReplayMissError(_missed(runner.misses, plan, cache))
     return Result(store.folder, plan.total - tally.missing, tally.missing, tally.done, runner.over_budget)
@@ -118,15 +125,39 @@ def _batched(part: ModelPlan, plan: Plan, say: Callable[[str], None], sleep: Sle
     return replace(part, model=model, captioner=Batched(part.captioner, batch_service(part.captioner), folder, announce=say, sleep=sleep))
 
 
-def _lane(part: ModelPlan, plan: Plan, store: Store, cache: Cache, sleep: Sleep) -> Lane:
-    conditions, execution = plan.config.conditions, plan.config.execution
-    policy = RetryPolicy(attempts=execution.attempts)
-    client = Client(part.model, cache, options=plan.options, policy=policy, sleep=sleep)
-    writer = client
-    if part.captioner is not part.model and part.captioner is not None:
-        writer = Client(part.captioner, cache, options=plan.options, policy=policy, sleep=sleep)
+@dataclass(frozen=True, slots=True)
+class Means:
+    """What all clients of a run share: the reply cache, the money, where to tell of waits, and how to wait."""
+
+    cache: Cache
+    budget: Budget
+    say: Callable[[str], None]
+    sleep: Sleep
+
+
+def _lane(part: ModelPlan, plan: Plan, store: Store, means: Means) -> Lane:
+    conditions = plan.config.conditions
+    client = _client(part.model, plan, means)
+    writer = client if part.captioner is part.model or part.captioner is None else _client(part.captioner, plan, means)
     desk = CaptionDesk(conditions.captions, writer if part.captioner else None, store, conditions.sampling, resize=conditions.resize)
-    return Lane(client, desk, part.trials)
+    modes = plan.config.subject.modes
+    shows = sum(mode.shows_image for mode in modes) + (writer is client and any(mode.shows_caption for mode in modes))
+    return Lane(client, desk, part.trials, shows * conditions.replicates)
+
+
+def _client(model: Model, plan: Plan, means: Means) -> Client:
+    policy = RetryPolicy(attempts=plan.config.execution.attempts)
+    return Client(model, means.cache, options=plan.options, policy=policy, sleep=means.sleep, budget=means.budget, announce=means.say)
+
+
+def _servers(clients: Sequence[Client]) -> dict[str, Any]:
+    """What turned out about each model's server: what was left out because it refuses it, and what it says of its weights."""
+    found: dict[str, Any] = {}
+    for client in clients:
+        dropped = list(client.model.dropped) if isinstance(client.model, Adjustable) else []
+        if dropped or client.served:
+            found[client.model.name] = {"left_out": dropped, "serves": dict(client.served)}
+    return found
 
 
 def _identity(plan: Plan) -> dict[str, Any]:
@@ -155,14 +186,23 @@ def _run_json(plan: Plan) -> dict[str, Any]:
     }
 
 
-def _totals(tally: Tally) -> dict[str, Any]:
+def _totals(tally: Tally, before: Mapping[str, Any]) -> dict[str, Any]:
+    """Counts of this session (`…_last`) and, with the totals of the sessions `before` it, of the run."""
+    budget, known = tally.budget, before.get("models_reported")
+    earlier = cast("dict[str, list[str]]", known) if isinstance(known, dict) else dict[str, list[str]]()
+    reported = {name: sorted({*earlier.get(name, ()), *tally.reported.get(name, ())}) for name in {*earlier, *tally.reported}}
+    spent = before.get("cost_usd", 0.0)
     return {
         "planned": tally.total,
         "finished": tally.total - tally.missing,
         "missing": tally.missing,
         "asked_last": tally.done,
-        "tokens_in_last": tally.tokens_in,
-        "tokens_out_last": tally.tokens_out,
-        "cost_usd_last": tally.cost,
-        "models_reported": sorted(tally.reported),
+        "tokens_in_last": budget.tokens_in,
+        "tokens_out_last": budget.tokens_out,
+        "cost_usd_last": budget.spent,
+        "cost_usd": None if spent is None or budget.spent is None else spent + budget.spent,
+        "cost_in_doubt_usd_last": budget.in_doubt,
+        "saved_usd_last": budget.saved,
+        "causes_last": dict(tally.causes),
+        "models_reported": reported,
     }

@@ -7,16 +7,18 @@ question's options in the order shown. Keys that a newer version wrote are kept 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from bench.degrade import Degradation
-from bench.errors import Transient
 from bench.image import Picture
 from bench.models.base import Reply, Stop, Usage
 from bench.outcome import Outcome, Verdict
 from bench.trial import Trial
 from bench.versions import SCHEMA
+
+CAPTION_ANSWERS = ("Refused", "Truncated", "Empty", "MissingCaption")
+"""Kinds of failure in which the captioner had its say, or the set has none; all others are trouble, and asked again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,22 +32,23 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class SentImage:
-    """The image of a request: hash of the encoded bytes sent, size in px as sent, and whether it was resized."""
+    """The image of a request: hash of the encoded bytes sent, size in px as sent, whether it was resized, and what was done to it."""
 
     sha256: str
     sent_px: tuple[int, int]
     resized: bool
+    changes: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, picture: Picture) -> SentImage:
         """What is recorded of `picture`."""
-        return cls(picture.sha256, (picture.width, picture.height), picture.resized)
+        return cls(picture.sha256, (picture.width, picture.height), picture.resized, picture.changes)
 
     def as_seen(self, reply: Reply) -> SentImage:
         """The same after the model's own resize, where `reply` tells of it."""
         if reply.sent_px is None or reply.sent_px == self.sent_px:
             return self
-        return SentImage(self.sha256, reply.sent_px, resized=True)
+        return replace(self, sent_px=reply.sent_px, resized=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,9 +123,9 @@ class Record:
 
     @property
     def final(self) -> bool:
-        """Whether the trial need not be asked again: it has a verdict, or its caption failed for a reason that will not pass."""
+        """Whether the trial need not be asked again: it has a verdict, or its captioner answered and left no caption."""
         if self.verdict.outcome is Outcome.CAPTION_FAILED:
-            return self.error is None or self.error.kind != Transient.__name__
+            return self.error is None or self.error.kind in CAPTION_ANSWERS
         return self.verdict.outcome is not Outcome.ERROR
 
     def to_json(self) -> dict[str, Any]:
@@ -140,7 +143,7 @@ class Record:
         """
         known = {name: data[name] for name in cls.__dataclass_fields__ if name in data and name != "extra"}
         known["options"] = tuple(data.get("options", ()))
-        known["image"] = _image(data.get("image"))
+        known["image"] = sent_image(data.get("image"))
         known["dose"] = Degradation.from_json(data["dose"]) if data.get("dose") else None
         known["reply"] = reply_from_json(data["reply"]) if data.get("reply") else None
         verdict = data["verdict"]
@@ -159,22 +162,30 @@ def plain(value: Any) -> Any:
 
 
 def reply_from_json(data: Mapping[str, Any]) -> Reply:
-    """The inverse of `plain` on a `Reply`, for records and the cache."""
+    """The inverse of `plain` on a `Reply`, for records and the cache.
+
+    Raises:
+        KeyError, TypeError, ValueError: this is no reply.
+    """
     usage = data["usage"]
+    if not isinstance(data["text"], str):
+        raise TypeError(f"reply.text: expected a string, found {data['text']!r}")
     return Reply(
         text=data["text"],
         stop=Stop(data["stop"]),
-        usage=Usage(usage["input"], usage["output"], usage.get("reasoning", 0)),
+        usage=Usage(**{name: usage[name] for name in Usage.__dataclass_fields__ if name in usage}),
         latency_s=data["latency_s"],
         request_id=data.get("request_id"),
         model=data.get("model"),
         cached=bool(data.get("cached", False)),
         sent_px=(data["sent_px"][0], data["sent_px"][1]) if data.get("sent_px") else None,
+        why=data.get("why"),
     )
 
 
-def _image(data: Mapping[str, Any] | None) -> SentImage | None:
+def sent_image(data: Mapping[str, Any] | None) -> SentImage | None:
+    """The inverse of `plain` on a `SentImage`, for records and captions."""
     if not data:
         return None
     width, height = data["sent_px"]
-    return SentImage(data["sha256"], (width, height), data["resized"])
+    return SentImage(data["sha256"], (width, height), data["resized"], tuple(data.get("changes", ())))

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import mmap
+import typing
 from collections.abc import Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
@@ -71,6 +72,8 @@ class RunInfo(_Data):
     """trials planned"""
     finished: bool = False
     totals: Mapping[str, Any] | None = None
+    servers: Mapping[str, Any] = Field(default_factory=dict)
+    """by model: what its server refused and was left out, what it says of its weights"""
     packages: Mapping[str, str] = Field(default_factory=dict)
     commit: str | None = None
 
@@ -78,6 +81,14 @@ class RunInfo(_Data):
     def simulated(self) -> frozenset[str]:
         """Names of the simulated models."""
         return frozenset(model.name for model in self.models if model.simulated)
+
+    @property
+    def answered_by(self) -> Mapping[str, tuple[str, ...]]:
+        """By the name of a model: the ids that its provider reported."""
+        found: Any = (self.totals or {}).get("models_reported")
+        if not isinstance(found, dict):  # an earlier version kept one list for all models
+            return {}
+        return {str(name): tuple(map(str, ids)) for name, ids in typing.cast("dict[str, list[Any]]", found).items()}
 
     @property
     def base_url(self) -> str | None:

@@ -13,7 +13,7 @@ import json
 import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, cast
 
 from bench.errors import SightgapError, UserError
 from bench.files import write_atomically
@@ -159,6 +159,12 @@ class Store:
             pairs = ", ".join(f"{key} ({before.get(key)!r} there, {identity.get(key)!r} now)" for key in differing)
             raise UserError(f"{self.folder} holds a run of another configuration: {pairs}. Choose another --out")
         return {**run, "started": old.get("started"), "totals": old.get("totals")}
+
+    @property
+    def totals(self) -> Mapping[str, Any]:
+        """The totals that earlier sessions left, empty at the first."""
+        found: Any = self._run.get("totals")
+        return cast("dict[str, Any]", found) if isinstance(found, dict) else {}
 
     def add(self, record: Record) -> None:
         """Append a finished trial (raises `UserError` on a full disk)."""

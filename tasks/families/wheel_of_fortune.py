@@ -116,6 +116,7 @@ class WheelOfFortune(Family[State]):
 
     name = "wheel_of_fortune"
     title = "wheel of fortune"
+    names = _PRIZES
     state_type = State
 
     def sample(self, rng: random.Random, level: int) -> State:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 import time
@@ -108,7 +109,11 @@ def test_a_retired_model_without_a_key_is_one_line_that_says_which_variable(caps
 
 
 def test_a_retired_model_warns_before_spending(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("ANTHROPIC_API_KEY", "sk-ant-test-0123456789")
+    monkeypatch.delenv("ANTHROPIC_API_KEY", raising=False)
+    monkeypatch.delenv("ANTHROPIC_AUTH_TOKEN", raising=False)
+    said_first = mistake_after(capsys, "--model", "claude-3-7", "--mode", "caption", "--suite", "mini:n=2")
+    for before, after in (("2026-02-19", "claude-sonnet-4-6"), ("claude-sonnet-4-6", "bedrock/"), ("bedrock/", "ANTHROPIC_API_KEY")):
+        assert 0 < said_first.index(before) < said_first.index(after)
     assert main(["--model", "claude-3-7", "--mode", "caption", "--suite", "mini:n=2", "--families", "clock", "--dry-run"]) == 0
     said = capsys.readouterr()
     warning = " ".join(said.err.split())
@@ -162,10 +167,29 @@ def test_regrade_derives_verdicts_from_the_stored_text(capsys: pytest.CaptureFix
     for line, original in zip(bad, good.splitlines(), strict=True):
         line["verdict"]["gold"] = json.loads(original)["verdict"]["gold"]
     path.write_text("".join(json.dumps(line) + "\n" for line in bad))
+    capsys.readouterr()
     assert main(["regrade", "r"]) == 0
+    printed = capsys.readouterr().out
+    assert "8 of 8 verdicts changed" in printed
+    assert all(json.loads(line)["puzzle"] in printed for line in good.splitlines())
+    assert re.search(r"^  by old -> by readback: \d \(the description was read, and the exact solver answered\)$", printed, re.MULTILINE)
     again = [json.loads(line) for line in path.read_text().splitlines()]
     assert [line["verdict"] for line in again] == [json.loads(line)["verdict"] for line in good.splitlines()]
     assert [line["reply"] for line in again] == [json.loads(line)["reply"] for line in good.splitlines()]
+
+
+def test_a_reply_without_text_is_one_clear_line(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    main(["--model", SIM, "--suite", "mini:n=2", "--families", "clock", "--mode", "blind", "--out", "r"])
+    path = tmp_path / "r/trials.jsonl"
+    first, *others = path.read_text().splitlines()
+    line = json.loads(first)
+    line["reply"]["text"] = None
+    broken = "\n".join((json.dumps(line), *others)) + "\n"
+    path.write_text(broken)
+    said = mistake_after(capsys, "regrade", "r")
+    assert "trials.jsonl line 1: not a record of this version (TypeError: reply.text: expected a string, found None)" in said
+    assert path.read_text() == broken
+    assert "reply.text: expected a string, found None" in mistake_after(capsys, "report", "r", "--out", "report", "--formats", "md")
 
 
 def test_shards_make_up_the_whole(tmp_path: Path) -> None:
@@ -204,12 +228,10 @@ def test_a_bad_image_stops_the_run_before_the_first_request_unless_skipped(
 
 def test_no_key_ever_reaches_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setenv("ANTHROPIC_API_KEY", "sk-ant-secret-0123456789")
-    url = "http://127.0.0.1:9"  # the discard port: every connection is refused
+    monkeypatch.setenv("ANTHROPIC_BASE_URL", "http://127.0.0.1:9")  # the discard port: every connection is refused
     call = [
         "--model",
         "anthropic/claude-x",
-        "--base-url",
-        url,
         "--suite",
         "mini:n=1",
         "--families",

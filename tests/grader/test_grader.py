@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 
 from bench.grader.grade import Item, grade, grade_open
-from bench.grader.text import HEAD, TAIL, split_thoughts
+from bench.grader.text import HEAD, TAIL
+from bench.grader.thoughts import split_thoughts
 from bench.models.base import Stop
 from bench.outcome import Format, Outcome, Reading, Verdict
 from bench.prompt import solve_prompt

@@ -93,6 +93,22 @@ STYLES: dict[str, Style] = {
     "json": lambda said, _: json.dumps({"answer": said}),
     "full-width": lambda said, _: f"The answer is {''.join(chr(ord(c) + 0xFEE0) if '!' <= c <= '~' else c for c in said)}.",
     "marked": lambda said, _: f"<answer>\u200f{said}\u200e</answer>",
+    "leading": lambda said, _: f"{said}\n\nI looked at the picture twice.",
+    "leading, bold": lambda said, _: f"**{said}**\n\nThe picture shows all that is needed.",
+    "going with": lambda said, _: f"I looked at all of it. Going with {said}.",
+    "box tokens": lambda said, _: f"<answer><|begin_of_box|>{said}<|end_of_box|></answer><|im_end|>",
+    "another turn": lambda said, other: f"{said}<|im_end|>\n<|im_start|>user\nSure?<|im_end|>\n<|im_start|>assistant\n{other}",
+    "Mistral's thoughts": lambda said, other: f"[THINK]The answer is {other}.[/THINK]{said}",
+    "Kimi's thoughts": lambda said, other: f"\u25c1think\u25b7The answer is {other}.\u25c1/think\u25b7{said}",
+    "channels": lambda said, other: (
+        f"<|channel|>analysis<|message|>{other}<|end|><|start|>assistant<|channel|>final<|message|>{said}<|return|>"
+    ),
+    "bare channels": lambda said, other: f"analysisThe answer is {other}.assistantfinal{said}",
+    "json with a reason": lambda said, _: json.dumps({"reason": "It fits best.", "final answer": said, "confidence": 0.9}),
+    "Spanish": lambda said, _: f"La respuesta correcta es {said}.",
+    "French": lambda said, _: f"La réponse est {said}.",
+    "German": lambda said, _: f"Die richtige Antwort ist {said}.",
+    "Chinese": lambda said, _: f"所以答案是{said}。",
     "later": lambda said, other: f"Answer: {other}\nChecking again, I have to correct this.\nAnswer: {said}",
 }
 LETTER_STYLES: dict[str, Style] = {
@@ -105,6 +121,7 @@ LETTER_STYLES: dict[str, Style] = {
     "is correct": lambda said, _: f"Option {said} is correct.",
     "leading": lambda said, _: f"{said}. The picture leaves nothing else.",
     "leading bracket": lambda said, _: f"({said}) The picture leaves nothing else.",
+    "Chinese choice": lambda said, _: f"所以选{said}。",
     "corresponds": lambda said, _: f"That corresponds to option {said}.",
 }
 
@@ -224,6 +241,46 @@ def test_prose_is_hardly_ever_an_answer() -> None:
         outcomes[grade(_prose(rng), Item(family, rng.choice(options), options)).outcome] += 1
     assert outcomes[Outcome.UNPARSED] >= 0.95 * 1000, outcomes
     assert outcomes[Outcome.CORRECT] <= 0.01 * 1000, outcomes
+
+
+# A grammar of remarks: what a reply says on the way to an answer that never comes. {v} is any option, the right one too.
+_REMARKS = (
+    "The clock in the picture shows {v}.", "There are {n} squares in the picture.", "I need one more look at the picture.",
+    "In the image the first one is {v}.", "Initially it was {v}.", "Let me look at {v} again.", "The hands of the clock are at {v}.",
+    "I see {v} in the picture.", "{v} can be seen in the top row.", "Both of them are visible.", "Is it {v}?", "The current state is {v}.",
+    "I wonder whether it is {v}.", "It is not {v}.", "Step {n} leads to row {n}.", "If it were {v}, the rest would not fit.",
+    "The first day of the month shown is {v}.", "At {v} I would look again.", "From {v} on it gets harder.", "Row {n} has {n} of them.",
+    "{v} or {o} may be meant.", "{v}, {o} and others were named.", "This is the '{v} problem' of the books.", "No two of them are alike.",
+    "A picture like this takes a while to look at.", "The picture shows {v} beside {o}.", "I have to look at all {n} of them again.",
+    "**{v}** is what the picture shows at the left.", "Currently the arrow is at {v}.", "Both {v} and {o} seem to fit.",
+)  # fmt: skip
+
+
+def test_remarks_without_an_answer_are_hardly_ever_correct() -> None:
+    rng, outcomes = random.Random(2), Counter[Outcome]()
+    for _ in range(3000):
+        family = rng.choice(sorted(set(POOLS) - {"colour_words"}))  # a family that nobody knows may ask for what the picture shows
+        options = tuple(rng.sample(POOLS[family], min(4, len(POOLS[family]))))
+        gold, other = rng.sample(options, 2)
+        told: list[str] = []
+        for _ in range(rng.randint(1, 4)):
+            named, another = rng.sample((gold, other), 2)
+            told.append(rng.choice(_REMARKS).format(v=named, o=another, n=rng.randint(2, 9)))
+        reply = rng.choice((" ", "\n", "\n\n")).join(told)
+        fmt = rng.choice(tuple(Format))
+        outcomes[grade(reply, Item(family, gold, options), fmt=fmt).outcome] += 1
+    assert outcomes[Outcome.CORRECT] <= 0.01 * 3000, outcomes
+
+
+@settings(max_examples=80, deadline=None)
+@given(
+    rendered().filter(lambda case: case[2] != "bare channels"),
+    st.lists(st.sampled_from([remark for remark in _REMARKS if "{" not in remark]), max_size=2),
+)
+def test_remarks_before_an_answer_change_nothing(case: tuple[Asked, str, str], remarks: list[str]) -> None:
+    question, reply, style = case
+    verdict = grade("\n\n".join((*remarks, reply)), question.item)
+    assert verdict.answer == question.stated, (style, reply, verdict)
 
 
 _PIECES = (

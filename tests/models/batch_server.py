@@ -35,12 +35,20 @@ def _text(body: Mapping[str, Any]) -> str:
 
 @dataclass
 class BatchServer:
-    """See the module's text. `failed` makes OpenAI's batches fail as a whole, with this code; `forgotten` are ids answered with 404."""
+    """See the module's text. `failed` makes OpenAI's batches fail as a whole, with this code; `forgotten` are ids answered with 404.
+
+    `shy` batches are not found the first so many times (anthropic-sdk-python#1432); `cancelled` ones end half done; of `archived` ones the
+    results are gone; `torn` is how many of the first lines of the results cannot be read.
+    """
 
     rule: Rule = field(default=lambda text: "<answer>A</answer>")
     polls: int = 1
     failed: str | None = None
     forgotten: set[str] = field(default_factory=set[str])
+    shy: int = 0
+    cancelled: bool = False
+    archived: bool = False
+    torn: int = 0
     batches: dict[str, Batch] = field(default_factory=dict[str, Batch])
     files: dict[str, bytes] = field(default_factory=dict[str, bytes])
 
@@ -108,9 +116,13 @@ class BatchServer:
         headers = {name.lower(): value for name, value in request.headers.items()}
         return self._anthropic_shown(self._add([(one["custom_id"], one["params"]) for one in body["requests"]], headers))
 
+    def _hides(self) -> bool:
+        self.shy -= 1
+        return self.shy >= 0
+
     async def _anthropic_state(self, request: web.Request) -> web.Response:
         name = request.match_info["id"]
-        if name in self.forgotten or name not in self.batches:
+        if name in self.forgotten or name not in self.batches or self._hides():
             return web.json_response({"type": "error", "error": {"type": "not_found_error", "message": "no such batch"}}, status=404)
         self.batches[name].asked += 1
         return self._anthropic_shown(name)
@@ -121,11 +133,18 @@ class BatchServer:
         counts = {"processing": 0 if ended else n, "succeeded": n if ended else 0, "errored": 0, "canceled": 0, "expired": 0}
         shown = {"id": name, "type": "message_batch", "processing_status": "ended" if ended else "in_progress", "request_counts": counts}
         shown |= {"created_at": "2026-11-25T12:00:00Z", "expires_at": "2026-11-26T12:00:00Z"}
+        if self.archived and ended:
+            return web.json_response(shown | {"archived_at": "2026-12-24T12:00:00Z", "results_url": None})
+        if self.cancelled and ended:
+            canceled = sum(said == "canceled" for _, _, said in self._said(batch))
+            shown["request_counts"] = {**counts, "succeeded": n - canceled, "canceled": canceled}
+            shown |= {"cancel_initiated_at": "2026-11-25T12:30:00Z"}
         return web.json_response(shown | {"results_url": f"{self.url}/v1/messages/batches/{name}/results" if ended else None})
 
     async def _anthropic_results(self, request: web.Request) -> web.Response:
         rows = self._said(self.batches[request.match_info["id"]])
         lines = [json.dumps({"custom_id": key, "result": _anthropic(body, said)}) for key, body, said in rows if said != "missing"]
+        lines[: self.torn] = [line[: len(line) // 2] for line in lines[: self.torn]]
         return web.Response(body="\n".join(reversed(lines)).encode())
 
     # -- OpenAI --------------------------------------------------------------------------------------------------------------------------
@@ -145,6 +164,8 @@ class BatchServer:
         return self._openai_shown(self._add([(line["custom_id"], line["body"]) for line in lines], {}))
 
     async def _openai_state(self, request: web.Request) -> web.Response:
+        if self._hides():
+            return web.json_response({"error": {"message": "no such batch"}}, status=404)
         self.batches[request.match_info["id"]].asked += 1
         return self._openai_shown(request.match_info["id"])
 
@@ -159,9 +180,13 @@ class BatchServer:
             rows = self._said(batch)
             good = [_openai(key, body, said) for key, body, said in rows if said not in TROUBLES]
             bad = [_openai(key, body, said) for key, body, said in rows if said in TROUBLES and said != "missing"]
+            if self.cancelled:
+                shown["status"] = "cancelled"
             for kind, lines in (("output", good), ("error", bad)):
                 if lines:
-                    self.files[f"{kind}_{name}"] = "\n".join(map(json.dumps, lines)).encode()
+                    texts = [json.dumps(line) for line in lines]
+                    texts[: self.torn] = [text[: len(text) // 2] for text in texts[: self.torn]]
+                    self.files[f"{kind}_{name}"] = "\n".join(texts).encode()
                     shown[f"{kind}_file_id"] = f"{kind}_{name}"
         return web.json_response(shown)
 

@@ -129,9 +129,11 @@ class FaultServer:
     Attributes:
         seen: requests in order of arrival.
         peak: most requests that were open at once.
+        listed: entries of the list of models that GET …/models answers with; None answers 404.
     """
 
     def __init__(self, *script: Step, rule: Callable[[Seen], Step] | None = None, default: Step | None = None) -> None:
+        self.listed: list[Mapping[str, Any]] | None = None
         self._script = list(script)
         self._rule = rule
         self._default = default or say("B")
@@ -158,6 +160,11 @@ class FaultServer:
         """Put further steps at the end of the script."""
         self._script.extend(steps)
 
+    def play(self, rule: Callable[[Seen], Step]) -> None:
+        """Answer by another rule from now on, and forget what was seen."""
+        self._rule = rule
+        self.seen = []
+
     @property
     def url(self) -> str:
         """Base URL for Anthropic's SDK (its clients add /v1/messages)."""
@@ -176,6 +183,7 @@ class FaultServer:
     async def _main(self) -> None:
         app = web.Application(client_max_size=64 << 20)
         app.router.add_post("/{path:.*}", self._handle)
+        app.router.add_get("/{path:.*}/models", self._models)
         runner = web.AppRunner(app, shutdown_timeout=0.1)
         await runner.setup()
         site = web.TCPSite(runner, "127.0.0.1", 0)
@@ -184,6 +192,12 @@ class FaultServer:
         self._ready.set()
         await self._stop.wait()
         await runner.cleanup()
+
+    async def _models(self, request: web.Request) -> web.StreamResponse:
+        del request
+        if self.listed is None:
+            return web.json_response({"error": {"message": "no such route"}}, status=404)
+        return web.json_response({"object": "list", "data": list(self.listed)})
 
     async def _handle(self, request: web.Request) -> web.StreamResponse:
         self._open += 1

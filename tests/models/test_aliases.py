@@ -18,6 +18,8 @@ from bench.image import sent_size
 from bench.models import aliases as table
 from bench.models.aliases import Alias, aliases, generations
 from bench.models.base import Usage
+from bench.models.image_tokens import formulas
+from bench.models.servers import servers
 
 NOW = date(2026, 11, 22)
 RETIRED_IDS = {"claude-3-5-sonnet-20241022", "claude-3-5-sonnet-20240620", "claude-3-7-sonnet-20250219"}
@@ -60,7 +62,8 @@ def test_a_shipped_checkpoint_is_found_from_any_folder(tmp_path: Path, monkeypat
 
 @pytest.mark.parametrize("alias", aliases().values(), ids=str)
 def test_every_entry_is_whole(alias: Alias) -> None:
-    api = alias.provider in ("anthropic", "openai")
+    api = alias.provider in ("anthropic", "openai", *servers())
+    assert alias.image_tokens is None or alias.image_tokens in formulas()
     assert (alias.generation is not None) == api
     assert (alias.price_in is None) == (alias.price_out is None)
     assert alias.price_in is None or (alias.price_out is not None and 0 < alias.price_in < alias.price_out < 1000)
@@ -127,9 +130,9 @@ def test_cost_is_the_listed_price_or_unknown() -> None:
     assert aliases()["gpt-5.2"].cost(usage) is None
 
 
-def patches(width: int, height: int) -> int:
-    """Claude's count of a picture, ceil(w/28) x ceil(h/28), as Anthropic documents it."""
-    return math.ceil(width / 28) * math.ceil(height / 28)
+def patches(width: int, height: int, side: int) -> int:
+    """A picture counted in squares, as Claude (28 px) and OpenAI (32 px) count it."""
+    return math.ceil(width / side) * math.ceil(height / side)
 
 
 @given(st.sampled_from(sorted(generations())), st.integers(1, 9000), st.integers(1, 9000))
@@ -138,10 +141,16 @@ def test_nothing_is_sent_that_would_be_scaled_down_and_nothing_is_shrunk_in_vain
     sent = sent_size(width, height, generation.limits(10_000_000))
     fits = max(width, height) <= generation.max_side
     if generation.max_patches is not None:
-        assert patches(*sent) <= generation.max_patches
-        fits = fits and patches(width, height) <= generation.max_patches
+        assert patches(*sent, generation.patch) <= generation.max_patches
+        fits = fits and patches(width, height, generation.patch) <= generation.max_patches
+    if generation.max_short_side is not None:
+        assert min(sent) <= generation.max_short_side
+        fits = fits and min(width, height) <= generation.max_short_side
     assert max(sent) <= generation.max_side
-    assert (sent == (width, height)) == fits
+    if min(width, height) < generation.min_side:
+        assert min(sent) >= min(width, height)
+    else:
+        assert (sent == (width, height)) == fits
 
 
 def test_limits_of_the_two_sizes_of_claude() -> None:

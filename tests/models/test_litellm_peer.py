@@ -24,9 +24,10 @@ from pathlib import Path
 import pytest
 
 from bench.errors import ModelError, Rejected, Transient
-from bench.models.base import Model, ModelOptions, Reply, Request, Sampling, Stop
+from bench.models.base import Model, Reply, Request, Sampling, Stop
 from bench.models.registry import resolve
 from tests.models import fault_server as faults
+from tests.models.doors import reached
 from tests.models.fault_server import FaultServer, Seen
 from tests.models.pictures import picture
 
@@ -133,7 +134,8 @@ def ask(peer: Peer, name: str, request: Request) -> Reply:
         finally:
             await model.close()
 
-    return asyncio.run(run(resolve(name, ModelOptions(base_url=url, timeout_s=60.0))))
+    with reached(name, url, timeout_s=60.0) as options:
+        return asyncio.run(run(resolve(name, options)))
 
 
 def passed_on(peer: Peer, name: str, request: Request) -> tuple[Reply, Seen]:

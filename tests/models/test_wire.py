@@ -12,9 +12,10 @@ from email.utils import format_datetime
 import pytest
 
 from bench.errors import ModelError, Rejected, Transient, Unusable
-from bench.models.base import Model, ModelOptions, Reply, Request, Sampling, Stop, Usage
+from bench.models.base import Model, Reply, Request, Sampling, Stop, Usage
 from bench.models.registry import resolve
 from tests.models import fault_server as faults
+from tests.models.doors import reached
 from tests.models.fault_server import FaultServer, Step
 from tests.models.pictures import picture
 
@@ -60,8 +61,8 @@ def ask(door: Door, *script: Step, request: Request = REQUEST, timeout_s: float 
         finally:
             await model.close()
 
-    with FaultServer(*script) as server:
-        model = resolve(door.name, ModelOptions(base_url=door.url(server), timeout_s=timeout_s))
+    with FaultServer(*script) as server, reached(door.name, door.url(server), timeout_s=timeout_s) as options:
+        model = resolve(door.name, options)
         try:
             outcome: Reply | ModelError = asyncio.run(run(model))
         except ModelError as error:
@@ -102,7 +103,8 @@ def test_an_answer_carries_text_usage_ids(door: Door) -> None:
 @both
 def test_what_is_sent_is_the_payload_and_the_image(door: Door) -> None:
     _, server = ask(door)
-    model = resolve(door.name, ModelOptions(base_url=door.url(server)))
+    with reached(door.name, door.url(server)) as options:
+        model = resolve(door.name, options)
     sent = dict(server.seen[0].body)
     expected = dict(model.payload(REQUEST))
     if door.name.startswith("bedrock/"):  # the SDK moves the model into the path
@@ -165,13 +167,15 @@ def test_empty_content_is_an_answer_without_text(door: Door) -> None:
 
 def test_cached_input_counts_as_input() -> None:
     usage = {"input_tokens": 5, "cache_creation_input_tokens": 20, "cache_read_input_tokens": 300, "output_tokens": 1}
-    assert answers(Door("anthropic/x", lambda server: server.url), faults.say("B", usage=usage)).usage == Usage(input=325, output=1)
+    assert answers(Door("anthropic/x", lambda server: server.url), faults.say("B", usage=usage)).usage == Usage(
+        input=325, output=1, cache_read=300, cache_write=20
+    )
 
 
 @both
 @pytest.mark.parametrize(
     ("wait", "expected"),
-    [(3, 3.0), ("0.25", 0.25), (None, None), ("soon", None), ("-4", 0.0), ("nan", None)],
+    [(3, 3.0), ("0.25", 0.25), (None, None), ("soon", None), ("-4", None), ("0", None), ("nan", None)],
 )
 def test_rate_limit_names_its_wait(door: Door, wait: float | str | None, expected: float | None) -> None:
     error = fails(door, faults.rate_limit(wait), Transient)
@@ -277,7 +281,8 @@ def test_nobody_listens(door: Door) -> None:
         url = door.url(server)
 
     async def run() -> None:
-        model = resolve(door.name, ModelOptions(base_url=url))
+        with reached(door.name, url) as options:
+            model = resolve(door.name, options)
         try:
             await model.ask(REQUEST)
         finally:
@@ -308,8 +313,8 @@ def test_one_connection_pool_serves_all_at_once(door: Door) -> None:
         finally:
             await model.close()
 
-    with FaultServer(rule=lambda _: faults.hang(0.4)) as server:
-        model = resolve(door.name, ModelOptions(base_url=door.url(server), concurrency=20))
+    with FaultServer(rule=lambda _: faults.hang(0.4)) as server, reached(door.name, door.url(server), concurrency=20) as options:
+        model = resolve(door.name, options)
         assert len(asyncio.run(run(model))) == 20
         assert server.peak == 20
 

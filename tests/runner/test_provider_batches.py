@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import io
 import json
+import os
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -24,6 +25,7 @@ from bench.runner.provider_batches import LEDGER, Batched, Ledger, Pace
 from bench.runner.session import Result, run_session
 from bench.store.reader import read_records
 from tests.models.batch_server import TROUBLES, BatchServer
+from tests.models.doors import reached
 from tests.models.pictures import picture
 
 NAMES = pytest.mark.parametrize("name", ["anthropic/claude-test", "openai/test-model"])
@@ -33,6 +35,7 @@ NAMES = pytest.mark.parametrize("name", ["anthropic/claude-test", "openai/test-m
 def keys(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("ANTHROPIC_API_KEY", "OPENAI_API_KEY"):
         monkeypatch.setenv(name, "tk-0123456789abcdef-SECRET")
+    monkeypatch.setenv("ANTHROPIC_BASE_URL", "")  # so that what a test sets is taken back
     monkeypatch.setattr("bench.runner.provider_batches.PACE", Pace(0.0, 0.0, 0.0))
 
 
@@ -41,7 +44,8 @@ async def no_wait(_: float) -> None:
 
 
 def config(name: str, server: BatchServer, out: Path, modes: str = "image,caption,blind", **execution: Any) -> RunConfig:
-    url = f"{server.url}/v1" if name.startswith("openai") else server.url
+    os.environ["ANTHROPIC_BASE_URL"] = server.url
+    url = f"{server.url}/v1" if name.startswith("openai") else None
     asked = {"models": name, "modes": modes, "suite": "mini:n=4", "families": "clock", "base_url": url, "max_tokens": 64}
     return RunConfig.of({**asked, "out": out, "batch": True, "cache": "off", **execution})
 
@@ -88,7 +92,7 @@ def test_a_batch_is_found_again_and_not_paid_twice(name: str, tmp_path: Path) ->
 
 
 @NAMES
-@pytest.mark.parametrize("trouble", [trouble for trouble in TROUBLES if trouble != "invalid"])
+@pytest.mark.parametrize("trouble", [trouble for trouble in TROUBLES if trouble not in ("invalid", "canceled")])
 def test_what_a_batch_leaves_without_an_answer_goes_into_the_next(name: str, trouble: str, tmp_path: Path) -> None:
     seen: Counter[str] = Counter()
 
@@ -134,8 +138,8 @@ def test_a_batch_that_fails_as_a_whole_says_why(code: str, kind: type[Exception]
 
 def test_the_requests_are_those_that_would_have_been_sent(tmp_path: Path) -> None:
     """Pictures in base64, the version of the protocol where a temperature needs it, and replicates apart."""
-    with BatchServer() as server:
-        model = resolve("anthropic/claude-sonnet-4-6", ModelOptions(base_url=server.url, temperature=0.5))
+    with BatchServer() as server, reached("anthropic/claude-sonnet-4-6", server.url, temperature=0.5) as options:
+        model = resolve("anthropic/claude-sonnet-4-6", options)
         batched = Batched(model, batch_service(model), tmp_path, announce=lambda line: None, sleep=no_wait, pace=Pace(0, 0, 0))
 
         async def both() -> Sequence[Reply]:
@@ -155,7 +159,7 @@ def test_the_requests_are_those_that_would_have_been_sent(tmp_path: Path) -> Non
 def test_batches_keep_to_the_bounds_of_the_service() -> None:
     from bench.runner.provider_batches import _portions  # pyright: ignore[reportPrivateUsage]
 
-    lines = {str(number): b"x" * size for number, size in enumerate((10, 10, 10, 10, 990, 10, 2000, 10))}
+    lines = {str(number): size for number, size in enumerate((10, 10, 10, 10, 990, 10, 2000, 10))}
     assert list(_portions(lines, 3, 1000)) == [["0", "1", "2"], ["3"], ["4"], ["5"], ["6"], ["7"]]
     assert list(_portions({}, 3, 1000)) == []
 
@@ -177,15 +181,15 @@ def test_a_model_without_a_batch_service_is_refused(name: str, monkeypatch: pyte
 
 
 def test_a_bound_on_the_cost_is_held_against_the_estimate(tmp_path: Path) -> None:
-    def asked(bound: float, url: str | None = None) -> RunConfig:
-        asked = {"models": "claude-sonnet-4-6", "modes": "image,caption", "suite": "mini:n=20", "base_url": url, "cache": "off"}
+    def asked(bound: float, name: str = "claude-sonnet-4-6", url: str | None = None) -> RunConfig:
+        asked = {"models": name, "modes": "image,caption", "suite": "mini:n=20", "base_url": url, "cache": "off"}
         return RunConfig.of({**asked, "out": tmp_path, "batch": True, "max_cost": bound})
 
     assert make_plan(asked(100.0)).total == 360
     with pytest.raises(UserError, match="expected to cost"):
         make_plan(asked(0.01))
-    with pytest.raises(UserError, match="price of a model is not known"):
-        make_plan(asked(100.0, "http://127.0.0.1:1"))
+    with pytest.raises(UserError, match="price of openai/x is not known"):
+        make_plan(asked(100.0, "openai/x", "http://127.0.0.1:1/v1"))
 
 
 def test_a_torn_ledger_loses_no_later_batch(tmp_path: Path) -> None:
@@ -219,3 +223,86 @@ def test_a_service_is_what_its_protocol_says() -> None:
     model = resolve("openai/x", ModelOptions(base_url="http://127.0.0.1:1/v1"))
     assert takes(batch_service(model)) == 50_000
     assert takes(batch_service(resolve("claude-sonnet-4-6", ModelOptions()))) == 100_000
+
+
+@NAMES
+def test_a_batch_that_one_poll_does_not_find_is_polled_again_and_not_paid_twice(name: str, tmp_path: Path) -> None:
+    """anthropic-sdk-python#1432."""
+    with BatchServer(shy=2) as server:
+        assert ran(config(name, server, tmp_path / "run", "image")).missing == 0
+        assert len(server.batches) == 1
+
+
+@NAMES
+def test_a_cancelled_batch_stops_the_run_and_keeps_what_it_has(name: str, tmp_path: Path) -> None:
+    seen: Counter[str] = Counter()
+
+    def rule(text: str) -> str:
+        seen[text] += 1
+        return "canceled" if len(seen) % 2 else "<answer>A</answer>"
+
+    with BatchServer(rule, cancelled=True) as server:
+        with pytest.raises(Unusable, match="batch_0 was cancelled"):
+            ran(config(name, server, tmp_path / "run", "image"))
+        assert len(server.batches) == 1
+        assert len(list(read_records(tmp_path / "run"))) == 2
+        server.cancelled, server.rule = False, lambda text: "<answer>A</answer>"
+        assert ran(config(name, server, tmp_path / "run", "image")).missing == 0
+        assert [len(batch.requests) for batch in server.batches.values()] == [4, 2]
+
+
+@NAMES
+def test_a_line_that_cannot_be_read_loses_that_request_alone(name: str, tmp_path: Path) -> None:
+    with BatchServer(torn=1) as server:
+        result = ran(config(name, server, tmp_path / "run", "image"))
+        assert [len(batch.requests) for batch in server.batches.values()][:2] == [4, 1]
+        assert result.missing <= 1, "the one alone in its batch is torn each time"
+    assert len([r for r in read_records(tmp_path / "run") if r.final]) >= 3
+
+
+def test_results_that_are_archived_are_asked_for_again(tmp_path: Path) -> None:
+    async def interrupted(_: float) -> None:
+        raise KeyboardInterrupt
+
+    with BatchServer() as server:
+        asked = config("anthropic/claude-test", server, tmp_path / "run", "image")
+        with pytest.raises(KeyboardInterrupt):
+            run_session(make_plan(asked), Console(file=io.StringIO()), sleep=interrupted)
+        server.archived = True
+
+        async def wait(_: float) -> None:
+            server.archived = len(server.batches) == 1
+            await asyncio.sleep(0)
+
+        assert run_session(make_plan(asked), Console(file=io.StringIO()), sleep=wait).missing == 0
+        assert len(server.batches) == 2
+
+
+def test_several_models_wait_side_by_side(tmp_path: Path) -> None:
+    with BatchServer(polls=3) as server:
+        os.environ["ANTHROPIC_BASE_URL"] = server.url
+        names = ["openai/one", "openai/two", "anthropic/claude-test"]
+        given = {"models": names, "modes": "image", "suite": "mini:n=2", "families": "clock", "base_url": f"{server.url}/v1"}
+        said = io.StringIO()
+        result = ran(RunConfig.of({**given, "out": tmp_path / "run", "batch": True, "cache": "off", "max_tokens": 64}), said)
+        assert (result.finished, len(server.batches)) == (6, 3)
+    lines = said.getvalue().splitlines()
+    handed_in = [index for index, line in enumerate(lines) if "handed in" in line]
+    done = [index for index, line in enumerate(lines) if "2 of 2 requests are done" in line]
+    assert max(handed_in) < min(done), "all are handed in before the first is done"
+
+
+def test_requests_that_wait_hold_no_pictures(tmp_path: Path) -> None:
+    async def asked() -> list[bool]:
+        with BatchServer() as server, reached("anthropic/claude-test", server.url) as options:
+            model = resolve("anthropic/claude-test", options)
+            batched = Batched(model, batch_service(model), tmp_path, announce=lambda line: None, sleep=no_wait, pace=Pace(0, 0, 0))
+            requests = [Request(str(number), picture("PNG"), Sampling(max_tokens=50)) for number in range(3)]
+            waiting = [asyncio.ensure_future(batched.ask(request)) for request in requests]
+            await asyncio.sleep(0)
+            held = [request.picture.content.held for request in requests if request.picture is not None]
+            await asyncio.gather(*waiting)
+            assert all(request.picture is not None and request.picture.data for request in requests)
+            return held
+
+    assert asyncio.run(asked()) == [False] * 3

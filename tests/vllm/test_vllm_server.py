@@ -17,9 +17,10 @@ from pathlib import Path
 import pytest
 
 from bench.errors import Rejected, Unusable
-from bench.models.base import ModelOptions, Reply, Request, Sampling, Stop
+from bench.models.base import Reply, Request, Sampling, Stop
 from bench.models.local.model import Local
 from bench.models.registry import resolve
+from tests.models.doors import reached
 from tests.models.local_requests import ask_all, ask_together, requests
 
 pytestmark = pytest.mark.timeout(600)
@@ -66,7 +67,8 @@ def ask(url: str, asked: list[Request], name: str = "openai/tiny") -> list[Reply
     """Ask everything at once, at temperature 0 unless a request says otherwise."""
 
     async def run() -> list[Reply | Exception]:
-        model = resolve(name, ModelOptions(base_url=url, concurrency=len(asked), timeout_s=300.0))
+        with reached(name, url, concurrency=len(asked), timeout_s=300.0) as options:
+            model = resolve(name, options)
         try:
             return await ask_together(model, [greedy(request) for request in asked])
         finally:

@@ -32,25 +32,25 @@ from anthropic import (
 )
 
 from bench import env
-from bench.errors import MissingExtraError, Transient, UserError
+from bench.errors import Declined, MissingExtraError, MissingKeyError, Transient, UserError
 from bench.extras import optional
 from bench.image import ImageLimits, Picture
-from bench.models.aliases import Generation, generation_of
-from bench.models.api import wishes as asking
+from bench.models.aliases import Generation, find, generation_of
+from bench.models.api import wishes
+from bench.models.api.chat_reply import SPENT, refusal
 from bench.models.api.http_errors import SdkErrors, count, mapping, read_body, translated, word
 from bench.models.api.transport import NO_KEY, http_limits, http_timeout
 from bench.models.base import ModelOptions, Reply, Request, Sampling, Stop, Usage
+from bench.models.image_tokens import image_tokens
 
 if TYPE_CHECKING:
     from anthropic.lib.bedrock import AsyncAnthropicBedrock
     from anthropic.lib.vertex import AsyncAnthropicVertex
 
-BUDGETS = {"low": 1024, "medium": 4096, "high": 16384}
-"""Tokens of thinking for a level, on generations that take a budget: the documented minimum, and its four- and sixteenfold."""
-
+HOME = "https://api.anthropic.com"
 MIN_BUDGET = 1024
 MAX_BASE64 = {"anthropic": 10_000_000, "vertex": 5_000_000, "bedrock": 5_000_000}
-"""Bytes of one image after base64, as Anthropic documents them; for Vertex AI, whose bound is not stated, the lower one."""
+"""Bytes of one image after base64: 10 MB direct, 5 MB on Bedrock; for Vertex AI, whose bound is not published, the lower one."""
 
 _SAMPLING_VERSION = {"anthropic": "2023-06-01", "bedrock": "bedrock-2023-05-31", "vertex": "vertex-2023-10-16"}
 """Versions of the protocol that take a temperature. The SDK's own, 2026-10-21, refuses one for every model, even at its default value."""
@@ -70,6 +70,8 @@ class Claude:
 
     Attributes:
         base_url: the server asked instead of the provider's own, or None.
+        dropped: what the server turned out to refuse.
+        keeps: fewest tokens of a prompt that the provider keeps at hand for other requests, or None where it is not told to.
         client, errors, secrets, timeout_s: the SDK's client, its errors, what no message may hold, and the bound of one request in seconds.
     """
 
@@ -90,9 +92,13 @@ class Claude:
         self.limits: ImageLimits = self.generation.limits(MAX_BASE64[provider])
         settings(name, self.generation, options.sampling())
         self.timeout_s = options.timeout_s
-        self.client = _CLIENTS[provider](options)
+        self.dropped: list[str] = []
+        self._without: set[str] = set()
+        alias = find(provider, model_id)
+        self.keeps = alias.keeps if alias is not None and provider == "anthropic" and not options.batch else None
+        self.client = _CLIENTS["anthropic" if options.offline else provider](options)
         self.secrets = env.secrets()
-        self.errors = SdkErrors(APIStatusError, APIConnectionError, (AnthropicError, *_credential_errors(provider)))
+        self.errors = SdkErrors(APIStatusError, APIConnectionError, (AnthropicError, *_credential_errors(provider, options)))
 
     def payload(self, request: Request) -> Mapping[str, Any]:
         """Everything that `ask` would send, the image's bytes replaced by the picture's `identity`.
@@ -110,10 +116,24 @@ class Claude:
         """
         body = self.body(request)
         started = time.perf_counter()
-        async with translated(self.errors, model=self.name, timeout_s=self.timeout_s, secrets=self.secrets):
-            response = await self.client.post("/v1/messages", cast_to=httpx2.Response, body=body, options={"headers": self.headers(body)})
-        answer = read_body(response, model=self.name, secrets=self.secrets)
+        sent = body.keys() - {"model", "messages", "max_tokens", "anthropic_version"}
+        try:
+            async with translated(self.errors, model=self.name, timeout_s=self.timeout_s, secrets=self.secrets, sent=sent):
+                response = await self.client.post(
+                    "/v1/messages", cast_to=httpx2.Response, body=body, options={"headers": self.headers(body)}
+                )
+            answer = read_body(response, model=self.name, secrets=self.secrets)
+        except Declined as declined:
+            return refusal(declined, time.perf_counter() - started)
         return reply_of(answer, time.perf_counter() - started, response.headers.get("request-id"), self.name)
+
+    def drop(self, parameter: str) -> bool:
+        """See `bench.models.base.Adjustable`."""
+        if parameter in self._without:
+            return False
+        self._without.add(parameter)
+        self.dropped.append(parameter)
+        return True
 
     async def close(self) -> None:
         """Release the connections."""
@@ -124,8 +144,21 @@ class Claude:
         return {"anthropic-version": _SAMPLING_VERSION["anthropic"]} if "temperature" in body and self.provider == "anthropic" else {}
 
     def body(self, request: Request) -> dict[str, Any]:
-        """A request as it is sent, the pictures in base64."""
-        return self._body(request, lambda picture: base64.b64encode(picture.data).decode("ascii"))
+        """A request as it is sent, the pictures in base64, the first marked to be kept at hand where other requests show it too.
+
+        The mark changes what a request costs and not what is answered, so it is no part of `payload`.
+        """
+        body = self._body(request, lambda picture: base64.b64encode(picture.data).decode("ascii"))
+        if self.keeps_picture(request):
+            body["messages"][0]["content"][0]["cache_control"] = {"type": "ephemeral"}
+        return body
+
+    def keeps_picture(self, request: Request) -> bool:
+        """Whether the picture of `request` is shared by other requests, and large enough for the provider to keep."""
+        picture = request.picture
+        if not request.shared or picture is None or self.keeps is None:
+            return False
+        return image_tokens(self.generation.image_tokens, picture.width, picture.height).low >= self.keeps
 
     def _body(self, request: Request, encoded: Callable[[Picture], str]) -> dict[str, Any]:
         content: list[dict[str, Any]] = []
@@ -137,7 +170,8 @@ class Claude:
             content.append(block)
         content.append({"type": "text", "text": request.text})
         body = {"model": self.model_id, "messages": [{"role": "user", "content": content}]}
-        body |= settings(self.name, self.generation, request.sampling)
+        wished = settings(self.name, self.generation, request.sampling)
+        body |= {name: value for name, value in wished.items() if name not in self._without}
         if "temperature" in body and self.provider != "anthropic":
             body["anthropic_version"] = _SAMPLING_VERSION[self.provider]
         return body
@@ -149,23 +183,24 @@ def settings(name: str, generation: Generation, sampling: Sampling) -> dict[str,
     Raises:
         UserError: the model would refuse it.
     """
-    body: dict[str, Any] = {"max_tokens": sampling.max_tokens}
-    wish = asking.reasoning(name, generation, sampling)
+    limit = wishes.room(generation, sampling)
+    body: dict[str, Any] = {"max_tokens": limit}
+    wish = wishes.reasoning(name, generation, sampling)
     if wish == "off":
         body["thinking"] = {"type": generation.off}
     elif isinstance(wish, int) or (wish is not None and generation.reasoning == "budget"):
-        body["thinking"] = {"type": "enabled", "budget_tokens": _budget(name, wish, sampling.max_tokens)}
+        body["thinking"] = {"type": "enabled", "budget_tokens": _budget(name, wish, limit)}
     elif wish is not None:
         body["thinking"] = {"type": "adaptive"}
         body["output_config"] = {"effort": wish}
-    temperature = asking.temperature(name, generation, sampling, highest=1.0)
+    temperature = wishes.temperature(name, generation, sampling, highest=1.0)
     if temperature is not None:
         body["temperature"] = temperature
     return body
 
 
 def _budget(name: str, wish: str | int, max_tokens: int) -> int:
-    budget = wish if isinstance(wish, int) else BUDGETS[wish]
+    budget = wish if isinstance(wish, int) else wishes.BUDGETS[wish]
     if budget < MIN_BUDGET:
         raise UserError(f"{name}: a reasoning budget must be at least {MIN_BUDGET:,} tokens, found {budget:,}")
     if budget >= max_tokens:
@@ -181,24 +216,29 @@ def reply_of(body: Mapping[str, Any], latency_s: float, request_id: str | None, 
     """
     content = body.get("content")
     if not isinstance(content, list):
-        raise Transient(f"{name}: the answer holds no content list", request_id=request_id)
+        raise Transient(f"{name}: the answer holds no content list", request_id=request_id, maybe_paid=True)
     blocks = [mapping(block) for block in cast("list[Any]", content)]
+    text = "".join(str(block.get("text", "")) for block in blocks if block.get("type") == "text")
+    stop = _STOPS.get(str(body.get("stop_reason")), Stop.END)
     return Reply(
-        text="".join(str(block.get("text", "")) for block in blocks if block.get("type") == "text"),
-        stop=_STOPS.get(str(body.get("stop_reason")), Stop.END),
+        text=text,
+        stop=stop,
         usage=_usage(mapping(body.get("usage"))),
         latency_s=latency_s,
         request_id=request_id,
         model=word(body.get("model")),
+        why=SPENT if stop is Stop.LENGTH and not text.strip() and any("thinking" in str(block.get("type")) for block in blocks) else None,
     )
 
 
 def _usage(usage: Mapping[str, Any]) -> Usage:
-    cached = count(usage.get("cache_creation_input_tokens")) + count(usage.get("cache_read_input_tokens"))
+    kept, cached = count(usage.get("cache_creation_input_tokens")), count(usage.get("cache_read_input_tokens"))
     return Usage(
-        input=count(usage.get("input_tokens")) + cached,
+        input=count(usage.get("input_tokens")) + kept + cached,
         output=count(usage.get("output_tokens")),
         reasoning=count(mapping(usage.get("output_tokens_details")).get("thinking_tokens")),
+        cache_read=cached,
+        cache_write=kept,
     )
 
 
@@ -207,11 +247,16 @@ def _http(options: ModelOptions) -> httpx2.AsyncClient:
 
 
 def _first_party(options: ModelOptions) -> AsyncAnthropic:
-    key = env.read(env.ANTHROPIC_KEY)
-    if key is None and options.base_url is None:
-        raise UserError(f"no key for Anthropic: set {env.ANTHROPIC_KEY}")
+    key, token = env.read(env.ANTHROPIC_KEY), env.read(env.ANTHROPIC_TOKEN)
+    if key is None and token is None and options.base_url is None and not options.offline:
+        raise MissingKeyError(f"no key for Anthropic: set {env.ANTHROPIC_KEY} (or {env.ANTHROPIC_TOKEN})")
     return AsyncAnthropic(
-        api_key=key or NO_KEY, base_url=options.base_url, timeout=http_timeout(options), max_retries=0, http_client=_http(options)
+        api_key=key or (None if token else NO_KEY),
+        auth_token=None if key else token,
+        base_url=options.base_url or HOME,  # the SDK takes a blank variable for an address
+        timeout=http_timeout(options),
+        max_retries=0,
+        http_client=_http(options),
     )
 
 
@@ -223,10 +268,10 @@ def _bedrock(options: ModelOptions) -> AsyncAnthropicBedrock:
     session: Any = optional("boto3", "bedrock").Session()
     region = env.read(*env.AWS_REGIONS) or session.region_name
     if not region:
-        raise UserError(f"no AWS region for Bedrock: set {env.AWS_REGIONS[0]}")
+        raise MissingKeyError(f"no AWS region for Bedrock: set {env.AWS_REGIONS[0]}")
     key = env.read(env.BEDROCK_KEY)
     if key is None and session.get_credentials() is None:
-        raise UserError(
+        raise MissingKeyError(
             f"no AWS credentials for Bedrock: set {env.BEDROCK_KEY}, AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
         )
     return AsyncAnthropicBedrock(
@@ -241,15 +286,15 @@ def _vertex(options: ModelOptions) -> AsyncAnthropicVertex:
 
     region = env.read(env.VERTEX_REGION)
     if region is None:
-        raise UserError(f"no region for Vertex AI: set {env.VERTEX_REGION} (for example global)")
+        raise MissingKeyError(f"no region for Vertex AI: set {env.VERTEX_REGION} (for example global)")
     google: Any = optional("google.auth", "vertex")
     try:
         credentials, found = google.default(scopes=["https://www.googleapis.com/auth/cloud-platform"])
     except google.exceptions.DefaultCredentialsError:
-        raise UserError("no Google credentials for Vertex AI: set GOOGLE_APPLICATION_CREDENTIALS, or sign in with gcloud") from None
+        raise MissingKeyError("no Google credentials for Vertex AI: set GOOGLE_APPLICATION_CREDENTIALS, or sign in with gcloud") from None
     project = env.read(*env.VERTEX_PROJECTS) or found
     if not project:
-        raise UserError(f"no project for Vertex AI: set {env.VERTEX_PROJECTS[0]}")
+        raise MissingKeyError(f"no project for Vertex AI: set {env.VERTEX_PROJECTS[0]}")
     return AsyncAnthropicVertex(
         region=region,
         project_id=project,
@@ -261,7 +306,9 @@ def _vertex(options: ModelOptions) -> AsyncAnthropicVertex:
     )
 
 
-def _credential_errors(provider: str) -> tuple[type[Exception], ...]:
+def _credential_errors(provider: str, options: ModelOptions) -> tuple[type[Exception], ...]:
+    if options.offline:
+        return ()
     if provider == "bedrock":
         return (optional("botocore.exceptions", "bedrock").BotoCoreError,)
     if provider == "vertex":

@@ -7,15 +7,16 @@ Each result is `succeeded` with a message as a single request would bring it, `e
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping
 from typing import Any
 
 import httpx2
 
-from bench.errors import ModelError, Transient
+from bench.errors import Declined, ModelError, Transient
 from bench.models.api.anthropic import Claude, reply_of
 from bench.models.api.batch_service import RESULTS_TIMEOUT_S, BatchState
-from bench.models.api.http_errors import count, failure, mapping, read_body, translated, word
+from bench.models.api.chat_reply import refusal
+from bench.models.api.http_errors import count, failure, mapping, read_body, row_of, translated, word
 from bench.models.base import Reply, Request
 
 PATH = "/v1/messages/batches"
@@ -29,15 +30,18 @@ class ClaudeBatches:
 
     def __init__(self, model: Claude) -> None:
         self._model = model
+        self._temperature = False
 
     def line(self, key: str, request: Request) -> bytes:
         """See `BatchService.line`."""
-        return json.dumps({"custom_id": key, "params": self._model.body(request)}).encode()
+        params = self._model.body(request)
+        self._temperature = "temperature" in params
+        return json.dumps({"custom_id": key, "params": params}).encode()
 
-    async def submit(self, lines: Sequence[bytes]) -> str:
+    async def submit(self, lines: Iterable[bytes]) -> str:
         """See `BatchService.submit`. All requests of a run share their sampling, so the first one names the version of the protocol."""
-        headers = self._model.headers(json.loads(lines[0])["params"])
         body = b'{"requests": [' + b", ".join(lines) + b"]}"
+        headers = self._model.headers({"temperature": 0} if self._temperature else {})
         async with self._translated():
             response = await self._model.client.post(
                 PATH, cast_to=httpx2.Response, content=body, options={"headers": {**headers, "content-type": "application/json"}}
@@ -45,11 +49,15 @@ class ClaudeBatches:
         return str(self._body(response)["id"])
 
     async def state(self, batch: str) -> BatchState:
-        """See `BatchService.state`."""
+        """See `BatchService.state`. Results are kept for 29 days; of an archived batch none can be had any more."""
         counts = mapping((found := await self._retrieve(batch)).get("request_counts"))
         numbers = {name: count(counts.get(name)) for name in ("processing", "succeeded", "errored", "canceled", "expired")}
         total = sum(numbers.values())
-        return BatchState(found.get("processing_status") == "ended", total - numbers["processing"], total)
+        gone = bool(found.get("archived_at")) and not found.get("results_url")
+        why = Transient(f"{self._model.name}: the results of batch {batch} are archived and cannot be had any more") if gone else None
+        ended = gone or found.get("processing_status") == "ended"
+        cancelled = bool(found.get("cancel_initiated_at")) or numbers["canceled"] > 0
+        return BatchState(ended, total - numbers["processing"], total, why, cancelled)
 
     async def results(self, batch: str) -> AsyncIterator[tuple[str, Reply | ModelError]]:
         """See `BatchService.results`."""
@@ -57,8 +65,8 @@ class ClaudeBatches:
             opened = self._model.client.messages.batches.with_streaming_response.results(batch, timeout=RESULTS_TIMEOUT_S)
             async with opened as response:
                 async for line in response.iter_lines():
-                    if line.strip():
-                        row = mapping(json.loads(line))
+                    row = row_of(line)
+                    if row:
                         yield str(row.get("custom_id")), self._result(mapping(row.get("result")))
 
     async def _retrieve(self, batch: str) -> dict[str, Any]:
@@ -69,7 +77,8 @@ class ClaudeBatches:
     def _result(self, result: Mapping[str, Any]) -> Reply | ModelError:
         model, kind = self._model, result.get("type")
         if kind == "errored":
-            return failure(200, {}, result.get("error"), model=model.name, secrets=model.secrets)
+            found = failure(200, {}, result.get("error"), model=model.name, secrets=model.secrets, sent=("temperature", "thinking"))
+            return refusal(found, 0.0) if isinstance(found, Declined) else found
         if kind != "succeeded":
             return Transient(f"{model.name}: a request of a batch came back {kind}")
         message = mapping(result.get("message"))

@@ -6,7 +6,7 @@ all services.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -22,12 +22,16 @@ RESULTS_TIMEOUT_S = 3600.0
 
 @dataclass(frozen=True, slots=True)
 class BatchState:
-    """How far a batch is: whether it has ended, and how many of its requests are done. `why` says what ended it early, if anything did."""
+    """How far a batch is: whether it has ended, and how many of its requests are done.
+
+    `why` says what ended it early, if anything did; `cancelled` whether a person did: then nothing is handed in again unasked.
+    """
 
     ended: bool
     done: int
     total: int
     why: ModelError | None = None
+    cancelled: bool = False
 
 
 class BatchService(Protocol):
@@ -45,7 +49,7 @@ class BatchService(Protocol):
         """`request` as it goes into a batch, on one line; `key` (64 letters, digits, _ and - at most) marks its result."""
         ...
 
-    async def submit(self, lines: Sequence[bytes]) -> str:
+    async def submit(self, lines: Iterable[bytes]) -> str:
         """Hand in a batch; returns the provider's id of it.
 
         Raises:
@@ -62,7 +66,7 @@ class BatchService(Protocol):
         ...
 
     def results(self, batch: str) -> AsyncIterator[tuple[str, Reply | ModelError]]:
-        """Keys and results of a batch that has ended, in any order. A request without a result is left out.
+        """Keys and results of a batch that has ended, in any order. A request without a result, or whose line cannot be read, is left out.
 
         Raises:
             Transient, Rejected, Unusable: as `state`.

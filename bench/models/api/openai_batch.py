@@ -7,13 +7,14 @@ cancelled keeps the results that it has; what is missing is worth asking again.
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping
 from typing import Any, cast
 
-from bench.errors import ModelError, Transient
+from bench.errors import Declined, ModelError, Transient
 from bench.models.api.batch_service import RESULTS_TIMEOUT_S, BatchState
-from bench.models.api.http_errors import count, failure, mapping, read_body, translated, word
-from bench.models.api.openai import ERRORS, Chat, reply_of
+from bench.models.api.chat_reply import refusal, reply_of
+from bench.models.api.http_errors import count, failure, mapping, read_body, row_of, translated, word
+from bench.models.api.openai import ERRORS, Chat
 from bench.models.base import Reply, Request
 
 ENDPOINT = "/v1/chat/completions"
@@ -35,7 +36,7 @@ class ChatBatches:
         """See `BatchService.line`."""
         return json.dumps({"custom_id": key, "method": "POST", "url": ENDPOINT, "body": self._model.body(request)}).encode()
 
-    async def submit(self, lines: Sequence[bytes]) -> str:
+    async def submit(self, lines: Iterable[bytes]) -> str:
         """See `BatchService.submit`."""
         client = self._model.client
         async with self._translated(RESULTS_TIMEOUT_S):
@@ -51,7 +52,8 @@ class ChatBatches:
         found = await self._retrieve(batch)
         counts = mapping(found.get("request_counts"))
         done = count(counts.get("completed")) + count(counts.get("failed"))
-        return BatchState(found.get("status") in _ENDED, done, count(counts.get("total")), self._why(found))
+        cancelled = found.get("status") in ("cancelled", "cancelling")
+        return BatchState(found.get("status") in _ENDED, done, count(counts.get("total")), self._why(found), cancelled)
 
     async def results(self, batch: str) -> AsyncIterator[tuple[str, Reply | ModelError]]:
         """See `BatchService.results`."""
@@ -59,13 +61,17 @@ class ChatBatches:
         for file in (word(found.get("output_file_id")), word(found.get("error_file_id"))):
             if file is None:
                 continue
-            async with self._translated(RESULTS_TIMEOUT_S):
-                opened = self._model.client.files.with_streaming_response.content(file, timeout=RESULTS_TIMEOUT_S)
-                async with opened as response:
-                    async for line in response.iter_lines():
-                        if line.strip():
-                            row = mapping(json.loads(line))
-                            yield str(row.get("custom_id")), self._result(row)
+            try:
+                async with self._translated(RESULTS_TIMEOUT_S):
+                    opened = self._model.client.files.with_streaming_response.content(file, timeout=RESULTS_TIMEOUT_S)
+                    async with opened as response:
+                        async for line in response.iter_lines():
+                            row = row_of(line)
+                            if row:
+                                yield str(row.get("custom_id")), self._result(row)
+            except ModelError as error:
+                if error.status not in (404, 410):  # a file that was deleted or has expired takes its own results along, and no others
+                    raise
 
     async def _retrieve(self, batch: str) -> dict[str, Any]:
         async with self._translated():
@@ -87,10 +93,14 @@ class ChatBatches:
         if not response:
             return Transient(f"{model.name}: a request of a batch came back with {mapping(row.get('error')).get('code', 'nothing')}")
         if status >= 400 or body.get("error"):
-            return failure(status or 200, {}, body, model=model.name, secrets=model.secrets)
+            sent = ("temperature", "seed", "reasoning_effort", "max_completion_tokens")
+            found = failure(status or 200, {}, body, model=model.name, secrets=model.secrets, sent=sent)
+            return refusal(found, 0.0) if isinstance(found, Declined) else found
         try:
             return reply_of(body, 0.0, word(response.get("request_id")), model.name)
-        except Transient as error:
+        except Declined as declined:
+            return refusal(declined, 0.0)
+        except ModelError as error:
             return error
 
     def _translated(self, timeout_s: float | None = None) -> Any:

@@ -18,10 +18,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from bench.errors import UserError
-
-BLOCK = 1 << 16
-BLOCKS = 16
-"""Of each large file the fingerprint reads this many blocks of this many bytes, evenly spread."""
+from bench.models.local.hashes import Hashes
 
 DTYPES = ("auto", "float32", "bfloat16", "float16")
 _HUB_ID = re.compile(r"[\w.-]+(/[\w.-]+)?")
@@ -75,6 +72,10 @@ READERS: Mapping[str, Mapping[str, Reader]] = {
     "vllm": {**_SHARED, "tp": _count, "dp": _count, "max_len": _count, "gpu": _fraction, "seqs": _count, "eager": _yes},
 }
 """The options of each provider and how their values are read."""
+
+_KINDS = frozenset({".json", ".jinja", ".safetensors", ".bin", ".txt", ".model", ".py"})
+_BESIDE = frozenset({"training.json", "trainer_state.json", "training_args.bin", "scheduler.bin", "optimizer.bin"})
+"""Kinds of files that make up a checkpoint, and files of those kinds that only stand beside it."""
 
 _CHANGES_REPLIES = ("dtype", "max_len")
 
@@ -141,32 +142,17 @@ def known_as(where: str) -> str:
 
 
 def fingerprint(folder: Path) -> str:
-    """SHA-256 over the names and sizes of the files that make up a checkpoint and over their bytes, of large files over spread samples.
+    """SHA-256 over the names, sizes and bytes of the files that make up a checkpoint, all of them: two that differ in one tensor are two.
 
-    Logs, optimizer states and the like beside the checkpoint do not count.
+    Logs, optimizer states and the like beside the checkpoint do not count. Each file is read once and remembered by path, size and time of
+    change (`bench.models.local.hashes`).
     """
     made = hashlib.sha256()
-    for path in sorted(folder.iterdir()):
-        if path.is_file() and path.suffix in (".json", ".jinja", ".safetensors", ".bin", ".txt", ".model", ".py") and _counts(path.name):
-            made.update(f"{path.name}\0{path.stat().st_size}\0".encode())
-            made.update(_sample(path))
+    with Hashes() as hashes:
+        for path in sorted(folder.iterdir()):
+            if path.is_file() and path.suffix in _KINDS and path.name not in _BESIDE:
+                made.update(f"{path.name}\0{path.stat().st_size}\0{hashes.of(path)}\0".encode())
     return made.hexdigest()
-
-
-def _counts(name: str) -> bool:
-    return name not in ("training.json", "trainer_state.json", "training_args.bin", "scheduler.bin", "optimizer.bin")
-
-
-def _sample(path: Path) -> bytes:
-    length = path.stat().st_size
-    if length <= BLOCK * BLOCKS:
-        return path.read_bytes()
-    with path.open("rb") as file:
-        parts: list[bytes] = []
-        for index in range(BLOCKS):
-            file.seek((length - BLOCK) * index // (BLOCKS - 1))
-            parts.append(file.read(BLOCK))
-    return b"".join(parts)
 
 
 def _check(name: str, provider: str, checkpoint: Checkpoint) -> None:

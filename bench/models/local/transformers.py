@@ -92,7 +92,7 @@ class Transformers:
         too_long = next((length for length in lengths if length >= loaded.length), None)
         if too_long is not None:
             raise Unanswerable(f"{self._name}: the prompt has {too_long} tokens, and the model takes {loaded.length} with the reply")
-        rooms = [min(request.sampling.max_tokens, loaded.length - length) for request, length in zip(requests, lengths, strict=True)]
+        rooms = [min(request.sampling.room, loaded.length - length) for request, length in zip(requests, lengths, strict=True)]
         try:
             rows = self._generate(loaded, inputs, requests, max(rooms))
         except (loaded.torch.OutOfMemoryError, MemoryError) as error:

@@ -197,7 +197,7 @@ def sampling_params(sampling: Sampling) -> Any:
         presence_penalty=0.0,
         frequency_penalty=0.0,
         repetition_penalty=1.0,
-        max_tokens=sampling.max_tokens,
+        max_tokens=sampling.room,
         seed=sampling.seed,
     )
 

@@ -1,0 +1,72 @@
+"""A checkpoint is known by all of its bytes, each large file read once."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from bench.errors import UserError
+from bench.models.local import hashes
+from bench.models.local.checkpoint import fingerprint
+
+
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SIGHTGAP_CACHE", str(tmp_path / "cache"))
+
+
+def checkpoint(folder: Path, weights: bytes) -> Path:
+    folder.mkdir()
+    (folder / "config.json").write_text("{}")
+    (folder / "model.safetensors").write_bytes(weights)
+    os.utime(folder / "model.safetensors", (1_700_000_000, 1_700_000_000))
+    return folder
+
+
+def test_one_byte_anywhere_makes_another_checkpoint(tmp_path: Path) -> None:
+    weights = bytearray(3 << 20)
+    first = fingerprint(checkpoint(tmp_path / "a", bytes(weights)))
+    assert fingerprint(checkpoint(tmp_path / "same", bytes(weights))) == first
+    for place in (0, 70_000, 1_500_001, len(weights) - 1):
+        changed = weights.copy()
+        changed[place] ^= 1
+        assert fingerprint(checkpoint(tmp_path / f"b{place}", bytes(changed))) != first
+
+
+def test_a_large_file_is_read_once_and_again_when_it_changes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = checkpoint(tmp_path / "a", bytes(2 << 20))
+    first = fingerprint(folder)
+    (entry,) = json.loads((tmp_path / "cache" / hashes.NAME).read_text()).values()
+    assert entry[0] == 2 << 20
+    read: list[str] = []
+    digest = hashes.hashlib.file_digest
+
+    def counted(file: object, name: str) -> object:
+        read.append(str(getattr(file, "name", "")))
+        return digest(file, name)  # pyright: ignore[reportArgumentType]
+
+    monkeypatch.setattr(hashes.hashlib, "file_digest", counted)
+    assert fingerprint(folder) == first
+    assert [Path(name).name for name in read] == ["config.json"]
+    (folder / "model.safetensors").write_bytes(b"\1" + bytes((2 << 20) - 1))
+    assert fingerprint(folder) != first
+
+
+def test_a_broken_memory_is_made_again(tmp_path: Path) -> None:
+    (tmp_path / "cache").mkdir()
+    (tmp_path / "cache" / hashes.NAME).write_text("[")
+    folder = checkpoint(tmp_path / "a", bytes(2 << 20))
+    assert fingerprint(folder) == fingerprint(folder)
+
+
+def test_what_stands_beside_a_checkpoint_does_not_count(tmp_path: Path) -> None:
+    folder = checkpoint(tmp_path / "a", b"x")
+    before = fingerprint(folder)
+    (folder / "training.json").write_text("{}")
+    (folder / "notes.md").write_text("x")
+    assert fingerprint(folder) == before
+    with pytest.raises((UserError, OSError)):
+        fingerprint(tmp_path / "none")
