@@ -118,12 +118,11 @@ class Budget:
 def worst_cost(name: str, request: Request, options: ModelOptions) -> float | None:
     """The most that `request` to the model of this name can cost, in USD; None where the price is unknown."""
     alias, generation = facts(name, options)
-    picture = request.picture
-    seen = Range(0, 0)
-    if picture is not None and generation is not None:
+    seen = 0
+    if generation is not None:
         formula = (alias.image_tokens if alias else None) or generation.image_tokens
-        seen = image_tokens(formula, picture.width, picture.height)
-    tokens = len(request.text.encode()) + seen.high + OVERHEAD_TOKENS
+        seen = sum(image_tokens(formula, picture.width, picture.height).high for picture in request.pictures)
+    tokens = len(request.text.encode()) + seen + OVERHEAD_TOKENS
     bound = room(generation, request.sampling) if generation is not None else request.sampling.room
     return cost(name, Usage(input=tokens, output=bound, cache_write=tokens if request.shared else 0), options)
 
