@@ -17,7 +17,6 @@ from tests.rules import HEAVY, RULES, Rule
 
 NOT_YET: dict[Rule, str] = {
     rules.report_reads_only_the_document_and_the_run: "a record is still made of a trial in the store, sections still import gap.audit",
-    rules.gap_never_reaches_the_runner: "sensitivity regrades with the runner's regrade",
     rules.only_the_store_knows_the_files_of_a_run: "store.run is being written",
     rules.only_question_asks: "question is being written",
     rules.only_counted_decides_who_counts: "four places still name the excluded outcomes",
