@@ -1,4 +1,4 @@
-"""The command line: `run_bench.py [run|report|compare|regrade|tasks|models|train|rewards|config] ...`, or `sightgap` where it is installed.
+"""The command line: `run_bench.py [run|report|compare|show|import|tasks|models|...] ...`, or `sightgap` where it is installed.
 
 This module only reads arguments; the modules of `bench.commands` do the work and are imported when their command starts, so that `--help`
 answers at once. The flags of `run` are made of the options in `bench.config`. Exit codes: 0 done, 1 the question asked has a negative
@@ -10,12 +10,13 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn, cast
 
 from bench.errors import SightgapError, UserError
 from bench.extras import own
+from bench.suggest import did_you_mean
 from bench.versions import __version__
 
 INTERRUPTED = 130
@@ -25,11 +26,35 @@ _EXITS = (
 )
 
 
+_UNRECOGNIZED = "unrecognized arguments: "
+
+
 class _Parser(argparse.ArgumentParser):
     """A parser whose mistakes are one line and exit code 2."""
 
     def error(self, message: str) -> NoReturn:
-        raise UserError(f"{message} (see {self.prog} --help)")
+        hint = ""
+        if message.startswith(_UNRECOGNIZED):
+            typed = message.removeprefix(_UNRECOGNIZED).split(" ")[0].partition("=")[0]
+            hint = did_you_mean(typed, _spellings(self))
+        raise UserError(f"{message}{hint} (see {self.prog} --help)")
+
+    def _check_value(self, action: argparse.Action, value: Any) -> None:  # argparse's own says no near name before Python 3.14
+        if action.choices is not None and value not in action.choices:
+            known = [str(choice) for choice in action.choices]
+            what = action.metavar or "/".join(action.option_strings) or action.dest
+            self.error(f"{what}: expected one of {', '.join(known)}, found {value!r}{did_you_mean(str(value), known)}")
+
+
+def _spellings(parser: argparse.ArgumentParser) -> list[str]:
+    """Every flag of a parser and of its commands."""
+    found: list[str] = []
+    for action in parser._actions:  # pyright: ignore[reportPrivateUsage] - argparse has no other way to ask
+        found += action.option_strings
+        if isinstance(action, argparse._SubParsersAction):  # pyright: ignore[reportPrivateUsage]
+            choices = cast("Mapping[str, argparse.ArgumentParser]", action.choices)  # pyright: ignore[reportUnknownMemberType]
+            found += [flag for sub in choices.values() for flag in _spellings(sub)]
+    return list(dict.fromkeys(found))
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -71,7 +96,7 @@ def _called() -> str:
 
 
 def build_parser(command: str = "run") -> argparse.ArgumentParser:
-    """The parser of the whole command line; the flags of `run` are made only where that is the `command` (they import its types)."""
+    """The parser of the whole command line; the flags of `run` are made only where the `command` needs them."""
     parser = _Parser(
         prog=_called(),
         description="Is my model failing to see, failing to use what it sees, or failing to think?",
@@ -80,7 +105,7 @@ def build_parser(command: str = "run") -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"sightgap {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", parser_class=_Parser, required=True)
-    _add_run(commands, flags=command == "run")
+    _add_run(commands, flags=command in ("run", "completion"))
     _add_report(commands)
     _add_compare(commands)
     for name, text in (
@@ -90,12 +115,18 @@ def build_parser(command: str = "run") -> argparse.ArgumentParser:
         about_a_run = commands.add_parser(name, help=text, allow_abbrev=False)
         about_a_run.add_argument("run", metavar="RUN_DIR")
         about_a_run.set_defaults(command=name)
+    _add_show(commands)
+    _add_import(commands)
     _add_tasks(commands)
     _add_models(commands)
     _add_train(commands)
     rewards = commands.add_parser("rewards", help="what given completions earn under each training reward", allow_abbrev=False)
     rewards.add_argument("file", metavar="FILE.jsonl", help='lines {"family", "answer", "state", "completion"}; - is standard input')
+    rewards.add_argument("--json", action="store_true", help="print JSON lines (the default when piped)")
     rewards.set_defaults(command="rewards")
+    completion = commands.add_parser("completion", help="print a script that completes our commands in a shell", allow_abbrev=False)
+    completion.add_argument("shell", choices=("bash", "zsh", "tcsh"), metavar="SHELL", help="bash, zsh or tcsh")
+    completion.set_defaults(command="completion", parser=parser)
     return parser
 
 
@@ -116,7 +147,13 @@ def _add_compare(commands: argparse._SubParsersAction[_Parser]) -> None:  # pyri
         allow_abbrev=False,
     )
     compare.add_argument("baseline", metavar="BASELINE")
-    compare.add_argument("candidate", metavar="CANDIDATE")
+    compare.add_argument(
+        "candidate", nargs="?", metavar="CANDIDATE", help="left out: says how many puzzles the margin needs, and their cost"
+    )
+    compare.add_argument("--baseline", action="append", dest="also_baseline", metavar="RUN_DIR", help="a further run of the baseline")
+    compare.add_argument("--candidate", action="append", dest="also_candidate", metavar="RUN_DIR", help="a further run of the candidate")
+    compare.add_argument("--mode", metavar="M1,M2", help="the modes that decide (default: all)")
+    compare.add_argument("--replicates", type=int, default=1, metavar="K", help="without CANDIDATE: times each trial will be asked")
     compare.add_argument("--margin", type=float, default=0.02, metavar="M", help="largest tolerable loss of accuracy (default: 0.02)")
     compare.add_argument("--alpha", type=float, default=0.05, metavar="A", help="chance of a false alarm (default: 0.05)")
     compare.add_argument("--junit", metavar="FILE", help="write JUnit XML (default: none)")
@@ -140,32 +177,68 @@ def _add_report(commands: argparse._SubParsersAction[_Parser]) -> None:  # pyrig
     report.set_defaults(command="report")
 
 
+def _add_show(commands: argparse._SubParsersAction[_Parser]) -> None:  # pyright: ignore[reportPrivateUsage]
+    show = commands.add_parser("show", help="one puzzle of a run: what was sent and what came back", allow_abbrev=False)
+    show.add_argument("run", metavar="RUN_DIR")
+    show.add_argument("puzzle", metavar="PUZZLE", help="its id, or the part of it that no other puzzle has")
+    show.add_argument("--model", metavar="NAME", help="only this model's replies")
+    show.add_argument("--mode", metavar="M1,M2", help="only these arms")
+    show.add_argument("--picture", metavar="FILE", help="write the picture there")
+    show.add_argument("--data-dir", metavar="DIR", help="the authors' clone of a public set, for its pictures")
+    show.add_argument("--json", action="store_true", help="print JSON (the default when piped)")
+    show.set_defaults(command="show")
+
+
+def _add_import(commands: argparse._SubParsersAction[_Parser]) -> None:  # pyright: ignore[reportPrivateUsage]
+    imports = commands.add_parser("import", help="other harnesses' logs as a run directory", epilog=_EXITS, allow_abbrev=False)
+    imports.add_argument("files", nargs="+", metavar="FILE", help="Inspect AI, lm-evaluation-harness, lmms-eval or VLMEvalKit")
+    imports.add_argument("--as", action="append", dest="mode", metavar="MODE", help="the arm: one for all files, or one for each, in order")
+    imports.add_argument("--out", required=True, metavar="RUN_DIR")
+    imports.add_argument("--model", metavar="NAME", help="default: what the log says")
+    imports.add_argument("--name", metavar="NAME", help="of the suite; default: the log's task")
+    imports.add_argument("--suite", metavar="NAME|PATH", help="the puzzles themselves, matched by id: pictures, options, descriptions")
+    imports.add_argument("--columns", metavar="FIELD=COL,...", help="columns of --suite")
+    imports.add_argument("--data-dir", metavar="DIR", help="where --suite lies")
+    imports.add_argument("--filter", metavar="NAME", help="which filter, where samples were filtered in several ways")
+    imports.add_argument("--metric", metavar="NAME", help="which score, where samples have several")
+    imports.add_argument("--grade", default="given", metavar="WHOSE", help="given (the log's score, default) or ours")
+    imports.set_defaults(command="imports")
+
+
 def _add_tasks(commands: argparse._SubParsersAction[_Parser]) -> None:  # pyright: ignore[reportPrivateUsage]
     tasks = commands.add_parser("tasks", help="the puzzle families and suites", allow_abbrev=False)
     verbs = tasks.add_subparsers(title="verbs", metavar="VERB", parser_class=_Parser, required=True)
     listing = verbs.add_parser("list", help="a table of suites and families")
     listing.set_defaults(command="tasks_list")
-    show = verbs.add_parser("show", help="write a contact sheet of a family as PNG", allow_abbrev=False)
-    show.add_argument("family", metavar="FAMILY")
-    show.add_argument("--out", metavar="FILE", help="default: reports/FAMILY.png")
-    show.add_argument("--seed", type=int, default=0, metavar="S")
+    show = verbs.add_parser("show", help="write a contact sheet of a family, or of a suite, as PNG", allow_abbrev=False)
+    show.add_argument("family", metavar="FAMILY|SUITE")
+    show.add_argument("--out", metavar="FILE", help="default: reports/NAME.png")
+    show.add_argument("--seed", type=int, default=0, metavar="S", help="of a family's instances")
+    _add_suite_options(show)
     show.set_defaults(command="tasks_show")
     for verb, text in (
-        ("export", "write a suite as a Hugging Face data set"),
+        ("export", "write a suite as a Hugging Face data set, which --suite loads back equal"),
         ("lint", "look for labels, options and images that spoil a benchmark"),
         ("verify", "solve every puzzle again from its state and compare with its label"),
     ):
         sub = verbs.add_parser(verb, help=text, allow_abbrev=False)
         sub.add_argument("suite", metavar="SUITE")
-        sub.add_argument("--data-dir", metavar="DIR")
-        sub.add_argument("--families", metavar="A,B")
-        sub.add_argument("--limit", type=int, metavar="N")
-        sub.add_argument("--skip-bad", action="store_true")
+        _add_suite_options(sub)
         if verb == "export":
             sub.add_argument("--out", metavar="DIR", required=True)
-        if verb == "lint":
+        else:
             sub.add_argument("--json", action="store_true", help="print JSON instead of a table")
+        if verb == "lint":
+            sub.add_argument("--strict", action="store_true", help="exit with 1 on a warning as well, not only on an error")
         sub.set_defaults(command=f"tasks_{verb}")
+
+
+def _add_suite_options(parser: _Parser) -> None:
+    parser.add_argument("--columns", metavar="FIELD=COL,...", help="columns of your own table")
+    parser.add_argument("--data-dir", metavar="DIR")
+    parser.add_argument("--families", metavar="A,B")
+    parser.add_argument("--limit", type=int, metavar="N")
+    parser.add_argument("--skip-bad", action="store_true")
 
 
 def _add_train(commands: argparse._SubParsersAction[_Parser]) -> None:  # pyright: ignore[reportPrivateUsage]

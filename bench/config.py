@@ -29,6 +29,7 @@ from bench.mode import DIAGNOSE, Mode
 from bench.models.base import Sampling
 from bench.option_values import (
     read_caption_prompt,
+    read_columns,
     read_doses,
     read_headers,
     read_int,
@@ -41,7 +42,8 @@ from bench.option_values import (
 )
 from bench.outcome import Format
 from bench.trial import Captioner
-from tasks.suites import SuiteSpec
+from tasks.custom.columns import parse_columns
+from tasks.suites import SuiteSpec, suite_label
 
 DEFAULT_RUN: Mapping[str, object] = {"level": 1, "format": "open", "limit": 20, "max_tokens": 256, "concurrency": 64}
 """What a command line without any argument stands for: a minute of the real thing on two cores, no key and no network."""
@@ -75,7 +77,9 @@ class Subject:
     modes: Annotated[tuple[Mode, ...], BeforeValidator(read_modes), Flag("M1,M2", "--mode", shown="diagnose")] = DIAGNOSE
     """diagnose (image, caption, oracle, readback and blind), or some of these, image+caption, image+oracle"""
     suite: Annotated[str, Flag("NAME")] = "mini"
-    """algo, mini, algopuzzlevqa, puzzlevqa, or e.g. algo:seed=7,level=3,n=50"""
+    """algo, mini, algopuzzlevqa, puzzlevqa, a family, or e.g. algo:seed=7,level=3,n=50; the path of a table of your own, or hub:ORG/NAME"""
+    columns: Annotated[str | None, BeforeValidator(read_columns), Flag("FIELD=COL,...", shown="found by their names")] = None
+    """columns of your own table: image, images, question, answer, options, description, family, id, split, level, state, hint"""
     data_dir: Annotated[Path | None, Flag("DIR", shown="the hub")] = None
     """the authors' clone of a public set"""
     families: Annotated[_Text, BeforeValidator(read_listed), Flag("A,B", shown="all")] = ()
@@ -86,6 +90,11 @@ class Subject:
     """only puzzles of this level, 1 to 5"""
     shard: Annotated[tuple[int, int] | None, BeforeValidator(read_shard), Flag("I/N", shown="the whole")] = None
     """only part I of N; report merges the parts"""
+
+    @property
+    def column_names(self) -> dict[str, str]:
+        """Field -> column, as far as they were named."""
+        return parse_columns(self.columns or "")
 
     @property
     def spec(self) -> SuiteSpec:
@@ -298,11 +307,13 @@ class RunConfig:
             parts["headers"] = [header.partition("=")[0] for header in conditions.headers]
         if conditions.degrade:  # so that runs without doses keep the identity they always had
             parts["doses"] = [asdict(dose) for dose in conditions.doses]
+        if subject.columns:
+            parts["columns"] = subject.columns
         return json.loads(json.dumps(parts))
 
     def default_out(self) -> Path:
         """The run directory for this configuration, so that the same command continues the same run."""
-        return Path("results") / f"{self.subject.suite.split(':')[0]}-{digest(self.identity())[:10]}"
+        return Path("results") / f"{suite_label(self.subject.suite)}-{digest(self.identity())[:10]}"
 
 
 def public_url(url: str) -> str:

@@ -11,9 +11,12 @@ import typing
 from typing import Any
 
 from bench.degrade import parse_doses
+from bench.errors import UserError
 from bench.mode import DIAGNOSE, Mode
 from bench.models.base import LEVELS
 from bench.prompt import CAPTION_PROMPTS
+from bench.suggest import did_you_mean
+from tasks.custom.columns import parse_columns
 
 REASONING = ("off", *LEVELS)
 
@@ -47,9 +50,21 @@ def read_modes(value: object) -> object:
         raise ValueError(f"expected some of {', '.join(known)}, found {value!r}")
     for name in names:
         if name not in known:
-            raise ValueError(f"expected some of {', '.join(known)}, found {name!r}")
+            raise ValueError(f"expected some of {', '.join(known)}, found {name!r}{did_you_mean(str(name), known)}")
     arms = [DIAGNOSE if name == "diagnose" else (name,) for name in names]
     return tuple(dict.fromkeys(mode for part in arms for mode in part))
+
+
+def read_columns(value: object) -> object:
+    """Columns of a table of the user's own, "image=file,question=q" or {"image": "file"}, as text."""
+    if isinstance(value, dict):
+        value = ",".join(f"{name}={column}" for name, column in typing.cast("dict[str, str]", value).items())
+    if isinstance(value, str):
+        try:
+            parse_columns(value)
+        except UserError as error:
+            raise ValueError(str(error).removeprefix("--columns: ")) from None
+    return value
 
 
 def read_shard(value: object) -> object:

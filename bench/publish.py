@@ -7,7 +7,8 @@ else.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -16,17 +17,19 @@ from PIL import Image
 
 from bench.errors import BadDataError, UserError
 from bench.gap.document import Document
+from bench.image import ImageRef
 from bench.models.base import ModelOptions, Usage
 from bench.models.registry import cost
 from bench.puzzle import stored_puzzle
 from bench.report.sources import CaptionFacts, Sources
 from bench.report.write import Report, Writer, format_names, write_report
-from bench.store.run import open_run
+from bench.store.run import Run, open_run
+from tasks.custom.columns import parse_columns
 from tasks.fidelity import fidelity
 from tasks.kit.drawing import encode
 from tasks.public.load import PUBLIC_SUITES, load_picture
 from tasks.registry import family, known
-from tasks.suites import drawn_by
+from tasks.suites import SuiteSpec, drawn_by, is_own, load_suite
 
 _INSPECT = "inspect"
 
@@ -58,7 +61,40 @@ def sources(document: Document, *, data_dir: Path | None = None) -> Sources:
     """What the report of `document` may ask for; `data_dir` is the authors' clone of a public set."""
     servers: list[str | None] = [run["identity"].get("base_url") for run in document["runs"]]
     options = ModelOptions(base_url=next(filter(None, servers), None))
-    return Sources(picture=partial(picture, data_dir=data_dir), facts=caption_facts, cost=partial(_cost, options))
+    shown = pictures([run["identity"] for run in document["runs"]], data_dir)
+    return Sources(picture=shown, facts=caption_facts, cost=partial(_cost, options))
+
+
+def pictures(identities: Sequence[Mapping[str, Any]], data_dir: Path | None = None) -> Callable[..., bytes | Image.Image | None]:
+    """`picture` for the runs of these identities: of suites of the user's own too, where their tables still lie where they were found."""
+    own = {name: image for identity in identities for name, image in _own(identity, data_dir).items()}
+
+    def shown(line: Mapping[str, Any], side: int | None = None) -> bytes | Image.Image | None:
+        if line.get("id") in own:
+            with suppress(BadDataError):
+                return own[line["id"]].data()
+        return picture(line, side, data_dir=data_dir)
+
+    return shown
+
+
+def encoded_picture(run: Run, puzzle: str, *, data_dir: Path | None = None) -> bytes | None:
+    """The encoded picture of a puzzle of `run`, just as it was asked about; None where it can be neither drawn nor read."""
+    line = run.puzzles.get(puzzle)
+    found = pictures([run.info.identity], data_dir)(line) if line is not None else None
+    return encode(found) if isinstance(found, Image.Image) else found
+
+
+def _own(identity: Mapping[str, Any], data_dir: Path | None) -> dict[str, ImageRef]:
+    """The pictures of a suite of the user's own, where its table still lies where the run found it; none of any other suite."""
+    text: Any = identity.get("suite")
+    if not isinstance(text, str) or not is_own(text):
+        return {}
+    try:
+        suite = load_suite(SuiteSpec.parse(text), data_dir=data_dir, skip_bad=True, columns=parse_columns(identity.get("columns") or ""))
+    except UserError:
+        return {}
+    return {puzzle.id: puzzle.image for puzzle in suite.puzzles}
 
 
 def picture(line: Mapping[str, Any], side: int | None = None, *, data_dir: Path | None = None) -> bytes | Image.Image | None:
@@ -115,11 +151,11 @@ def _inspect(data_dir: Path | None, report: Report) -> None:
     from bench.image import inspect
     from bench.inspect.log import write_inspect_logs
 
-    lines = {name: line for folder in report.runs for name, line in open_run(folder).puzzles.items()}
+    runs = [open_run(folder) for folder in report.runs]
 
     def encoded(puzzle: str) -> tuple[bytes, str] | None:
-        found = picture(lines[puzzle], data_dir=data_dir) if puzzle in lines else None
-        data = encode(found) if isinstance(found, Image.Image) else found
+        run = next((run for run in runs if puzzle in run.puzzles), None)
+        data = encoded_picture(run, puzzle, data_dir=data_dir) if run is not None else None
         return (data, inspect(data).media_type) if data else None
 
     write_inspect_logs(report.runs, report.folder / "inspect", encoded)

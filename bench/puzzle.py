@@ -32,6 +32,7 @@ class Puzzle:
         seed: what the instance was sampled with, or None for public sets.
         split: "eval", "train", ...: instances of two splits never share a seed.
         sufficient: whether `description` is known to carry all that the answer needs; where false, no gap may be claimed from it.
+        further: pictures after the first, in the order in which the question counts them; most puzzles have none.
     """
 
     id: str
@@ -47,12 +48,19 @@ class Puzzle:
     seed: int | None
     split: str
     sufficient: bool = True
+    further: tuple[ImageRef, ...] = ()
+
+    @property
+    def pictures(self) -> tuple[ImageRef, ...]:
+        """All pictures, in the order in which they are sent."""
+        return (self.image, *self.further)
 
 
 def puzzle_line(puzzle: Puzzle) -> dict[str, Any]:
     """What a run directory stores of `puzzle`: everything but its picture, of which it names the source."""
-    row = {name: getattr(puzzle, name) for name in Puzzle.__dataclass_fields__ if name != "image"}
-    return {**row, "image": {"source": puzzle.image.source, "drawn": puzzle.image.drawn}}
+    row = {name: getattr(puzzle, name) for name in Puzzle.__dataclass_fields__ if name not in ("image", "further")}
+    first, *further = ({"source": image.source, "drawn": image.drawn} for image in puzzle.pictures)
+    return {**row, "image": first, **({"further": further} if further else {})}
 
 
 def stored_puzzle(line: Mapping[str, Any]) -> Puzzle:
@@ -61,8 +69,9 @@ def stored_puzzle(line: Mapping[str, Any]) -> Puzzle:
     Raises:
         KeyError, TypeError: the line is no puzzle's.
     """
-    fields = {name: line[name] for name in Puzzle.__dataclass_fields__ if name in line and name not in ("image", "options")}
-    return Puzzle(**fields, options=tuple(line["options"]), image=ImageRef(line["image"]["source"], _no_picture))
+    fields = {name: line[name] for name in Puzzle.__dataclass_fields__ if name in line and name not in ("image", "options", "further")}
+    image, *further = (ImageRef(stored["source"], _no_picture) for stored in (line["image"], *line.get("further", ())))
+    return Puzzle(**fields, options=tuple(line["options"]), image=image, further=tuple(further))
 
 
 def _no_picture() -> bytes:

@@ -61,7 +61,7 @@ def plan_trials(
 
     Modes in which a picture is looked at, by the model or by its captioner, come once more for each of `doses`.
     """
-    seen = [(puzzle, [(dose, replace(puzzle, image=dose.image(puzzle.image))) for dose in doses]) for puzzle in puzzles]
+    seen = [(puzzle, [(dose, _damaged(puzzle, dose)) for dose in doses]) for puzzle in puzzles]
     for replicate in range(replicates):
         for puzzle, dosed in seen:
             options = shown_options(puzzle, replicate, seed)
@@ -70,6 +70,11 @@ def plan_trials(
                 yield Trial(puzzle, model, mode, shown, fmt, replicate, options)
                 if looks(mode, captioner):
                     yield from (Trial(worse, model, mode, shown, fmt, replicate, options, dose) for dose, worse in dosed)
+
+
+def _damaged(puzzle: Puzzle, dose: Degradation) -> Puzzle:
+    """`puzzle` with every picture damaged."""
+    return replace(puzzle, image=dose.image(puzzle.image), further=tuple(map(dose.image, puzzle.further)))
 
 
 def looks(mode: Mode, captioner: Captioner) -> bool:
@@ -103,6 +108,7 @@ def trial_key(trial: Trial, model: Model, sampling: Sampling, *, base_url: str |
     `caption_key` stands for the caption, whose text is not known before it is written; `sampling` carries the run's seed.
     """
     puzzle = trial.puzzle
+    further = [image.info.identity for image in puzzle.further] if trial.mode.shows_image else []
     return digest(
         {
             "v": SCHEMA,
@@ -117,6 +123,7 @@ def trial_key(trial: Trial, model: Model, sampling: Sampling, *, base_url: str |
             "prompt": prompt_sha(template_of(trial.mode)),
             "format": trial.fmt,
             "replicate": trial.replicate,
+            **({"further": further} if further else {}),
             "sampling": [sampling.max_tokens, sampling.temperature, sampling.reasoning, sampling.seed],
         }
     )

@@ -14,6 +14,7 @@ from typing import Any, cast
 from bench import plugins
 from bench.errors import UserError
 from bench.extras import own
+from bench.suggest import did_you_mean
 from tasks.family import Family
 from tasks.kit.notation import same_answer
 
@@ -126,7 +127,7 @@ def family(name: str, edition: int = NEWEST) -> Family[Any]:
         return _own(name, edition)
     offered = _from_outside(name)
     if offered is None:
-        raise UserError(f"unknown family {name!r}: expected one of {', '.join(names())}")
+        raise UserError(f"unknown family {name!r}{did_you_mean(name, names())}: expected one of {', '.join(names())}")
     return offered
 
 

@@ -13,6 +13,7 @@ however often small state spaces repeat themselves.
 from __future__ import annotations
 
 import random
+import re
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -24,12 +25,16 @@ from bench.digest import digest
 from bench.errors import BadDataError, UserError
 from bench.image import ImageRef
 from bench.puzzle import Puzzle, puzzle_id
+from bench.suggest import did_you_mean
+from tasks.custom.source import HUB, is_custom
+from tasks.custom.source import parameters as custom_parameters
 from tasks.family import LEVELS, Family, ReadError
 from tasks.kit.drawing import encode
 from tasks.options import Balance, draw_options
 from tasks.pinned import GENERATED, MINI_FAMILIES, GeneratedSuite, drawn_by, generated
 from tasks.public.load import OVERSTATED, PUBLIC_SUITES, Problem, load_public
 from tasks.registry import SUITE_NAMES, family, known
+from tasks.registry import names as family_names
 
 EVAL_SHARE = 4
 """One state in so many belongs to the split "eval"; all other splits use the rest."""
@@ -41,13 +46,22 @@ _ATTEMPTS = 400
 _MISSES = 6000
 """As many for a version whose options are balanced, which gives up a state where they are not."""
 NAMES: tuple[str, ...] = ("algo", "mini", *PUBLIC_SUITES)
+"""Names that no set of the user's own can have."""
 _OPTIONS = 4
 _POOL = 6
 
 
+def is_own(text: str) -> bool:
+    """Whether `text` names a suite of the user's own: a path or a hub id, and none of our names."""
+    name = text.partition(":")[0]
+    return text.startswith(HUB) or (name not in PUBLIC_SUITES and generated(name) is None and is_custom(text))
+
+
 @dataclass(frozen=True, slots=True)
 class SuiteSpec:
-    """A suite as a person names it. For public sets only `name` counts; `families` replaces those of a generated suite."""
+    """A suite as a person names it. For public sets only `name` counts, and of a set of the user's own it is the whole text; `families`
+    replaces those of a generated suite.
+    """
 
     name: str
     seed: int = 0
@@ -64,8 +78,15 @@ class SuiteSpec:
             UserError: an unknown suite or parameter, or a value of the wrong kind.
         """
         name, _, tail = text.partition(":")
+        if is_own(text):
+            custom_parameters(text)
+            return cls(text)
         if name not in PUBLIC_SUITES and generated(name) is None:
-            raise UserError(f"unknown suite {name!r}: expected one of {', '.join(SUITE_NAMES)}, or the name of a family")
+            hint = did_you_mean(name, (*SUITE_NAMES, *family_names()))
+            raise UserError(
+                f"unknown suite {name!r}{hint}: expected one of {', '.join(SUITE_NAMES)}, or the name of a family, the path of a file or "
+                "folder, hub:ORG/NAME"
+            )
         if tail and name in PUBLIC_SUITES:
             raise UserError(f"suite {name} is a public set and takes no parameters, found {tail!r}")
         fields: dict[str, Any] = {}
@@ -84,6 +105,13 @@ class SuiteSpec:
 
 class NoFreshStateError(UserError):
     """A family has no state left that a puzzle could be made of: all of its split were drawn, at this level."""
+
+
+def suite_label(text: str) -> str:
+    """A short name for what a person wrote as suite, fit for a folder's name: "algo" of "algo:seed=7", "sheet" of "data/sheet.csv"."""
+    if not is_own(text):
+        return text.partition(":")[0]
+    return re.sub(r"[^\w.+-]+", "-", Path(text.rstrip("/").removeprefix("hub:")).stem).strip("-.") or "suite"
 
 
 @dataclass(frozen=True)
@@ -115,13 +143,18 @@ def load_suite(
     families: Sequence[str] | None = None,
     limit: int | None = None,
     skip_bad: bool = False,
+    columns: Mapping[str, str] | None = None,
 ) -> Suite:
-    """The puzzles of `spec`, at most `limit` per family, in the order of families and indices.
+    """The puzzles of `spec`, at most `limit` per family, in the order of families and indices, or of the rows of the user's own table.
 
     Raises:
-        UserError: unknown family, missing data directory.
-        BadDataError: broken rows or images in a public set, unless `skip_bad`.
+        UserError: unknown family, missing data directory or table; columns that are missing, or named for a set that has its own.
+        BadDataError: broken rows or images, unless `skip_bad`.
     """
+    if is_own(spec.name):
+        return _custom(spec.name, data_dir=data_dir, families=families, limit=limit, skip_bad=skip_bad, columns=columns)
+    if columns:
+        raise UserError(f"--columns: suite {spec.name} has its own; name columns of a file or folder of yours")
     if spec.name not in PUBLIC_SUITES:
         return _generate(spec, families, limit)
     loaded = load_public(spec.name, data_dir=data_dir, families=families, limit=limit, skip_bad=skip_bad)
@@ -130,13 +163,29 @@ def load_suite(
     return Suite(spec.name, loaded.puzzles, captions=loaded.captions, problems=loaded.problems, rows=loaded.rows)
 
 
+def _custom(text: str, *, columns: Mapping[str, str] | None, **asked: Any) -> Suite:
+    """A set of the user's own, or a suite that was exported."""
+    from tasks.custom.load import load_custom
+
+    found = load_custom(text, columns=columns, **asked)
+    if (found.name in NAMES or known(found.name)) and not found.exported:
+        raise UserError(
+            f'suite {text}: the name {found.name!r} is taken by a suite of ours; put  name = "..."  into a suite.toml beside it'
+        )
+    if not found.loaded.puzzles:
+        raise BadDataError(f"suite {text}: no usable puzzle was found")
+    loaded = found.loaded
+    return Suite(found.name, loaded.puzzles, captions=loaded.captions, problems=loaded.problems, rows=loaded.rows)
+
+
 def _generate(spec: SuiteSpec, families: Sequence[str] | None, limit: int | None) -> Suite:
     suite = _generated(spec.name)
     drawn = spec.families or suite.families
     unknown = [name for name in families or () if name not in drawn]
     if unknown:
         way = f"; it is a suite of its own: --suite {unknown[0]}" if known(unknown[0]) else ""
-        raise UserError(f"suite {spec.name} has no family {unknown[0]!r}: expected some of {', '.join(drawn)}{way}")
+        hint = "" if way else did_you_mean(unknown[0], drawn)
+        raise UserError(f"suite {spec.name} has no family {unknown[0]!r}{hint}: expected some of {', '.join(drawn)}{way}")
     levels = (spec.level,) if spec.level is not None else suite.levels
     asked = spec.n or suite.n
     count = asked if limit is None else min(asked, limit)

@@ -3,50 +3,72 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
 
 from rich.console import Console
 
-from bench.commands.console import open_console
+from bench.commands.console import open_console, parse_modes
+from bench.comparison.answers import with_answers
 from bench.comparison.decide import compare as compare_runs
+from bench.comparison.needs import needs
 from bench.errors import UserError
 from bench.files import write_atomically
+from bench.mode import Mode
 from bench.report.ci import junit as junit_report
 from bench.report.ci import summary as summary_report
-from bench.report.comparison import print_comparison
+from bench.report.comparison import print_comparison, print_needs
 
 
 def compare(arguments: argparse.Namespace) -> int:
-    """`compare`: 0 no regression, 1 regression, 3 incomplete or underpowered."""
+    """`compare`: 0 no regression, 1 regression, 3 incomplete or underpowered. Without a candidate: what a gate would need, and cost."""
+    modes = parse_modes(arguments.mode) if arguments.mode else ()
+    baselines = [Path(arguments.baseline), *map(Path, arguments.also_baseline or ())]
+    console = open_console()
+    if arguments.candidate is None:
+        if arguments.also_candidate or arguments.junit or arguments.summary:
+            raise UserError("compare: expected a CANDIDATE; without one, only what a comparison would need is said")
+        print_needs(needs(baselines, margin=arguments.margin, alpha=arguments.alpha, modes=modes, replicates=arguments.replicates), console)
+        return 0
     return compare_command(
-        Path(arguments.baseline),
-        Path(arguments.candidate),
+        baselines,
+        [Path(arguments.candidate), *map(Path, arguments.also_candidate or ())],
         margin=arguments.margin,
         alpha=arguments.alpha,
         junit=Path(arguments.junit) if arguments.junit else None,
         summary=Path(arguments.summary) if arguments.summary else None,
-        console=open_console(),
+        console=console,
+        modes=modes,
     )
 
 
 def compare_command(
-    baseline: Path, candidate: Path, *, margin: float, alpha: float, junit: Path | None, summary: Path | None, console: Console
+    baseline: Path | Sequence[Path],
+    candidate: Path | Sequence[Path],
+    *,
+    margin: float,
+    alpha: float,
+    junit: Path | None,
+    summary: Path | None,
+    console: Console,
+    modes: Sequence[Mode] = (),
 ) -> int:
-    """Compare two run directories, print the result, write the files asked for, and return the exit code.
+    """Compare two run directories (or the runs of two sides), print the result, write the files asked for, and return the exit code.
 
     An existing `summary` is appended to, which is what `$GITHUB_STEP_SUMMARY` expects; an existing `junit` is replaced.
 
     Raises:
         UserError: no run directory, a margin or alpha out of range, or a file that cannot be written.
     """
-    comparison = compare_runs(baseline, candidate, margin=margin, alpha=alpha)
+    baselines, candidates = ([side] if isinstance(side, Path) else list(side) for side in (baseline, candidate))
+    comparison = compare_runs(baselines, candidates, margin=margin, alpha=alpha, modes=modes)
     print_comparison(comparison, console)
     if junit is not None:
         _make_room(junit)
         write_atomically(junit, junit_report.render_comparison(comparison))
     if summary is not None:
         _make_room(summary)
-        _append(summary, summary_report.render(comparison))
+        _append(summary, summary_report.render(with_answers(comparison, baselines, candidates)))
     return comparison.exit_code
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from rich.console import Console
 
+from bench.errors import UserError
+from bench.mode import Mode
 from bench.report.terminal import WIDTH
 
 
@@ -16,3 +18,18 @@ def open_console() -> Console:
 def names(text: str | None) -> tuple[str, ...]:
     """The parts of a list that a person wrote with commas."""
     return tuple(part.strip() for part in (text or "").split(",") if part.strip())
+
+
+def parse_modes(text: str, flag: str = "--mode") -> tuple[Mode, ...]:
+    """The modes of a list with commas.
+
+    Raises:
+        UserError: an unknown mode, or none; the message names the flag.
+    """
+    from bench.option_values import read_modes
+
+    try:
+        names_read = read_modes(text)
+    except ValueError as error:
+        raise UserError(f"{flag}: {error}") from error
+    return tuple(Mode(name) for name in names_read)  # pyright: ignore[reportGeneralTypeIssues, reportUnknownVariableType, reportUnknownArgumentType]

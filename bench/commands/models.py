@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+from datetime import date
 
 from rich.table import Table
 
@@ -16,9 +17,12 @@ def models_list(arguments: argparse.Namespace) -> int:
     """`models list`: names, ids, prices and dates of the models that can be asked here, the servers, and what the others need."""
     from bench.models.registry import listing, server_listing
 
-    table = Table(title="models", title_justify="left")
+    today = date.today()
+    table = Table(
+        title="models", title_justify="left", caption="past: the provider has retired it; models show NAME names what replaces it"
+    )
     for column in ("name", "provider", "id", "USD/M in", "USD/M out", "retires"):
-        table.add_column(column, justify="right" if column.startswith("USD") else "left")
+        table.add_column(column, justify="right" if column.startswith("USD") else "left", overflow="fold")
     lacking: dict[str, list[str]] = {}
     for row in listing():
         hint = _lacking(row["provider"])
@@ -26,7 +30,9 @@ def models_list(arguments: argparse.Namespace) -> int:
             lacking.setdefault(hint, []).append(row["name"])
             continue
         prices = ["" if row[key] is None else f"{row[key]:g}" for key in ("price_in", "price_out")]
-        table.add_row(row["name"], row["provider"], row["id"], *prices, row["retires"] or "")
+        gone = row["retires"] is not None and date.fromisoformat(row["retires"]) <= today
+        retires = f"{row['retires']} (past)" if gone else row["retires"] or ""
+        table.add_row(row["name"], row["provider"], row["id"], *prices, retires, style="dim strike" if gone else None)
     console = open_console()
     console.print(table)
     places = Table(title="servers: write NAME/ID, or openai/ID@URL for any other", title_justify="left")

@@ -12,6 +12,7 @@ from bench.gap.make import SEED, gap_document
 from bench.gap.twins import twin_section
 from bench.publish import formats, publish
 from bench.report.terminal import print_report
+from bench.suggest import did_you_mean
 
 
 def report(arguments: argparse.Namespace) -> int:
@@ -19,7 +20,7 @@ def report(arguments: argparse.Namespace) -> int:
     wanted, known = names(arguments.formats), formats()
     unknown = [name for name in wanted if name not in known]
     if unknown:
-        raise UserError(f"--formats: expected some of {', '.join(known)}, found {unknown[0]!r}")
+        raise UserError(f"--formats: expected some of {', '.join(known)}, found {unknown[0]!r}{did_you_mean(unknown[0], known)}")
     folders = [Path(name) for name in arguments.runs]
     out = Path(arguments.out) if arguments.out else Path("reports") / folders[0].resolve().name
     if arguments.out and out.exists() and any(out.iterdir()) and not arguments.force:

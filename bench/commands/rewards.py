@@ -11,22 +11,37 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
+from bench.commands.console import open_console
 from bench.errors import BadDataError, UserError
 from bench.train.rewards import SHOWN, score
 from tasks.registry import family, known
 
+_SHOWN_CHARS = 76
+
 
 def rewards(arguments: argparse.Namespace) -> int:
-    """`rewards`: one JSON line for every completion of a file, with what it earns under each reward."""
+    """`rewards`: what every completion of a file earns under each reward; two lines each in a terminal, JSON lines elsewhere."""
+    console = open_console()
+    readable = console.is_terminal and not arguments.json
     count = 0
     for line in _lines(arguments.file):
         asked = _completion(*line)
         earned = {name: score(name, asked.completion, family=asked.family, answer=asked.answer, state=asked.state) for name in SHOWN}
-        print(json.dumps({name: _rounded(parts) for name, parts in earned.items()}))  # noqa: T201
         count += 1
+        if readable:
+            shown = " ".join(asked.completion.split())
+            console.print(f"{count}. {shown[:_SHOWN_CHARS]}", highlight=False, markup=False, style="bold")
+            totals = "  ".join(f"{name} {_total(parts)}" for name, parts in earned.items())
+            console.print(f"   {totals}", highlight=False, markup=False)
+        else:
+            print(json.dumps({name: _rounded(parts) for name, parts in earned.items()}))  # noqa: T201
     if not count:
         raise UserError(f'{_called(arguments.file)} is empty: expected lines {{"family", "answer", "state", "completion"}}')
     return 0
+
+
+def _total(parts: Mapping[str, float] | None) -> str:
+    return "-" if parts is None else f"{parts['total']:.2f}"
 
 
 @dataclass(frozen=True, slots=True)

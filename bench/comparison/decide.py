@@ -6,11 +6,13 @@ tested over all puzzles, and on each family.
 - A case is a **regression** where the exact one-sided test says that the candidate is worse at all (`bench.stats.paired.noninferiority`,
 corrected p < alpha) *and* it is not shown to be within the margin. The correction: half of alpha goes to the overall cases and half to the
 family cases, each half by Holm over all modes and models. So two equal models (the same one under other seeds) give a regression anywhere
-in the comparison with chance alpha at most, whatever the number of puzzles. - A case **passes** where the lower bound of the difference, at
-level 1 - alpha, is above -margin. No correction is due: all must pass. - Everything else is **inconclusive**.
+in the comparison with chance alpha at most, whatever the number of puzzles. - A case is **improved** where the same test in the other
+direction, corrected in the same way, says so. - A case **passes** where the lower bound of the difference, at level 1 - alpha, is above
+-margin. No correction is due: all must pass. - Everything else is **inconclusive**.
 
-The exit code is 1 with any regression; else 3 where runs are incomplete or an overall case is inconclusive; else 0. Families alone never
-make a comparison inconclusive: they are there to raise an alarm that the whole would drown. `blind` is a control (a model that guesses less
+The exit code is 1 with any regression; else 3 where runs are incomplete; else 0 where an overall case improved and no other that counts was
+seen to be worse by more than the margin; else 3 where an overall case is inconclusive; else 0. Families alone never make a comparison
+inconclusive: they are there to raise an alarm that the whole would drown. `blind` is a control (a model that guesses less
 well has not become worse); it is tested and shown and decides only where nothing else was run.
 
 Source of the rule: CONSORT extension for non-inferiority, Piaggio et al. (2012), JAMA 308, 2594-2604, with Holm (1979) for the alarms.
@@ -19,27 +21,25 @@ Source of the rule: CONSORT extension for non-inferiority, Piaggio et al. (2012)
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from bench.comparison.result import Case, Change, Comparison, Decision
+from bench.comparison.sides import Side, common_replicates, different_questions, identity_of, model_pairs, notes, open_ends, open_sides
 from bench.errors import UserError
 from bench.gap import contrast
-from bench.gap.cells import CLEAR, Cells, matched, present
+from bench.gap.cells import Cells, matched, present
 from bench.gap.document import ComparisonDoc
-from bench.gap.frame import load_frame
 from bench.gap.make import SEED
 from bench.mode import Mode
-from bench.stats.exact import holm
+from bench.stats.exact import holm, sign_flip_exact
 from bench.stats.paired import NonInferiority, effective_pairs, noninferiority, required_pairs
 from bench.stats.power import detectable_loss
-from bench.store.reader import TRIALS, read_lines, read_run
 
 TOLERANCE = 0.01
 """Largest share of a mode's trials that may lack their partner; with more, the comparison is incomplete."""
@@ -68,49 +68,46 @@ class ModePairs:
     decides: bool = True
 
 
-@dataclass(frozen=True)
-class _Side:
-    """One of the two runs: its folder, `run.json` and finished trials on clear pictures (None where there is none)."""
-
-    folder: Path
-    run: Mapping[str, Any]
-    frame: pd.DataFrame | None
-
-    @property
-    def models(self) -> list[str]:
-        return [] if self.frame is None else present(self.frame["model"])
-
-
-def compare(baseline: Path, candidate: Path, *, margin: float = 0.02, alpha: float = 0.05) -> Comparison:
-    """Compare two run directories.
+def compare(
+    baseline: Path | Sequence[Path],
+    candidate: Path | Sequence[Path],
+    *,
+    margin: float = 0.02,
+    alpha: float = 0.05,
+    modes: Sequence[Mode] = (),
+) -> Comparison:
+    """Compare two run directories, or several runs of each side as replicates of one another.
 
     Args:
-        baseline: the run that is good enough.
-        candidate: the run that is to be no worse.
+        baseline: the run that is good enough, or several of the same question under other seeds.
+        candidate: the run that is to be no worse, or several.
         margin: largest tolerable loss of accuracy, a share: 0 <= margin < 1.
         alpha: chance of a false alarm over the whole comparison, 0 < alpha < 0.5.
+        modes: the modes that decide; all that either side has where empty.
 
     Raises:
-        UserError: `margin` or `alpha` out of range, or a folder that is no run directory.
+        UserError: `margin` or `alpha` out of range, a folder that is no run directory, or a mode that neither side has.
     """
     if not 0 <= margin < 1:
         raise UserError(f"--margin: expected a share from 0 to 1 (0.02 is two points), found {margin!r}")
     if not 0 < alpha < 0.5:
         raise UserError(f"--alpha: expected a chance above 0 and below 0.5, found {alpha!r}")
-    old, new = _sides(baseline, candidate)
-    problems = _open_ends(old) + _open_ends(new)
-    suite, different = _suites(old, new)
+    first, second = ([side] if isinstance(side, Path) else list(side) for side in (baseline, candidate))
+    old, new = open_sides(first, second, modes)
+    problems, remarks = open_ends(old, new), notes(old, new)
+    suite, different = different_questions(old, new)
+    old, new = common_replicates(old, new)
     arms: list[ModePairs] = []
     changes: list[Change] = []
     parts: list[ComparisonDoc] = []
     if not different:
-        pairs, missing = _model_pairs(old.models, new.models)
+        pairs, missing = model_pairs(old.models, new.models)
         problems += missing
         for one, other in pairs:
             label = one if one == other else f"{one} -> {other}"
             before, after = _rows(old, one), _rows(new, other)
             parts.append(contrast.compare(Cells.of(_one_captioner(before)), Cells.of(_one_captioner(after)), "the baseline", label, SEED))
-            for arm, changed, found in _arms(label, before, after):
+            for arm, changed, found in _arms(label, (one, other), before, after):
                 problems += found
                 arms.append(arm)
                 changes += changed
@@ -118,8 +115,8 @@ def compare(baseline: Path, candidate: Path, *, margin: float = 0.02, alpha: flo
     overall, cases = judge(_deciding(arms), margin=margin, alpha=alpha)
     changes.sort(key=lambda change: change.after - change.before)  # stable: within it, by mode and puzzle
     return Comparison(
-        baseline=baseline.name,
-        candidate=candidate.name,
+        baseline=old.name,
+        candidate=new.name,
         suite=suite,
         margin=margin,
         alpha=alpha,
@@ -128,18 +125,18 @@ def compare(baseline: Path, candidate: Path, *, margin: float = 0.02, alpha: flo
         changes=tuple(changes),
         parts=tuple(parts),
         problems=tuple(dict.fromkeys([*different, *problems])),
-        notes=_notes(old, new),
+        notes=remarks,
         draws=_draws(new),
         families=max([1, *(len(set(arm.family.tolist())) for arm in arms)]),
     )
 
 
-def _draws(side: _Side) -> str:
+def _draws(side: Side) -> str:
     """The option that draws {n} puzzles of each family of a generated suite; "" for a set that has what it has."""
     if side.frame is None or not (side.frame["level"] > 0).all():
         return ""
-    identity: Mapping[str, Any] = side.run.get("identity") or {}
-    name, _, parameters = str(identity.get("suite") or side.run["suite"]["name"]).partition(":")
+    identity = identity_of(side.runs[0])
+    name, _, parameters = str(identity.get("suite") or side.runs[0]["suite"]["name"]).partition(":")
     kept = [part for part in parameters.split(",") if part and not part.startswith("n=")]
     suite = f"--suite {name}:{','.join([*kept, 'n={n}'])}"
     return f"{suite} --limit {{n}}" if identity.get("limit") else suite
@@ -174,14 +171,25 @@ def _test(arm: ModePairs, family: str | None, margin: float, alpha: float) -> _T
 
 def _judged(tests: Sequence[_Test], groups: int, margin: float, alpha: float) -> tuple[Case, ...]:
     """Cases with corrected p-values; alpha is shared equally among `groups` groups of tests, of which these are one."""
-    deciding = [test.result.p_worse if test.result and test.arm.decides else None for test in tests]
-    number = sum(1 for p in deciding if p is not None)
-    corrected = [None if p is None else min(1.0, groups * p) for p in holm(deciding)]
+    worse = _corrected([test.result.p_worse if test.result and test.arm.decides else None for test in tests], groups)
+    better = _corrected([_p_better(test) for test in tests], groups)
+    number = sum(1 for p in worse if p is not None)
     level = alpha / (groups * max(1, number))
-    return tuple(_case(test, p, level, margin, alpha) for test, p in zip(tests, corrected, strict=True))
+    return tuple(_case(test, p, q, level, margin, alpha) for test, p, q in zip(tests, worse, better, strict=True))
 
 
-def _case(test: _Test, p_corrected: float | None, level: float, margin: float, alpha: float) -> Case:
+def _corrected(pvalues: Sequence[float | None], groups: int) -> list[float | None]:
+    return [None if p is None else min(1.0, groups * p) for p in holm(pvalues)]
+
+
+def _p_better(test: _Test) -> float | None:
+    """One-sided exact p-value of "no better at all", of a case that decides."""
+    if test.result is None or not test.arm.decides:
+        return None
+    return sign_flip_exact((test.arm.new - test.arm.old)[test.where & (test.arm.counts > 0)], alternative="greater")
+
+
+def _case(test: _Test, p_corrected: float | None, p_better: float | None, level: float, margin: float, alpha: float) -> Case:
     """The case of a test; `level` is the one-sided level at which it raises an alarm when no other case does."""
     arm, where, result = test.arm, test.where, test.result
     if result is None:
@@ -207,11 +215,14 @@ def _case(test: _Test, p_corrected: float | None, level: float, margin: float, a
         p_worse=p_worse,
         detectable=None if mde is None else max(mde, margin),
         enough=_enough(pairs.n_effective / puzzles, pairs.discordant_rate, margin, alpha),
-        verdict=_verdict(result, p_worse, alpha, decides=arm.decides),
+        p_better=p_better,
+        verdict=_verdict(result, p_worse, p_better, alpha, decides=arm.decides),
     )
 
 
-def _verdict(result: NonInferiority, p_worse: float, alpha: float, *, decides: bool) -> Decision:
+def _verdict(result: NonInferiority, p_worse: float, p_better: float | None, alpha: float, *, decides: bool) -> Decision:
+    if p_better is not None and p_better < alpha:
+        return Decision.IMPROVED
     if result.p < alpha:
         return Decision.PASS
     if p_worse >= alpha:
@@ -228,55 +239,7 @@ def _renamed(case: Case, family: str | None) -> Case:
     return replace(case, family=family)
 
 
-def _sides(baseline: Path, candidate: Path) -> tuple[_Side, _Side]:
-    """Both runs, their puzzles coded alike, so that they pair up."""
-    sides = [_side(folder) for folder in (baseline, candidate)]
-    frames = [side.frame for side in sides if side.frame is not None]
-    puzzles = pd.Index(sorted({str(name) for frame in frames for name in frame["puzzle"].cat.categories}))
-    old, new = (
-        side if side.frame is None else replace(side, frame=side.frame.assign(puzzle=side.frame["puzzle"].cat.set_categories(puzzles)))
-        for side in sides
-    )
-    return old, new
-
-
-def _side(folder: Path) -> _Side:
-    run = read_run(folder)
-    path = folder / TRIALS
-    if path.is_file() and next(read_lines(path), None) is None:
-        return _Side(folder, run, None)
-    frame = load_frame([folder])
-    clear = frame[(frame["dose"] == CLEAR).to_numpy()]
-    return _Side(folder, run, None if clear.empty else clear)
-
-
-def _open_ends(side: _Side) -> list[str]:
-    if side.frame is None:
-        return [f"{side.folder.name} has no finished trial (degraded images do not count)"]
-    return [] if side.run.get("finished") else [f"{side.folder.name} is not finished"]
-
-
-def _suites(old: _Side, new: _Side) -> tuple[str, list[str]]:
-    """What both runs asked, and why they cannot be compared at all."""
-    different: list[str] = []
-    shown = ""
-    for column, what in (("suite", "suites"), ("format", "answer formats")):
-        values = [sorted(present(side.frame[column])) for side in (old, new) if side.frame is not None]
-        if len(values) == 2 and values[0] != values[1]:
-            different.append(f"different {what} ({', '.join(values[0])} and {', '.join(values[1])}): nothing can be paired")
-        shown += f" {', '.join(values[0])}" if values else ""
-    return shown.strip(), different
-
-
-def _model_pairs(old: Sequence[str], new: Sequence[str]) -> tuple[list[tuple[str, str]], list[str]]:
-    """Models that correspond: the only one of each run, else those of one name; and which are missing."""
-    if len(old) == len(new) == 1:
-        return [(old[0], new[0])], []
-    pairs = [(name, name) for name in old if name in new]
-    return pairs, [f"the candidate has no trial of {name}" for name in old if name not in new] if new else []
-
-
-def _rows(side: _Side, model: str) -> pd.DataFrame:
+def _rows(side: Side, model: str) -> pd.DataFrame:
     assert side.frame is not None  # it has this model
     return side.frame[(side.frame["model"] == model).to_numpy()]
 
@@ -288,7 +251,7 @@ def _one_captioner(rows: pd.DataFrame) -> pd.DataFrame:
     return rows[rows["captioner"].isin(["", own]).to_numpy()]
 
 
-def _arms(model: str, old: pd.DataFrame, new: pd.DataFrame) -> Iterator[tuple[ModePairs, list[Change], list[str]]]:
+def _arms(model: str, models: tuple[str, str], old: pd.DataFrame, new: pd.DataFrame) -> Iterator[tuple[ModePairs, list[Change], list[str]]]:
     """The pairs, the changed puzzles and the problems of each mode (and captioner, where there are several)."""
     puzzles = [str(name) for name in old["puzzle"].cat.categories]
     asked = {*present(old["mode"]), *present(new["mode"])}
@@ -299,7 +262,7 @@ def _arms(model: str, old: pd.DataFrame, new: pd.DataFrame) -> Iterator[tuple[Mo
             missing = _unpaired(f"{model}, {label}", mode, before, after)
             arm, ids = _paired(model, label, mode, before, after)
             names = [puzzles[code] for code in ids]
-            yield arm, _changes(arm, names), missing
+            yield arm, _changes(arm, models, names), missing
 
 
 def _by_captioner(mode: str, old: pd.DataFrame, new: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame, pd.DataFrame]]:
@@ -337,25 +300,16 @@ def _unpaired(what: str, mode: Mode, old: Cells, new: Cells) -> list[str]:
     return [f"{what}: {part}" for part in parts]
 
 
-def _changes(arm: ModePairs, puzzles: Sequence[str]) -> list[Change]:
+def _changes(arm: ModePairs, models: tuple[str, str], puzzles: Sequence[str]) -> list[Change]:
     rows = zip(arm.family.tolist(), puzzles, arm.old.tolist(), arm.new.tolist(), arm.counts.tolist(), strict=True)
-    found = [Change(arm.model, arm.mode, family, puzzle, int(old), int(new), int(n)) for family, puzzle, old, new, n in rows if old != new]
+    found = [
+        Change(arm.model, arm.mode, family, puzzle, int(old), int(new), int(n), models=models)
+        for family, puzzle, old, new, n in rows
+        if old != new
+    ]
     return sorted(found, key=lambda change: change.puzzle)
 
 
 def _deciding(arms: Sequence[ModePairs]) -> list[ModePairs]:
     """The arms, with the control deciding where there is nothing else."""
     return list(arms) if any(arm.decides for arm in arms) else [replace(arm, decides=True) for arm in arms]
-
-
-def _notes(old: _Side, new: _Side) -> tuple[str, ...]:
-    notes: list[str] = []
-    hashes = {side.run.get("suite", {}).get("sha256") for side in (old, new)}
-    if len(hashes) > 1:
-        notes.append("the suites differ in content: only the puzzles that both have are compared")
-    extra = [name for name in new.models if name not in old.models]
-    if extra and not len(old.models) == len(new.models) == 1:
-        notes.append(f"only the candidate has {', '.join(extra)}")
-    if any(model.get("simulated") for side in (old, new) for model in side.run.get("models", ())):
-        notes.append("simulated models calibrate the instrument: their rates were chosen, not measured on any real model")
-    return tuple(notes)

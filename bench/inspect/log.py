@@ -31,6 +31,9 @@ PictureOf = Callable[[str], tuple[bytes, str] | None]
 SCORER = "graded"
 """The name of our scorer, as Inspect writes it (top-level module `sightgap`): its metrics can be computed again from a log."""
 
+RUN_KEY, RECORD_KEY = "sightgap_run", "sightgap"
+"""Where a log carries the `run.json` of the run and a sample its stored lines (the reply's text is the sample's output), for `import`."""
+
 Line = Mapping[str, Any]
 _STOPS = {"end_turn": "stop", "max_tokens": "max_tokens", "refusal": "content_filter"}
 _EPOCH = "1970-01-01T00:00:00+00:00"
@@ -146,7 +149,7 @@ def _log(arm: _Arm, context: _Context) -> Any:
             model=arm.model,
             config=log.EvalConfig(epochs=1 + max(line["replicate"] for line in arm.trials)),
             packages={"sightgap": str(first.get("version", "unknown"))},
-            metadata={"arm": arm.name, "simulated": _simulated(arm), "finished": bool(arm.run.get("finished"))},
+            metadata={"arm": arm.name, "simulated": _simulated(arm), "finished": bool(arm.run.get("finished")), RUN_KEY: dict(arm.run)},
             scorers=[{"name": SCORER, "metrics": [{"name": "inspect_ai/accuracy"}]}],
         ),
         results=_results(arm, log),
@@ -228,6 +231,14 @@ def _asked(line: Line, puzzle: Line, context: _Context) -> Any:
     return model.ChatMessageUser(content=parts, id=f"{line['key'][:22]}-asked")
 
 
+def prompt_of(line: Line, puzzle: Line, captions: Mapping[str, Line]) -> str | None:
+    """The text of a stored trial's request, written again; None where the template is another now, or the question is not stored."""
+    mode = Mode(line["mode"])
+    if not puzzle or line.get("prompt_sha") != prompt_sha("readback" if mode is Mode.READBACK else "solve"):
+        return None
+    return _prompt(line, puzzle, mode, captions)
+
+
 def _prompt(line: Line, puzzle: Line, mode: Mode, captions: Mapping[str, Line]) -> str:
     if not puzzle:
         return "(the run does not hold the question)"
@@ -289,4 +300,9 @@ def _metadata(line: Line, puzzle: Line, context: _Context) -> dict[str, Any]:
         "image": line.get("image"),
         "key": line["key"],
         "prompt_as_asked": line.get("prompt_sha") == prompt_sha(template_of(mode)),
+        RECORD_KEY: {
+            "record": {**line, "reply": {**line["reply"], "text": None} if line.get("reply") else None},
+            "puzzle": dict(puzzle) or None,
+            "caption": context.captions.get(line.get("caption_key") or ""),
+        },
     }

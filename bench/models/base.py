@@ -107,9 +107,10 @@ class Hidden:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One question to a model: `text`, at most one `picture` (placed before the text), sampling, and the replicate number.
+    """One question to a model: `text`, the pictures before it, sampling, and the replicate number.
 
-    `shared` where other requests of the run show this model the same picture, so that a provider may keep it at hand.
+    `shared` where other requests of the run show this model the same picture, so that a provider may keep it at hand. `further` are the
+    pictures after the first, where a question has several; all are placed before the text, in their order.
     """
 
     text: str
@@ -118,6 +119,12 @@ class Request:
     replicate: int = 0
     hidden: Hidden | None = field(default=None, compare=False)
     shared: bool = field(default=False, compare=False)
+    further: tuple[Picture, ...] = ()
+
+    @property
+    def pictures(self) -> tuple[Picture, ...]:
+        """All pictures, in the order in which they are sent."""
+        return () if self.picture is None else (self.picture, *self.further)
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,6 +25,7 @@ from bench.digest import digest
 from bench.errors import UserError
 from bench.image import ImageLimits
 from bench.models.base import Hidden, Purpose, Reply, Request, Stop, Usage
+from bench.prompt import LETTERS
 from bench.puzzle import Puzzle
 from tasks.registry import family, known
 
@@ -46,6 +47,7 @@ _OPEN = (
     "After working through it step by step, the final answer is **{text}**",
     "{text}",
 )
+_UNKNOWN = "unknown"
 _CAPTION_LEADS = ("", "The picture shows the following.\n", "Here is what I can see:\n\n", "Description\n\n")
 
 
@@ -111,6 +113,7 @@ class Simulated:
             "model": self.model_id,
             "text": request.text,
             "image": request.picture.identity if request.picture else None,
+            **({"further": [picture.identity for picture in request.further]} if request.further else {}),
             "puzzle": hidden.puzzle.id,
             "mode": hidden.mode,
             "purpose": hidden.purpose,
@@ -138,10 +141,10 @@ class Simulated:
             sees = rng.random() < self.rates.u
         told = hidden.evidence is not None and _tells(hidden.evidence, hidden.puzzle)
         reasons = rng.random() < self.rates.r
-        choices = hidden.options or hidden.puzzle.options
+        choices = hidden.options or hidden.puzzle.options or (_UNKNOWN,)  # a guess at an open question is never right
         answer = hidden.puzzle.answer if (sees or told) and reasons else rng.choice(choices)
         others = [option for option in choices if option != answer] or [answer]
-        letter = "ABCDEFGHIJ"[choices.index(answer)]
+        letter = LETTERS[choices.index(answer)] if hidden.options else ""
         form = rng.choice(_LETTERED if hidden.options else _OPEN)
         return form.format(letter=letter, text=answer, other=rng.choice(others))
 

@@ -1,4 +1,4 @@
-"""A comparison of two runs as a table in the terminal."""
+"""A comparison of two runs, and what one would need, as tables in the terminal."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from bench.comparison.result import Case, Comparison, Decision
+from bench.comparison.result import Case, Comparison, Decision, Needs
 from bench.report import verdict, words
 
 _SHOWN = 20
@@ -39,6 +39,41 @@ def print_comparison(comparison: Comparison, console: Console) -> None:
             for line in verdict.comparison(part):
                 console.print(line, highlight=False, markup=False)
     console.print(comparison.sentence, style="bold", highlight=False, markup=False)
+
+
+def print_needs(needs: Needs, console: Console) -> None:
+    """Print how many puzzles each mode of a baseline needs, what draws them, and what they cost."""
+    line = box.SIMPLE_HEAD if not console.options.ascii_only else box.ASCII
+    asked = f"{needs.replicates} replicate{'s' if needs.replicates > 1 else ''}"
+    console.print(
+        f"baseline {needs.baseline}  margin {100 * needs.margin:g} points  alpha {needs.alpha:g}  {asked}  power 80%",
+        highlight=False,
+        markup=False,
+    )
+    for model in dict.fromkeys(need.model for need in needs.needs):
+        table = Table(title=escape(model), title_justify="left", title_style="bold", box=line, padding=(0, 1, 0, 0), pad_edge=False)
+        for column in ("mode", "accuracy", "differ by chance", "puzzles enough", "there are", "or replicates", "USD"):
+            table.add_column(column, justify="left" if column == "mode" else "right")
+        mine = [need for need in needs.needs if need.model == model]
+        for need in mine:
+            bound = "" if need.measured else "at most "
+            table.add_row(
+                need.mode,
+                words.percent(need.accuracy),
+                f"{bound}{words.percent(need.disagreement)}",
+                f"{need.puzzles:,}",
+                f"{need.have:,}",
+                "-" if need.replicates is None else str(need.replicates),
+                "unknown" if need.cost is None else f"{need.cost:.2f}",
+            )
+        console.print(table)
+        largest = max(mine, key=lambda need: need.puzzles)
+        if largest.draw is not None:
+            console.print(f"ask both with {largest.draw} --replicates {needs.replicates}", highlight=False, markup=False)
+        if largest.replicates is not None:
+            console.print(f"or on the same puzzles with --replicates {largest.replicates}", highlight=False, markup=False)
+    if not all(need.measured for need in needs.needs):
+        console.print("a baseline of two replicates measures how often equal runs differ, and needs fewer puzzles", highlight=False)
 
 
 def _table(model: str, cases: list[Case], comparison: Comparison, console: Console) -> Table:

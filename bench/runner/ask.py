@@ -1,8 +1,8 @@
 """The runner: asks every planned trial once, in one asyncio process with bounded concurrency, and stores each as it finishes.
 
 A trial goes through the same steps in every mode: caption if the mode shows one, picture if it shows one, prompt, ask, grade, store.
-Trouble with one request makes one `error` record; trouble that no later request can escape (`Unusable`, a replay miss, a full disk)
-stops the run, which can be resumed.
+Trouble with one request makes one `error` record; a reply that a replay does not find is counted and leaves no record; trouble that no
+later request can escape (`Unusable`, a full disk) stops the run, which can be resumed.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from collections.abc import Coroutine, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from bench.errors import BadDataError, OverBudget, Rejected, SightgapError, Transient
+from bench.errors import BadDataError, OverBudget, Rejected, ReplayMissError, SightgapError, Transient
 from bench.grader.judge import judge
 from bench.image import fit
 from bench.mode import Mode
@@ -71,19 +71,25 @@ def key_of(trial: Trial, lane: Lane, asking: Asking) -> str:
 
 
 class Runner:
-    """Runs the lanes of a run one after another (batches, which wait for hours, side by side), the trials of a lane concurrently."""
+    """Runs the lanes of a run one after another (batches, which wait for hours, side by side), the trials of a lane concurrently.
+
+    Attributes:
+        over_budget: whether the money bound ended it.
+        misses: what a replay did not find in the cache, one entry for each trial that could not be answered.
+    """
 
     def __init__(self, store: Store, asking: Asking, progress: Progress) -> None:
         self._store = store
         self._asking = asking
         self._progress = progress
         self.over_budget = False
+        self.misses: list[str] = []
 
     async def run(self, lanes: Sequence[Lane]) -> None:
         """Ask everything. Returns when all is stored, or when the money bound is reached (`over_budget`).
 
         Raises:
-            Unusable, ReplayMissError, UserError: the run cannot go on; what is finished is stored.
+            Unusable, UserError: the run cannot go on; what is finished is stored.
         """
         if self._asking.side_by_side:
             await self._together([self._whole_lane(lane) for lane in lanes])
@@ -111,7 +117,8 @@ class Runner:
         for trial in pending:
             await asyncio.sleep(0)
             if key_of(trial, lane, self._asking) not in self._store.finished:
-                await lane.desk.get(trial.puzzle, trial.replicate)
+                with contextlib.suppress(ReplayMissError):  # the trials that need it will miss it and be counted
+                    await lane.desk.get(trial.puzzle, trial.replicate)
 
     async def _run_lane(self, lane: Lane) -> None:
         pending = iter(lane.trials)
@@ -140,6 +147,9 @@ class Runner:
                 continue
             try:
                 record = await self._one(lane, key, trial)
+            except ReplayMissError as miss:  # the others may be in the cache
+                self.misses.append(str(miss))
+                continue
             except OverBudget:  # what is in flight is paid for already, and is waited for
                 self.over_budget = True
                 return
@@ -180,10 +190,11 @@ class Runner:
     def _request(self, client: Client, trial: Trial, caption: Caption | None) -> Request:
         puzzle = trial.puzzle
         asked = question_of(puzzle, trial.mode, trial.fmt, trial.options, caption=caption.text if caption else None)
-        picture = fit(puzzle.image, client.model.limits, resize=self._asking.resize) if asked.picture else None
+        shown = puzzle.pictures if asked.picture else ()
+        pictures = [fit(image, client.model.limits, resize=self._asking.resize) for image in shown]
         sampling = trial_sampling(self._asking.sampling, trial)
         hidden = Hidden(puzzle, asked.purpose, trial.mode.value, asked.options, asked.evidence)
-        return Request(asked.text, picture, sampling, trial.replicate, hidden)
+        return Request(asked.text, pictures[0] if pictures else None, sampling, trial.replicate, hidden, further=tuple(pictures[1:]))
 
     def _failed(self, key: str, trial: Trial, caption: Caption | None, image: SentImage | None, failure: Failure) -> Record:
         verdict = Verdict(Outcome.ERROR, None, trial.puzzle.answer, "error")

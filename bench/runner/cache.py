@@ -24,6 +24,7 @@ from bench.store.record import plain, reply_from_json
 _SCHEMA = (
     "create table if not exists replies (key text primary key, model text not null, request text not null, reply text not null)",
     "create table if not exists learned (key text primary key, value text not null)",
+    "create table if not exists templates (name text not null, sha text not null, primary key (name, sha))",
 )
 
 
@@ -59,12 +60,12 @@ class Cache:
         """The stored reply, marked as cached; None on a miss.
 
         Raises:
-            ReplayMissError: a miss under `replay`; the message names `what` was asked for.
+            ReplayMissError: a miss under `replay`; the message is `what` was asked for.
         """
         row = self._db.execute("select reply from replies where key = ?", (key,)).fetchone() if self._db else None
         if row is None:
             if self.replay:
-                raise ReplayMissError(f"--replay: the cache holds no reply for {what}")
+                raise ReplayMissError(what)
             return None
         self.hits += 1
         return replace(reply_from_json(json.loads(row[0])), cached=True)
@@ -94,6 +95,30 @@ class Cache:
             UserError: the disk is full or the file cannot be written.
         """
         self._write("insert or replace into learned values (?, ?)", (digest([what, *where]), json.dumps(value)))
+
+    def note_templates(self, templates: Mapping[str, str]) -> None:
+        """Remember with which prompt templates (name -> hash) requests are made, so that a later miss can say what has changed.
+
+        Raises:
+            UserError: the file cannot be written.
+        """
+        if self._db is None or self.replay:
+            return
+        try:
+            self._db.executemany("insert or ignore into templates values (?, ?)", list(templates.items()))
+        except sqlite3.Error as error:
+            raise UserError(f"the reply cache cannot be written ({error}): free some space, or switch it off with --cache off") from error
+
+    def changed_templates(self, templates: Mapping[str, str]) -> list[str]:
+        """Those of `templates` that no request of this cache was made with, while others of their name were."""
+        if self._db is None:
+            return []
+        try:
+            rows: list[tuple[str, str]] = self._db.execute("select name, sha from templates").fetchall()
+        except sqlite3.OperationalError:  # a cache of an earlier version, opened to read
+            return []
+        known = {name for name, _ in rows}
+        return [name for name, sha in templates.items() if name in known and (name, sha) not in rows]
 
     def close(self) -> None:
         """Close the file; what was put is durable."""

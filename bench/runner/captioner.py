@@ -79,6 +79,7 @@ class CaptionDesk:
                 "prompt": caption_prompt(self.captioner.prompt, puzzle),
                 "sampling": plain(self._sampling),
                 "replicate": replicate,
+                **({"further": [image.info.identity for image in puzzle.further]} if puzzle.further else {}),
             }
         )
 
@@ -86,7 +87,8 @@ class CaptionDesk:
         """The caption of the puzzle's image; failures come as a value. `shared` as in `Request`.
 
         Raises:
-            Unusable, OverBudget, ReplayMissError: nothing more can be captioned; the run stops.
+            Unusable, OverBudget: nothing more can be captioned; the run stops.
+            ReplayMissError: the cache is the only source and has no reply.
         """
         key = self.key(puzzle, replicate)
         if key not in self._tasks:
@@ -104,7 +106,7 @@ class CaptionDesk:
 
     async def _ask(self, client: Client, key: str, puzzle: Puzzle, replicate: int, shared: bool) -> Caption:
         try:
-            picture = fit(puzzle.image, client.model.limits, resize=self._resize)
+            picture, *further = (fit(image, client.model.limits, resize=self._resize) for image in puzzle.pictures)
         except BadDataError as error:
             return Caption(key, None, None, Failure("BadDataError", str(error)))
         image = SentImage.of(picture)
@@ -118,6 +120,7 @@ class CaptionDesk:
             if self.notation
             else Hidden(puzzle, Purpose.CAPTION, "caption", (), None),
             shared=shared,
+            further=tuple(further),
         )
         try:
             reply = await client.ask(request, f"the caption of {puzzle.id}")

@@ -118,12 +118,11 @@ class Budget:
 def worst_cost(name: str, request: Request, options: ModelOptions) -> float | None:
     """The most that `request` to the model of this name can cost, in USD; None where the price is unknown."""
     alias, generation = facts(name, options)
-    picture = request.picture
-    seen = Range(0, 0)
-    if picture is not None and generation is not None:
+    seen = 0
+    if generation is not None:
         formula = (alias.image_tokens if alias else None) or generation.image_tokens
-        seen = image_tokens(formula, picture.width, picture.height)
-    tokens = len(request.text.encode()) + seen.high + OVERHEAD_TOKENS
+        seen = sum(image_tokens(formula, picture.width, picture.height).high for picture in request.pictures)
+    tokens = len(request.text.encode()) + seen + OVERHEAD_TOKENS
     bound = room(generation, request.sampling) if generation is not None else request.sampling.room
     return cost(name, Usage(input=tokens, output=bound, cache_write=tokens if request.shared else 0), options)
 
@@ -223,11 +222,11 @@ def _row(model: Model, options: ModelOptions, what: str, requests: int, tokens_i
 
 
 def _seen(model: Model, puzzle: Puzzle, options: ModelOptions) -> Range:
-    """Tokens of the puzzle's picture as `model` is sent it."""
-    info = puzzle.image.info
+    """Tokens of the puzzle's pictures as `model` is sent them."""
     alias, generation = facts(model.name, options)
     formula = (alias.image_tokens if alias else None) or (generation.image_tokens if generation else "claude")
-    return image_tokens(formula, *sent_size(info.width, info.height, model.limits))
+    counts = [image_tokens(formula, *sent_size(image.info.width, image.info.height, model.limits)) for image in puzzle.pictures]
+    return Range(sum(count.low for count in counts), sum(count.high for count in counts))
 
 
 def _text_tokens(text: str) -> int:

@@ -15,6 +15,7 @@ from bench.errors import UserError
 from bench.mode import DIAGNOSE, Mode
 from bench.models.base import Model, ModelOptions, Usage
 from bench.models.registry import batch_service, check_server_options, cost, resolve, warnings
+from bench.outcome import Format
 from bench.prompt import caption_prompt
 from bench.puzzle import Puzzle
 from bench.question import question_of
@@ -165,6 +166,7 @@ def _load(config: RunConfig) -> Suite:
         families=subject.families or None,
         limit=subject.limit,
         skip_bad=config.execution.skip_bad,
+        columns=subject.column_names,
     )
     return _shard(take_level(suite, subject.level), subject.shard)
 
@@ -184,6 +186,9 @@ def _check_modes(config: RunConfig, suite: Suite) -> None:
     modes, captioner = config.subject.modes, config.captions
     if config.conditions.doses and not any(looks(mode, captioner) for mode in modes):
         raise UserError("--degrade: no mode of this run looks at a picture; add image, caption or readback to --mode")
+    bare = [puzzle.id for puzzle in suite.puzzles if not puzzle.options]
+    if config.conditions.format is Format.MCQ and bare:
+        raise UserError(f"--format mcq: {len(bare)} puzzles of suite {suite.name} have no options (such as {bare[0]}); use --format open")
     if any(mode.shows_oracle for mode in modes):
         _require(suite, "oracle", "a ground-truth description", [p for p in suite.puzzles if p.description is None])
     if Mode.READBACK in modes:

@@ -15,6 +15,7 @@ from typing import Any
 from bench.errors import UserError
 from bench.files import write_atomically
 from bench.grader.judge import StoredTrial, judge
+from bench.imports.samples import IMPORTED
 from bench.mode import Mode
 from bench.outcome import Format, Reading, Verdict
 from bench.store.reader import PUZZLES, TRIALS, read_lines, read_records
@@ -47,6 +48,8 @@ def judge_record(record: Record, states: Mapping[str, Mapping[str, Any] | None],
     """The verdict on a stored reply. Records without a reply keep theirs. `states` maps puzzle ids to states, for `readback`."""
     reply, state = record.reply, states.get(record.puzzle)
     if reply is None or (record.mode == Mode.READBACK and state is None):
+        return record.verdict
+    if record.verdict.how == IMPORTED:  # the score that another harness gave is not ours to change
         return record.verdict
     trial = StoredTrial(record.family, record.verdict.gold, record.options, Mode(record.mode), Format(record.format), state)
     return judge(trial, reply.text, stop=reply.stop, reading=reading)

@@ -13,6 +13,7 @@ from typing import Any, cast
 
 from rich.console import Console
 
+from bench.errors import ReplayMissError
 from bench.models.base import Adjustable, Model
 from bench.models.registry import batch_service
 from bench.prompt import prompt_sha
@@ -55,7 +56,8 @@ async def ask_plan(plan: Plan, console: Console, *, sleep: Sleep = asyncio.sleep
     """Ask everything in `plan` that the run directory does not hold yet.
 
     Raises:
-        UserError, Unusable, ReplayMissError: the run cannot go on; what is finished is stored and the same command continues it.
+        UserError, Unusable: the run cannot go on; what is finished is stored and the same command continues it.
+        ReplayMissError: the cache did not hold every reply; what it held is stored.
         KeyboardInterrupt: Ctrl-C, after everything finished was stored.
     """
     config = plan.config
@@ -65,6 +67,7 @@ async def ask_plan(plan: Plan, console: Console, *, sleep: Sleep = asyncio.sleep
         store.save_puzzles(puzzle_line(puzzle) for puzzle in plan.suite.puzzles)
         cache = Cache(config.execution.cache_folder, replay=config.execution.replay)
         try:
+            cache.note_templates(_templates())
             return await _ask_all(plan, store, cache, console, sleep)
         finally:
             cache.close()
@@ -92,7 +95,22 @@ async def _ask_all(plan: Plan, store: Store, cache: Cache, console: Console, sle
         finally:
             clients = [client for lane in lanes for client in (lane.client, lane.desk.client) if client is not None]
             store.save_run(finished=tally.missing == 0, totals=_totals(tally, store.totals), servers=_servers(clients))
+    if runner.misses:
+        raise ReplayMissError(_missed(runner.misses, plan, cache))
     return Result(store.folder, plan.total - tally.missing, tally.missing, tally.done, runner.over_budget)
+
+
+def _missed(misses: Sequence[str], plan: Plan, cache: Cache) -> str:
+    """What a replay lacks, and why as far as that is known."""
+    changed = cache.changed_templates(_templates())
+    files = ", ".join(f"prompts/{name}.j2" for name in changed)
+    why = f"; {files} changed since the cache was filled" if changed else ""
+    advice = "ask them once without --replay, or go back to what was asked"
+    return f"--replay: the cache holds no reply for {len(misses)} of {plan.total} trials, such as {misses[0]}{why}; {advice}"
+
+
+def _templates() -> dict[str, str]:
+    return {name: prompt_sha(name) for name in _TEMPLATES}
 
 
 def _batched(part: ModelPlan, plan: Plan, say: Callable[[str], None], sleep: Sleep) -> ModelPlan:
@@ -143,9 +161,8 @@ def _servers(clients: Sequence[Client]) -> dict[str, Any]:
 
 
 def _identity(plan: Plan) -> dict[str, Any]:
-    templates = {name: prompt_sha(name) for name in _TEMPLATES}
     ids = {m.name: m.model_id for part in plan.models for m in (part.model, part.captioner) if m is not None}
-    return {**plan.config.identity(), "model_ids": ids, "suite_sha256": plan.suite.sha256, "prompts": templates}
+    return {**plan.config.identity(), "model_ids": ids, "suite_sha256": plan.suite.sha256, "prompts": _templates()}
 
 
 def _run_json(plan: Plan) -> dict[str, Any]:

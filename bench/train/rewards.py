@@ -30,6 +30,7 @@ from typing import Any
 from bench.errors import UserError
 from bench.grader.grade import grade_open
 from bench.outcome import Outcome, Verdict
+from bench.suggest import did_you_mean
 from bench.train.tags import Tag, read_tags, sentence_score
 from tasks.family import ReadError
 from tasks.fidelity import facts_f1
@@ -102,7 +103,7 @@ def reward_called(name: str) -> Reward:
         UserError: there is none of that name.
     """
     if name not in REWARDS:
-        raise UserError(f"unknown reward {name!r}: expected one of {', '.join(REWARDS)}")
+        raise UserError(f"unknown reward {name!r}{did_you_mean(name, REWARDS)}: expected one of {', '.join(REWARDS)}")
     return REWARDS[name]
 
 

@@ -32,7 +32,7 @@ from tasks.public import puzzlevqa
 from tasks.public.rows import Problem, PublicSet, Row, Source, file_image, open_source, places
 from tasks.registry import family, same_for
 
-__all__ = ["PUBLIC_SUITES", "Loaded", "Problem", "load_picture", "load_public", "resolve"]
+__all__ = ["PUBLIC_SUITES", "THREADS", "Loaded", "Problem", "load_picture", "load_public", "resolve", "summary"]
 
 _ALGO = (
     "board_tile",
@@ -73,7 +73,7 @@ OVERSTATED: Mapping[str, str] = {
 _MAX_OPTIONS = 26
 _SHOWN = 3
 _CHUNK = 64
-_THREADS = min(8, os.cpu_count() or 1)
+THREADS = min(8, os.cpu_count() or 1)
 """Images decoded at once: the largest takes a quarter of a gigabyte."""
 _MALFORMED = (LookupError, TypeError, ValueError, AttributeError, ArithmeticError)
 """What Python raises when code written for one shape of data meets another; here the row is at fault."""
@@ -153,7 +153,7 @@ def load_public(
                     puzzles.append(made)
                     numbers.append(number)
     if problems and not skip_bad:
-        raise BadDataError(_summary(name, problems, len(puzzles)))
+        raise BadDataError(summary(name, problems, len(puzzles)))
     captions = any(puzzle.description is not None for puzzle in puzzles) and public.evidence == "caption"
     return Loaded(tuple(puzzles), tuple(problems), captions, tuple(numbers))
 
@@ -194,7 +194,8 @@ def _content(image: str, question: str, options: Sequence[str], answer: str) -> 
     return {"image": image, "question": question, "options": list(options), "answer": answer}
 
 
-def _summary(name: str, problems: Sequence[Problem], good: int) -> str:
+def summary(name: str, problems: Sequence[Problem], good: int) -> str:
+    """One line on the rows of `name` that cannot be used, beside `good` ones: the first few with what is wrong, and their number."""
     shown = "; ".join(map(str, problems[:_SHOWN]))
     more = f"; and {len(problems) - _SHOWN} more" if len(problems) > _SHOWN else ""
     bad = f"{len(problems)} row{'s' if len(problems) > 1 else ''} of {len(problems) + good}"
@@ -227,7 +228,7 @@ class _Maker:
     def _decode(self, rows: Sequence[Row | Problem]) -> None:
         """Look at the images of `rows` side by side; what is found is kept by each reference, trouble is met again by `_identity`."""
         if self._check_images:
-            with ThreadPoolExecutor(_THREADS) as pool:
+            with ThreadPoolExecutor(THREADS) as pool:
                 list(pool.map(_look, (row.image for row in rows if isinstance(row, Row))))
 
     def _result(self, row: Row) -> Puzzle | Problem:

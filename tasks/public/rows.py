@@ -142,13 +142,13 @@ def _from_directory(public: PublicSet, data_dir: Path) -> Source:
 def _file_rows(path: Path, family: str) -> Iterator[Row | Problem]:
     empty = True
     try:
-        for number, line in _lines(path):
+        for number, line in numbered_lines(path):
             where = f"{path.name} line {number}"
             if line is not None and not line.strip():
                 continue
             empty = False
             try:
-                fields = _json_object(line)
+                fields = json_object(line)
             except BadDataError as error:
                 yield Problem(where, str(error), family=family)
             else:
@@ -167,21 +167,26 @@ def _row(family: str, number: int, where: str, fields: Mapping[str, Any], image:
         return Problem(where, str(error), "image", family)
 
 
-def _lines(path: Path) -> Iterator[tuple[int, bytes | None]]:
-    """Numbered lines; None for one above `MAX_LINE`, which is passed over without being held."""
+def numbered_lines(path: Path, longest: int = MAX_LINE) -> Iterator[tuple[int, bytes | None]]:
+    """Numbered lines; None for one above `longest` bytes, which is passed over without being held."""
     with path.open("rb") as file:
         number = 0
-        while line := file.readline(MAX_LINE):
+        while line := file.readline(longest):
             number += 1
-            whole = line.endswith(b"\n") or len(line) < MAX_LINE
+            whole = line.endswith(b"\n") or len(line) < longest
             while line and not line.endswith(b"\n") and not whole:
-                line = file.readline(MAX_LINE)
+                line = file.readline(longest)
             yield number, line.removeprefix(b"\xef\xbb\xbf") if whole else None
 
 
-def _json_object(line: bytes | None) -> dict[str, Any]:
+def json_object(line: bytes | None, longest: int = MAX_LINE) -> dict[str, Any]:
+    """The JSON object of a line of `numbered_lines`.
+
+    Raises:
+        BadDataError: the line is above `longest` bytes, or no JSON object.
+    """
     if line is None:
-        raise BadDataError(f"line: expected at most {MAX_LINE:,} bytes")
+        raise BadDataError(f"line: expected at most {longest:,} bytes")
     try:
         value = json.loads(line.decode("utf-8"), parse_constant=_no_constant)
     except UnicodeDecodeError as error:

@@ -22,12 +22,27 @@ def suites_table() -> Table:
         table.add_row(name, str(count), str(count * recipe.n), str(recipe.side), f"generated; also {name}:seed=7,level=3,n=50,split=train")
     table.add_row("algopuzzlevqa", "18", "1800", "", "--data-dir, or declare-lab/AlgoPuzzleVQA on the hub")
     table.add_row("puzzlevqa", "20", "2000", "", "--data-dir, or declare-lab/PuzzleVQA on the hub")
+    table.add_row("PATH", "", "", "", "a table of your own: .jsonl, .csv, .tsv, .xlsx, .parquet, a folder of datasets")
+    table.add_row("hub:ORG/NAME", "", "", "", "any data set of the hub with pictures, questions and answers")
+    return table
+
+
+def public_table() -> Table:
+    """The families of PuzzleVQA, which are not generated here: by what rule a solver that sees the caption alone finds the answer."""
+    from tasks.public.puzzlevqa import FAMILIES as PUZZLEVQA
+    from tasks.public.puzzlevqa import rule, sufficiency
+
+    table = Table(title="families of puzzlevqa (read, not generated)", title_justify="left")
+    for column in ("family", "its rule", "why its captions do not suffice"):
+        table.add_column(column, overflow="fold")
+    for name in PUZZLEVQA:
+        table.add_row(name, escape(rule(name)), escape(sufficiency(name) or ""))
     return table
 
 
 def families_table() -> Table:
     """The generated families: what they are, an example of their notation, and how large their descriptions grow."""
-    table = Table(title="families", title_justify="left")
+    table = Table(title="families (generated; algopuzzlevqa has the same eighteen)", title_justify="left")
     for column in ("family", "what", "in mini", "facts at level 1 / 5", "notation (level 1)"):
         table.add_column(column)
     for name in FAMILIES:

@@ -1,17 +1,19 @@
-"""Exporting a suite as a Hugging Face data set: Parquet with an image feature, which loads back equal."""
+"""Exporting a suite as a Hugging Face data set: Parquet with an image feature, which `--suite FOLDER` loads back equal."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from bench.errors import UserError
 from bench.extras import optional
+from bench.image import ImageRef
+from tasks.custom.exported import COLUMNS, DRAWN, FURTHER, SOURCE
 from tasks.suites import Suite
 
-COLUMNS = ("id", "suite", "family", "question", "options", "answer", "description", "state", "level", "seed", "split", "sufficient")
+_NOT_TEXT = ("options", "level", "seed", "sufficient")
 
 
 def export_suite(suite: Suite, folder: Path) -> Path:
@@ -42,22 +44,37 @@ def _dataset(suite: Suite) -> Any:
     features = datasets.Features(
         {
             "image": datasets.Image(),
-            **{name: datasets.Value("string") for name in COLUMNS if name not in ("options", "level", "seed", "sufficient")},
+            **{name: datasets.Value("string") for name in COLUMNS if name not in _NOT_TEXT},
             "options": datasets.List(datasets.Value("string")),
             "level": datasets.Value("int64"),
             "seed": datasets.Value("int64"),
             "sufficient": datasets.Value("bool"),
+            SOURCE: datasets.Value("string"),
+            DRAWN: datasets.Value("bool"),
+            **({FURTHER: datasets.List(datasets.Image())} if _several(suite) else {}),
         }
     )
     return datasets.Dataset.from_generator(_rows, features=features, gen_kwargs={"suite": suite}, keep_in_memory=True)
 
 
 def _rows(suite: Suite) -> Iterator[dict[str, Any]]:
+    several = _several(suite)
     for puzzle in suite.puzzles:
         row = {name: getattr(puzzle, name) for name in COLUMNS}
         row["options"] = list(puzzle.options)
         row["state"] = None if puzzle.state is None else json.dumps(puzzle.state, sort_keys=True)
+        row |= {SOURCE: puzzle.image.source, DRAWN: puzzle.image.drawn}
+        if several:
+            row[FURTHER] = [_stored(image) for image in puzzle.further]
         yield {**row, "image": {"bytes": puzzle.image.data(), "path": None}}
+
+
+def _stored(image: ImageRef) -> dict[str, Any]:
+    return {"bytes": image.data(), "path": PurePosixPath(image.source).name}
+
+
+def _several(suite: Suite) -> bool:
+    return any(puzzle.further for puzzle in suite.puzzles)
 
 
 def _card(suite: Suite, split: str) -> str:

@@ -106,8 +106,13 @@ class LintReport:
 
     @property
     def found(self) -> bool:
-        """Whether the suite fails: any error or warning."""
+        """Whether there is any error or warning."""
         return any(finding.severity is not Severity.NOTE for finding in self.findings)
+
+    @property
+    def fails(self) -> bool:
+        """Whether the suite fails: any error. Warnings are for people to weigh."""
+        return any(finding.severity is Severity.ERROR for finding in self.findings)
 
     def to_json(self) -> dict[str, Any]:
         """Plain data: totals, findings, and per family the best fixed letter against chance."""

@@ -97,7 +97,8 @@ def _per_puzzle(name: str, group: Sequence[_Case]) -> Iterator[Finding]:
 
 def _bad_image(case: _Case) -> str | None:
     try:
-        case.puzzle.image.info  # noqa: B018 - decodes, once
+        for image in case.puzzle.pictures:
+            image.info  # noqa: B018 - decodes, once
     except BadDataError as error:
         return str(error)
     return None
@@ -112,13 +113,13 @@ def _mistyped_image(case: _Case) -> str | None:
 
 
 def _few_options(case: _Case) -> str | None:
-    count = len(case.puzzle.options)
-    return None if count >= 2 else f"expected at least 2 options, found {count}"
+    """An open question has none, and is no fault."""
+    return "expected at least 2 options, found 1" if len(case.puzzle.options) == 1 else None
 
 
 def _answer_missing(case: _Case) -> str | None:
     answer, options = case.puzzle.answer, case.puzzle.options
-    return None if answer in options else f"{answer!r} is not among {', '.join(options)}"
+    return None if answer in options or not options else f"{answer!r} is not among {', '.join(options)}"
 
 
 def _duplicate_options(case: _Case) -> str | None:
@@ -239,7 +240,7 @@ def _repeats(cases: Sequence[_Case]) -> Iterator[Finding]:
     for case in cases:
         if _bad_image(case) is not None:
             continue
-        image = case.puzzle.image.info.identity
+        image = "+".join(picture.info.identity for picture in case.puzzle.pictures)
         key = (image, _words(case.puzzle.question))
         if image not in pictured:
             pictured[image], asked[key] = case, _Asked(case)

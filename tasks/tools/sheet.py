@@ -1,14 +1,17 @@
-"""A contact sheet: levels x seeds of a family with question, description and answer, to be looked at."""
+"""Contact sheets, to be looked at: levels x seeds of a family, or the puzzles of any suite, with question, description and answer."""
 
 from __future__ import annotations
 
+import io
 import random
 import textwrap
+from collections.abc import Sequence
 from typing import Any
 
 from PIL import Image
 
 from bench.digest import digest
+from bench.puzzle import Puzzle
 from tasks.family import LEVELS, Family
 from tasks.kit.drawing import FAINT, INK, Canvas
 from tasks.registry import family
@@ -18,6 +21,33 @@ _CELL = 420
 _PICTURE = 400
 _LINE = 15
 _CHARS = 58
+_LINES = 24
+
+
+def suite_sheet(puzzles: Sequence[Puzzle]) -> Image.Image:
+    """The puzzles of any suite in their order, three in a row: pictures, question, options, answer and description.
+
+    Raises:
+        BadDataError: a picture cannot be read.
+    """
+    cells = [_puzzle_cell(puzzle) for puzzle in puzzles]
+    return _grid([cells[start : start + COLUMNS] for start in range(0, len(cells), COLUMNS)])
+
+
+def _puzzle_cell(puzzle: Puzzle) -> Image.Image:
+    pictures: list[Image.Image] = []
+    for ref in puzzle.pictures:
+        with Image.open(io.BytesIO(ref.data())) as opened:
+            picture = opened.convert("RGB")
+        picture.thumbnail((_PICTURE // len(puzzle.pictures), _PICTURE), Image.Resampling.LANCZOS)
+        pictures.append(picture)
+    row = Image.new("RGB", (sum(picture.width for picture in pictures), max(picture.height for picture in pictures)), "white")
+    left = 0
+    for picture in pictures:
+        row.paste(picture, (left, 0))
+        left += picture.width
+    body = [*_wrap(puzzle.question), "", *(_wrap(", ".join(puzzle.options)) if puzzle.options else ())]
+    return _stacked(row, _text(_wrap(f"{puzzle.id}, answer: {puzzle.answer}"), [*body, "", *_wrap(puzzle.description or "")][:_LINES]))
 
 
 def contact_sheet(name: str, *, seed: int = 0) -> Image.Image:
@@ -27,7 +57,11 @@ def contact_sheet(name: str, *, seed: int = 0) -> Image.Image:
         UserError: an unknown family.
     """
     made = family(name)
-    cells = [[_cell(made, level, seed * COLUMNS + column) for column in range(COLUMNS)] for level in LEVELS]
+    return _grid([[_cell(made, level, seed * COLUMNS + column) for column in range(COLUMNS)] for level in LEVELS])
+
+
+def _grid(cells: Sequence[Sequence[Image.Image]]) -> Image.Image:
+    """Rows of cells on one sheet."""
     heights = [max(cell.height for cell in row) for row in cells]
     sheet = Image.new("RGB", (COLUMNS * _CELL, sum(heights)), "white")
     top = 0
@@ -44,6 +78,10 @@ def _cell(made: Family[Any], level: int, index: int) -> Image.Image:
     picture.thumbnail((_PICTURE, _PICTURE), Image.Resampling.LANCZOS)
     head = [f"level {level}, seed {index}, answer: {made.solve(state)}"]
     text = _text(head, [*_wrap(made.describe(state)), "", *_wrap(made.ask(state))])
+    return _stacked(picture, text)
+
+
+def _stacked(picture: Image.Image, text: Image.Image) -> Image.Image:
     cell = Image.new("RGB", (_CELL, picture.height + text.height + 10), "white")
     cell.paste(picture, ((_CELL - picture.width) // 2, 4))
     cell.paste(text, (0, picture.height + 8))

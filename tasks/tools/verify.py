@@ -7,9 +7,12 @@ puzzle with a caption goes to the caption solver of its family. A puzzle without
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
+
+from rich.table import Table
+from rich.text import Text
 
 from bench.puzzle import Puzzle
 from tasks.family import ReadError
@@ -59,6 +62,32 @@ class Unsolved:
     """Nothing is known about the label; `reason` says why."""
 
     reason: str
+
+
+def verdict_table(verdicts: Sequence[FamilyVerdict]) -> Table:
+    """The verdicts as a table for a terminal, with the first disagreement of each family."""
+    table = Table(title=_total(verdicts), title_justify="left")
+    for column in ("family", "puzzles", "agree", "disagree", "unsolved", "what"):
+        table.add_column(column, justify="left" if column in ("family", "what") else "right", overflow="fold")
+    for verdict in verdicts:
+        what = _what(verdict)
+        counts = (verdict.n, verdict.agree, len(verdict.disagree), len(verdict.unsolved))
+        table.add_row(Text(verdict.family), *map(str, counts), Text(what), style="red" if verdict.disagree else None)
+    return table
+
+
+def _total(verdicts: Sequence[FamilyVerdict]) -> str:
+    n, agree = sum(v.n for v in verdicts), sum(v.agree for v in verdicts)
+    wrong, unsolved = sum(len(v.disagree) for v in verdicts), sum(len(v.unsolved) for v in verdicts)
+    return f"{n} puzzles: {agree} labels agree with an exact solver, {wrong} do not, {unsolved} cannot be solved from what is known"
+
+
+def _what(verdict: FamilyVerdict) -> str:
+    if not verdict.disagree:
+        return verdict.reason or ""
+    first, more = verdict.disagree[0], len(verdict.disagree) - 1
+    found = f"the solver finds {first.solved!r}" if first.solved is not None else first.problem
+    return f"row {first.row}: the label is {first.label!r}, {found}" + (f"; and {more} more" if more else "")
 
 
 def verify(loaded: Loaded) -> Iterator[FamilyVerdict]:

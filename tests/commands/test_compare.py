@@ -72,14 +72,32 @@ def test_two_hundred_models(tmp_path: Path) -> None:
 
 def test_the_workflow_of_the_readme_runs_on_the_cache(tmp_path: Path) -> None:
     workflow = yaml.safe_load((ROOT / "tests" / "commands" / "workflow.yml").read_text(encoding="utf-8"))
-    steps = [step["run"] for job in workflow["jobs"].values() for step in job["steps"] if "run_bench.py" in step.get("run", "")]
-    assert len(steps) == 3
+    every = [step for job in workflow["jobs"].values() for step in job["steps"]]
+    steps = [step["run"] for step in every if "run_bench.py" in step.get("run", "")]
+    assert len(steps) == 6
+    assert all(step.get("if") == "always()" for step in every if "--summary" in step.get("run", "")), "a summary in every case"
     (tmp_path / "run_bench.py").symlink_to(ROOT / "run_bench.py")
     step_summary = tmp_path / "step.md"
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     env = {**os.environ, **workflow["env"], "PATH": path, "GITHUB_STEP_SUMMARY": str(step_summary)}
     for step in steps:
         done = subprocess.run(["bash", "-e", "-c", step], cwd=tmp_path, env=env, capture_output=True, text=True, timeout=200, check=False)
-        assert done.returncode == 0, f"{step}\n{done.stdout}\n{done.stderr}"
+        told = (0, 3) if ".sightgap/release" in step and "compare" in step else (0,)  # asked in replicates, and too few for this margin
+        assert done.returncode in told, f"{step}\n{done.stdout}\n{done.stderr}"
     assert step_summary.read_text(encoding="utf-8").startswith("### ✅ no regression: every mode is at most 2 points worse")
+    valid((tmp_path / "reports" / "junit.xml").read_text(encoding="utf-8"))
+
+
+def test_the_example_for_gitlab_runs_on_the_cache(tmp_path: Path) -> None:
+    jobs = yaml.safe_load((ROOT / "tests" / "commands" / "gitlab-ci.yml").read_text(encoding="utf-8"))
+    assert jobs["compare"]["artifacts"]["when"] == "always"
+    assert jobs["compare"]["allow_failure"] == {"exit_codes": [3]}
+    (tmp_path / "run_bench.py").symlink_to(ROOT / "run_bench.py")
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    for name in ("baseline", "compare"):
+        script = "\n".join(jobs[name]["script"])
+        env = {**os.environ, **jobs["variables"], "PATH": path}
+        done = subprocess.run(["bash", "-e", "-c", script], cwd=tmp_path, env=env, capture_output=True, text=True, timeout=200, check=False)
+        assert done.returncode == 0, f"{name}\n{done.stdout}\n{done.stderr}"
+    assert (tmp_path / "reports" / "summary.md").read_text(encoding="utf-8").startswith("### ✅ no regression")
     valid((tmp_path / "reports" / "junit.xml").read_text(encoding="utf-8"))

@@ -21,6 +21,7 @@ from rich.console import Console
 pytest.importorskip("inspect_ai", reason="run these tests by .venv-inspect/bin/python")
 
 from bench.cli import build_parser
+from bench.commands.imports import Wanted, import_logs
 from bench.commands.options import run_config
 from bench.errors import UserError
 from bench.gap.make import gap_document
@@ -113,6 +114,36 @@ def test_failures_of_the_plumbing_are_errors_and_a_bare_record_is_enough(tmp_pat
     failed = {sample.metadata["outcome"] for sample in log.samples if sample.error and not sample.scores}
     assert failed == {"error", "caption_failed"}
     assert log.results.scores[0].metrics["accuracy"].value == pytest.approx(1 / 5)
+
+
+def lines(folder: Path, name: str) -> list[dict[str, Any]]:
+    return sorted((json.loads(line) for line in (folder / name).read_text().splitlines()), key=lambda line: line.get("key") or line["id"])
+
+
+def test_what_we_exported_is_imported_back_equal(run: Path, tmp_path: Path) -> None:
+    paths = write_inspect_logs([run], tmp_path / "logs", pictures(run))
+    import_logs(Wanted(paths, (), tmp_path / "again"))
+    for name in ("trials.jsonl", "captions.jsonl", "puzzles.jsonl"):
+        assert lines(tmp_path / "again", name) == lines(run, name), name
+    assert gap_document([tmp_path / "again"]) == gap_document([run])
+
+
+def test_logs_of_two_runs_are_not_thrown_together(run: Path, tmp_path: Path) -> None:
+    more = ["--suite", "mini:n=1", "--families", "clock", "--mode", "image", "--cache", "off", "--out", str(tmp_path / "other")]
+    run_session(make_plan(run_config(build_parser().parse_args(["run", "--model", "sim/p=0.6,r=0.7", *more]))), Console(file=io.StringIO()))
+    one, *_ = write_inspect_logs([run], tmp_path / "a", no_picture)
+    (other,) = write_inspect_logs([tmp_path / "other"], tmp_path / "b", no_picture)
+    with pytest.raises(UserError, match="is of another run than"):
+        import_logs(Wanted([one, other], (), tmp_path / "again"))
+
+
+def test_a_log_that_our_task_made_under_inspect_is_imported(tmp_path: Path) -> None:
+    log = evaluate(lambda sample, number: letter(sample, number % 2), tmp_path / "logs", mode="oracle")
+    said = import_logs(Wanted([Path(log.location)], ("oracle",), tmp_path / "run"))
+    assert said[0].endswith("4 trials on 4 puzzles of sightgap-mini-oracle")
+    assert "our grader disagrees on 0 of 4 replies" in said
+    (model,) = gap_document([tmp_path / "run"])["models"]
+    assert model["modes"]["oracle"]["accuracy"] == 0.5
 
 
 def evaluate(answer: Callable[[Any, int], str], folder: Path, **arguments: Any) -> Any:

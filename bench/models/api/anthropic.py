@@ -19,7 +19,7 @@ import base64
 import importlib
 import importlib.util
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, cast
 
 import httpx2
@@ -34,7 +34,7 @@ from anthropic import (
 from bench import env
 from bench.errors import Declined, MissingExtraError, MissingKeyError, Transient, UserError
 from bench.extras import optional
-from bench.image import ImageLimits
+from bench.image import ImageLimits, Picture
 from bench.models.aliases import Generation, find, generation_of
 from bench.models.api import wishes
 from bench.models.api.chat_reply import SPENT, refusal
@@ -106,7 +106,7 @@ class Claude:
         Raises:
             UserError: a reasoning, temperature or number of tokens that the model would refuse.
         """
-        return self._body(request, request.picture.identity if request.picture is not None else "")
+        return self._body(request, lambda picture: picture.identity)
 
     async def ask(self, request: Request) -> Reply:
         """Send `request` once.
@@ -144,11 +144,11 @@ class Claude:
         return {"anthropic-version": _SAMPLING_VERSION["anthropic"]} if "temperature" in body and self.provider == "anthropic" else {}
 
     def body(self, request: Request) -> dict[str, Any]:
-        """A request as it is sent, the picture in base64, and marked to be kept at hand where other requests show it too.
+        """A request as it is sent, the pictures in base64, the first marked to be kept at hand where other requests show it too.
 
         The mark changes what a request costs and not what is answered, so it is no part of `payload`.
         """
-        body = self._body(request, base64.b64encode(request.picture.data).decode("ascii") if request.picture is not None else "")
+        body = self._body(request, lambda picture: base64.b64encode(picture.data).decode("ascii"))
         if self.keeps_picture(request):
             body["messages"][0]["content"][0]["cache_control"] = {"type": "ephemeral"}
         return body
@@ -160,10 +160,10 @@ class Claude:
             return False
         return image_tokens(self.generation.image_tokens, picture.width, picture.height).low >= self.keeps
 
-    def _body(self, request: Request, data: str) -> dict[str, Any]:
+    def _body(self, request: Request, encoded: Callable[[Picture], str]) -> dict[str, Any]:
         content: list[dict[str, Any]] = []
-        if request.picture is not None:
-            source = {"type": "base64", "media_type": request.picture.media_type, "data": data}
+        for picture in request.pictures:
+            source = {"type": "base64", "media_type": picture.media_type, "data": encoded(picture)}
             block: dict[str, Any] = {"type": "image", "source": source}
             if self.provider == "anthropic":
                 block["transformations"] = {"oversized_image": "error"}

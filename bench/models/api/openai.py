@@ -15,7 +15,7 @@ import base64
 import hashlib
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, cast
 from urllib.parse import urlsplit
 
@@ -24,7 +24,7 @@ from openai import APIConnectionError, APIStatusError, AsyncOpenAI, DefaultAsync
 
 from bench import env
 from bench.errors import Declined, MissingKeyError, RefusedParameter, Rejected
-from bench.image import ImageLimits
+from bench.image import ImageLimits, Picture
 from bench.models.aliases import Generation, generation_of
 from bench.models.api import wishes
 from bench.models.api.chat_reply import assembled, refusal, reply_of
@@ -101,7 +101,7 @@ class Chat:
         Raises:
             UserError: a reasoning, temperature or number of tokens that the model would refuse.
         """
-        body = self._body(request, request.picture.identity if request.picture is not None else "")
+        body = self._body(request, lambda picture: picture.identity)
         open_headers = {name: value for name, value in self._headers.items() if not _SECRET_HEADERS.search(name)}
         hashes = {name.lower(): hashlib.sha256(value.encode()).hexdigest()[:16] for name, value in sorted(open_headers.items())}
         return {**body, "headers": hashes} if hashes else body
@@ -158,8 +158,8 @@ class Chat:
         await self.client.close()
 
     def body(self, request: Request) -> dict[str, Any]:
-        """A request as it is sent, the picture in base64."""
-        return self._body(request, base64.b64encode(request.picture.data).decode("ascii") if request.picture is not None else "")
+        """A request as it is sent, the pictures in base64."""
+        return self._body(request, lambda picture: base64.b64encode(picture.data).decode("ascii"))
 
     async def _whole(self, body: Mapping[str, Any]) -> tuple[Mapping[str, Any], str | None]:
         async with self._translated(body):
@@ -183,10 +183,10 @@ class Chat:
         hint = "" if has_version else f"the address has no /v1: try {cast('str', self.base_url).rstrip('/')}/v1"
         return translated(ERRORS, model=self.name, timeout_s=self.timeout_s, secrets=self.secrets, sent=sent, hint=hint)
 
-    def _body(self, request: Request, data: str) -> dict[str, Any]:
+    def _body(self, request: Request, encoded: Callable[[Picture], str]) -> dict[str, Any]:
         content: list[dict[str, Any]] = []
-        if request.picture is not None:
-            image: dict[str, Any] = {"url": f"data:{request.picture.media_type};base64,{data}"}
+        for picture in request.pictures:
+            image: dict[str, Any] = {"url": f"data:{picture.media_type};base64,{encoded(picture)}"}
             if self.generation.detail is not None and "detail" not in self._without:
                 image["detail"] = self.generation.detail
             content.append({"type": "image_url", "image_url": image})

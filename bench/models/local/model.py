@@ -75,6 +75,7 @@ class Local:
             "model": self.model_id,
             "text": request.text,
             "image": request.picture.identity if request.picture is not None else None,
+            **({"further": [picture.identity for picture in request.further]} if request.further else {}),
             "max_tokens": request.sampling.room,
             "temperature": temperature_of(request.sampling),
             "seed": request.sampling.seed,

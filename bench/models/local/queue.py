@@ -182,6 +182,5 @@ class Batcher:
 
 def size(request: Request) -> float:
     """A measure of how long a request is, in tokens or so: 4 characters or 28 x 28 px to a token, as Claude counts."""
-    picture = request.picture
-    area = picture.width * picture.height / (28 * 28) if picture is not None else 0.0
+    area = sum(picture.width * picture.height / (28 * 28) for picture in request.pictures)
     return len(request.text) / 4 + area

@@ -205,7 +205,7 @@ def _prepare(loaded: _Loaded, requests: Sequence[Request]) -> Any:
     """
     chats: list[Any] = []
     for request in requests:
-        shown = [{"type": "image", "image": pixels(request.picture.data)}] if request.picture is not None else []
+        shown = [{"type": "image", "image": pixels(picture.data)} for picture in request.pictures]
         chats.append([{"role": "user", "content": [*shown, {"type": "text", "text": request.text}]}])
     try:
         return loaded.processor.apply_chat_template(

@@ -203,10 +203,9 @@ def sampling_params(sampling: Sampling) -> Any:
 
 
 def messages(request: Request) -> list[dict[str, Any]]:
-    """The chat of one user message, the picture (a data URL) before the text."""
+    """The chat of one user message, the pictures (data URLs) before the text."""
     content: list[dict[str, Any]] = []
-    picture = request.picture
-    if picture is not None:
+    for picture in request.pictures:
         data = base64.b64encode(picture.data).decode("ascii")
         content.append({"type": "image_url", "image_url": {"url": f"data:{picture.media_type};base64,{data}"}})
     content.append({"type": "text", "text": request.text})

@@ -5,6 +5,7 @@ GitHub refuses a comment of more than 65,536 characters, so every part has a bud
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterable, Sequence
 
 from bench.comparison.result import NO_REGRESSION, REGRESSION, Case, Change, Comparison, Decision
@@ -16,6 +17,8 @@ LIMIT = 60_000
 """Most bytes of a summary."""
 _CASES, _FAMILIES, _CHANGES, _LINES = 16_000, 14_000, 20_000, 4_000
 _LONGEST = 120
+_QUESTION = 200
+_ANSWERS = 3
 _MARKS = {NO_REGRESSION: "✅", REGRESSION: "❌"}
 
 
@@ -28,8 +31,11 @@ def render(comparison: Comparison) -> str:
         f"{_cell(comparison.suite)}, margin {100 * comparison.margin:g} points, alpha {comparison.alpha:g}."
     )
     lines = [head, "", about, "", *_bullets((*comparison.problems, *comparison.notes))]
-    lines += _cases(comparison.overall, comparison, several=several, budget=_CASES)
+    telling = [case for case in comparison.overall if _says_something(case)]
+    quiet = [case for case in comparison.overall if not _says_something(case)]
+    lines += _cases(telling, comparison, several=several, budget=_CASES)
     lines += _parts(comparison)
+    lines += _folded("Without a change that counts", _cases(quiet, comparison, several=several, budget=_CASES // 2), len(quiet))
     lines += _folded("By family", _by_family(comparison, several=several), len(comparison.cases))
     lines += _folded("Puzzles that changed", _changed(comparison.changes, several=several), len(comparison.changes))
     return "\n".join(lines).rstrip() + "\n"
@@ -45,6 +51,11 @@ def _parts(comparison: Comparison) -> list[str]:
     kept, left = _fit(rows, _LINES)
     head = ["Change of the points lost:", "", *table(["model", *PARTS, "verdict"], kept)]
     return [*head, *([f"and {left} more models", ""] if left else [])] if rows else []
+
+
+def _says_something(case: Case) -> bool:
+    """Whether a reader must see a case: a verdict other than "no regression", or one of the arms that changed at all."""
+    return case.decides and (case.verdict is not Decision.PASS or bool(case.delta))
 
 
 def _cell(value: str, longest: int = _LONGEST) -> str:
@@ -106,21 +117,41 @@ def _by_family(comparison: Comparison, *, several: bool) -> list[str]:
 
 def _changed(changes: Sequence[Change], *, several: bool) -> list[str]:
     lost = sum(1 for change in changes if change.after < change.before)
-    header = [*(["model"] if several else []), "puzzle", "mode", "family", "right before", "right after"]
-    rows = [
-        [
-            *([_cell(change.model)] if several else []),
-            _cell(change.puzzle),
-            _cell(change.mode),
-            _cell(change.family),
-            f"{change.before}/{change.trials}",
-            f"{change.after}/{change.trials}",
-        ]
-        for change in changes
-    ]
+    header = [*(["model"] if several else []), "puzzle", "mode", "question", "right answer", "before", "after", "see it"]
+    rows = [[*([_cell(change.model)] if several else []), *_changed_row(change)] for change in changes]
     kept, left = _fit(rows, _CHANGES)
     more = [f"and {left} more puzzles", ""] if left else []
-    return [f"{lost} right → wrong, {len(changes) - lost} wrong → right.", "", *table(header, kept), *more] if rows else []
+    head, line, *body = table(header, kept)
+    texts = [head, line.replace("---:", "---"), *body]  # these are words, not numbers
+    return [f"{lost} right → wrong, {len(changes) - lost} wrong → right.", "", *texts, *more] if rows else []
+
+
+def _changed_row(change: Change) -> list[str]:
+    counts = (change.before, change.after)
+    answers = [_answers(said, right, change.trials) for said, right in zip(change.said, counts, strict=True)]
+    folder = change.where[1] or change.where[0]
+    see = _code(f"show {shlex.quote(folder)} {shlex.quote(change.puzzle)} --mode {change.mode.partition(' ')[0]}") if folder else ""
+    return [
+        _cell(change.puzzle),
+        _cell(change.mode),
+        _cell(change.question or "", _QUESTION),
+        _cell(change.gold or ""),
+        *answers,
+        see,
+    ]
+
+
+def _answers(said: Sequence[str], right: int, trials: int) -> str:
+    """The answers of a side, with how many of its replicates were right where there are several."""
+    distinct = list(dict.fromkeys(said))
+    shown = _cell(", ".join(distinct[:_ANSWERS]) + (", …" if len(distinct) > _ANSWERS else ""), _QUESTION)
+    counted = f"{right}/{trials}" if trials > 1 or not shown else ("right" if right else "wrong")
+    return f"{shown} ({counted})" if shown else counted
+
+
+def _code(command: str) -> str:
+    """A command as code in a cell of a table, where a bar must be escaped and a backtick ends the code."""
+    return "`" + command.replace("`", "'").replace("|", "\\|").replace("\n", " ") + "`"
 
 
 def _folded(title: str, lines: Sequence[str], number: int) -> list[str]:
