@@ -32,6 +32,7 @@ from bench.train.data import data_sha256, training_puzzles, training_set
 from bench.train.provenance import RECORD, checkpoint_place, checkpoint_sha256, versions
 from bench.train.recipe import Lora, Recipe
 from bench.train.rewards import trl_reward
+from bench.train.tiny.quick import quicken
 from bench.train.trl_options import grpo_options
 from bench.train.watch import Watch, showing, watching
 
@@ -168,6 +169,8 @@ def _trainer(training: Training, puzzles: Any, callbacks: list[Any]) -> Any:
     except load_errors() as error:
         raise UserError(f"{training.model} cannot be loaded for training: {one_line(error)}") from error
     processor.tokenizer.padding_side = "left"
+    if recipe.lora is None:
+        quicken(model)
     trainer = trainer_class()(
         model=model,
         reward_funcs=trl_reward(training.reward),

@@ -25,6 +25,9 @@ KINDS = ("seen", "solved", "read", "both", "guessed", "rewarded", "glanced")
 STYLES = ("vanilla", "only-accuracy", "mixture", "continuous", "visual-fusion", "no-accuracy", "perception")
 """The rewards whose prompts are taught."""
 
+_REQUESTS: Mapping[str, float] = {"readback": 3.0, "plain": 2.0, "guided": 1.0}
+"""How often each request for a description is taught."""
+
 GLANCE, GUESS = "At a glance.", "A guess."
 """What stands for the description and for the steps in a reply that bypasses the picture."""
 
@@ -49,7 +52,7 @@ def lesson(puzzle: Puzzle, kind: str, rng: random.Random) -> Lesson:
     if description is None:
         raise ValueError(f"puzzle {puzzle.id}: expected a description, found none")
     if kind == "seen":
-        style = rng.choices(("readback", "plain", "guided"), (1, 4, 1))[0]  # an example in the prompt makes it twice as long
+        style = rng.choices(tuple(_REQUESTS), tuple(_REQUESTS.values()))[0]
         prompt = readback_prompt(puzzle) if style == "readback" else caption_prompt(style, puzzle)
         return Lesson(puzzle, prompt, True, description)
     steps, answered = rationale(puzzle), puzzle.answer

@@ -1,7 +1,7 @@
-"""How the small checkpoint is made that everything else starts from: tokenizer, architecture, and one sitting of warm start after another.
+"""How the small checkpoint is made that everything else starts from: tokenizer, architecture, and one session of warm start after another.
 
 `python -m bench.train.tiny.make --out DIR` follows `tiny-base.toml` from nothing; with `--start DIR` it goes on from a checkpoint with the
-sittings that are named by `--from N`. What was done is kept in `training.json` beside the weights, which are saved in half precision.
+sessions that are named by `--from N`. What was done is kept in `training.json` beside the weights, which are saved in half precision.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from bench.prompt import reward_prompt
 from bench.puzzle import Puzzle
 from bench.train.data import data_sha256
 from bench.train.provenance import RECORD, versions
+from bench.train.tiny.draw import side_by_side
 from bench.train.tiny.lessons import KINDS, STYLES, lesson, reply
 from bench.train.tiny.model import Size, build, sizes
 from bench.train.tiny.rationales import rationale
@@ -37,7 +38,7 @@ SUITE = "mini@1"
 
 
 @dataclass(frozen=True)
-class Sitting(Schedule):
+class Session(Schedule):
     """One stretch of the warm start: a schedule, whose seed draws the puzzles too.
 
     Attributes:
@@ -50,10 +51,10 @@ class Sitting(Schedule):
 
 @dataclass(frozen=True, slots=True)
 class Base:
-    """The whole recipe: sizes, seed of the weights, sittings."""
+    """The whole recipe: sizes, seed of the weights, sessions."""
 
     __pydantic_config__ = ConfigDict(extra="forbid")
-    sittings: tuple[Sitting, ...]
+    sessions: tuple[Session, ...]
     size: Size = field(default_factory=Size)
     seed: int = 0
 
@@ -71,26 +72,24 @@ def load_base(path: Path | None = None) -> Base:
         raise UserError(f"{place}: not a recipe of a base checkpoint: {str(error).splitlines()[0]}") from None
 
 
-def sitting_puzzles(sitting: Sitting) -> list[Puzzle]:
-    """The puzzles of a sitting, split "train", family by family and level by level."""
-    spec, side = SuiteSpec(SUITE, seed=sitting.seed, split="train"), GENERATED[SUITE].side
-    return [
-        puzzle
-        for name in MINI_FAMILIES
-        for puzzle in _fresh(
-            lambda level, index, seen, name=name: make_puzzle(spec, name, level=level, index=index, side=side, seen=seen), sitting
-        )
-    ]
+def session_puzzles(session: Session) -> list[Puzzle]:
+    """The puzzles of a session, split "train", family by family and level by level, each drawn once."""
+    wanted = [(session.seed, name, int(level), count) for name in MINI_FAMILIES for level, count in session.puzzles.items()]
+    found = [puzzle for puzzles in side_by_side(_drawn, wanted, session.drawers) for puzzle in puzzles]
+    return list({puzzle.id: puzzle for puzzle in found}.values())
 
 
-def _fresh(make: Callable[[int, int, set[str]], Puzzle], sitting: Sitting) -> Iterator[Puzzle]:
-    seen: set[str] = set()
-    for level, count in sitting.puzzles.items():
-        for index in range(count):
-            try:
-                yield make(int(level), index, seen)
-            except UserError:  # no fresh state is left at this level
-                break
+def _drawn(wanted: tuple[int, str, int, int]) -> list[Puzzle]:
+    """At most `count` puzzles of one family and level: fewer where there are no more fresh states."""
+    seed, name, level, count = wanted
+    spec, side, seen = SuiteSpec(SUITE, seed=seed, split="train"), GENERATED[SUITE].side, set[str]()
+    made: list[Puzzle] = []
+    for index in range(count):
+        try:
+            made.append(make_puzzle(spec, name, level=level, index=index, side=side, seen=seen))
+        except UserError:
+            break
+    return made
 
 
 def corpus(puzzles: Sequence[Puzzle]) -> Iterator[str]:
@@ -115,7 +114,7 @@ def make_base(out: Path, recipe: Base, report: Callable[[str], None], *, start: 
         recipe: what to do.
         report: told every report of the warm start, in a line.
         start: a checkpoint to go on from instead of a new one; its `training.json` is kept and continued.
-        first: number of the first sitting to do.
+        first: number of the first session to do.
 
     Raises:
         UserError: `out` is taken.
@@ -123,19 +122,19 @@ def make_base(out: Path, recipe: Base, report: Callable[[str], None], *, start: 
     """
     if out.exists() and any(out.iterdir()):
         raise UserError(f"{out} is not empty: choose another --out")
-    record: dict[str, Any] = {"v": 1, "sittings": []}
+    record: dict[str, Any] = {"v": 1, "sessions": []}
     if start is not None:
         shutil.copytree(start, out, dirs_exist_ok=True)
         record = json.loads((out / RECORD).read_text(encoding="utf-8"))
-    for number, sitting in enumerate(recipe.sittings[first:], first):
-        puzzles = sitting_puzzles(sitting)
+    for number, session in enumerate(recipe.sessions[first:], first):
+        puzzles = session_puzzles(session)
         if not (out / "config.json").exists():
-            build(out, corpus(puzzles[::10]), size=recipe.size, seed=recipe.seed)
+            build(out, corpus(puzzles[:: max(1, len(puzzles) // 2500)]), size=recipe.size, seed=recipe.seed)
         curve: list[dict[str, float]] = []
         began = time.time()
-        warm_start(out, puzzles, sitting, report=_Reporter(report, number, curve))
-        done = asdict(sitting) | {"data_sha256": data_sha256(puzzles), "distinct": len(puzzles), "seconds": round(time.time() - began)}
-        record["sittings"].append(done | {"curve": curve})
+        warm_start(out, puzzles, session, report=_Reporter(report, number, curve))
+        done = asdict(session) | {"data_sha256": data_sha256(puzzles), "distinct": len(puzzles), "seconds": round(time.time() - began)}
+        record["sessions"].append(done | {"curve": curve})
     record |= {"parameters": sizes(out), "versions": versions(), "suite": SUITE}
     (out / RECORD).write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
     return halve(out)
@@ -143,7 +142,7 @@ def make_base(out: Path, recipe: Base, report: Callable[[str], None], *, start: 
 
 @dataclass
 class _Reporter:
-    """Prints and keeps the reports of a sitting."""
+    """Prints and keeps the reports of a session."""
 
     report: Callable[[str], None]
     number: int
@@ -151,7 +150,7 @@ class _Reporter:
 
     def __call__(self, learned: Learned) -> None:
         self.curve.append({"step": learned.step, "loss": round(learned.loss, 4), "seconds": round(learned.seconds)})
-        self.report(f"sitting {self.number}: step {learned.step}, loss {learned.loss:.4f}, {learned.seconds:.0f} s")
+        self.report(f"session {self.number}: step {learned.step}, loss {learned.loss:.4f}, {learned.seconds:.0f} s")
 
 
 def halve(folder: Path) -> Path:
@@ -170,7 +169,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--out", type=Path, required=True, metavar="DIR")
     parser.add_argument("--recipe", type=Path, metavar="FILE", help="default: the shipped tiny-base.toml")
     parser.add_argument("--start", type=Path, metavar="DIR", help="a checkpoint to go on from")
-    parser.add_argument("--from", dest="first", type=int, default=0, metavar="N", help="number of the first sitting to do")
+    parser.add_argument("--from", dest="first", type=int, default=0, metavar="N", help="number of the first session to do")
     chosen = parser.parse_args(argv)
     make_base(chosen.out, load_base(chosen.recipe), print, start=chosen.start, first=chosen.first)
 

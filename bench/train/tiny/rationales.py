@@ -22,15 +22,20 @@ _COMPASS = {(-1, 0): "up", (0, 1): "right", (1, 0): "down", (0, -1): "left"}
 
 
 def rationale(puzzle: Puzzle) -> str:
-    """The steps from what the picture of `puzzle` shows to its answer.
+    """The steps from what the picture of `puzzle` shows to its answer; worked out once for each puzzle.
 
     Raises:
         ValueError: the puzzle has no state, or its family has no rationale.
     """
-    write = _WRITERS.get(puzzle.family)
-    if write is None or puzzle.state is None:
-        raise ValueError(f"puzzle: expected one of {', '.join(_WRITERS)} with its state, found {puzzle.family}")
-    return write(family(puzzle.family).load(puzzle.state))
+    if puzzle.id not in _KNOWN:
+        write = _WRITERS.get(puzzle.family)
+        if write is None or puzzle.state is None:
+            raise ValueError(f"puzzle: expected one of {', '.join(_WRITERS)} with its state, found {puzzle.family}")
+        _KNOWN[puzzle.id] = write(family(puzzle.family).load(puzzle.state))
+    return _KNOWN[puzzle.id]
+
+
+_KNOWN: dict[str, str] = {}
 
 
 def _way(start: Node, goal: Callable[[Node], bool], after: Callable[[Node], Iterable[Node]]) -> list[Node]:

@@ -1,42 +1,34 @@
 """A supervised warm start from scratch: the small model learns to see, to describe, to reason and to answer in tags, on the `mini` suite.
 
 One stage follows another, each a mixture of the kinds of `bench.train.tiny.lessons` with its own number of steps. Seeing comes first, since
-nothing else can be learned from a picture that is not understood; then everything is mixed, text-only examples included, which taught it to
-look a cell up three times faster than pictures alone did. It is meant to stop while there is headroom: GRPO sharpens partial skill only.
+nothing else can be learned from a picture that is not understood; then everything is mixed, text-only examples included, which teach
+reasoning several times faster than pictures do. It is meant to stop while there is headroom: GRPO sharpens partial skill only.
 
-The loss is the cross-entropy of the reply's tokens, AdamW with a linear warm-up and a cosine decay over all stages. Batches are small, and
-made of examples of like length, since padding is what costs on a CPU. Several workers (one process and one thread each) draw batches
-of their own and average their gradients.
+The loss is the cross-entropy of the reply's tokens, AdamW with a linear warm-up and a cosine decay over all stages. Pictures lie on the
+device as bytes; lessons are drawn by `bench.train.tiny.draw`, the model is run by `bench.train.tiny.forward`.
 """
 
 from __future__ import annotations
 
-import io
+import importlib
 import math
-import random
-import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from bench.extras import optional
+import numpy as np
+
+from bench.models.local.processor import load_processor, pixels
 from bench.puzzle import Puzzle
-from bench.train.tiny.lessons import Lesson, lesson
+from bench.train.tiny.draw import Batch, Drawing, Size, Stage, batches, side_by_side
+from bench.train.tiny.forward import Forward
 
 SEEING: Mapping[str, float] = {"seen": 1.0}
 MIXED: Mapping[str, float] = {"seen": 0.10, "solved": 0.22, "read": 0.22, "both": 0.03, "guessed": 0.05, "rewarded": 0.38}
-
-
-@dataclass(frozen=True, slots=True)
-class Stage:
-    """So many steps of lessons of these kinds; the weights need not add up to 1."""
-
-    steps: int
-    kinds: Mapping[str, float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,12 +37,12 @@ class Schedule:
 
     Attributes:
         stages: one after another.
-        batch: examples a step of each worker.
+        batch: examples a step.
         learning_rate: AdamW's, at its highest.
         warmup: steps until then.
         weight_decay: AdamW's.
         seed: draws lessons and their order.
-        workers: processes of one thread each; 1 for this process with torch's own threads.
+        drawers: processes that draw lessons; 0 for the training process itself.
         families: how often each is drawn against the others; 1 where not named.
         until: the step to stop after, where that is before the last stage ends; the learning rate decays as if it were not.
     """
@@ -61,7 +53,7 @@ class Schedule:
     warmup: int = 200
     weight_decay: float = 0.01
     seed: int = 0
-    workers: int = 1
+    drawers: int = 0
     families: Mapping[str, float] = field(default_factory=dict[str, float])
     until: int | None = None
 
@@ -85,21 +77,34 @@ class Learned:
     seconds: float
 
 
-@dataclass
-class _Desk:
-    """What a lesson is turned into tensors with. `pictures` holds (patches, values) arrays and grids by puzzle id."""
+class Pictures:
+    """The pictures of puzzles as bytes on a device, by the puzzle's index: those of one size together."""
 
-    processor: Any
-    pictures: dict[str, tuple[Any, Any]] = field(default_factory=dict[str, tuple[Any, Any]])
+    def __init__(self, torch: Any, puzzles: Sequence[Puzzle], processes: int = 0) -> None:
+        arrays = list(side_by_side(_pixels, puzzles, processes))
+        self.sizes: list[Size] = [(array.shape[1], array.shape[0]) for array in arrays]
+        self._places = np.zeros(len(arrays), np.int64)
+        self._stacks: dict[Size, Any] = {}
+        for size in dict.fromkeys(self.sizes):
+            indices = [index for index, other in enumerate(self.sizes) if other == size]
+            self._places[indices] = np.arange(len(indices))
+            self._stacks[size] = torch.from_numpy(np.stack([arrays[index] for index in indices]))
+        self._torch, self.device = torch, "cpu"
 
-    def picture(self, puzzle: Puzzle) -> tuple[Any, Any]:
-        if puzzle.id not in self.pictures:
-            from PIL import Image
+    def to(self, device: str) -> Pictures:
+        """Move all pictures to `device`; returns itself."""
+        self._stacks = {size: stack.to(device) for size, stack in self._stacks.items()}
+        self.device = device
+        return self
 
-            image: Any = Image.open(io.BytesIO(puzzle.image.data())).convert("RGB")
-            made = self.processor.image_processor(images=[image], return_tensors="pt")
-            self.pictures[puzzle.id] = made["pixel_values"].half(), made["image_grid_thw"]
-        return self.pictures[puzzle.id]
+    def shown(self, indices: Sequence[int]) -> Any:
+        """(pictures, height, width, 3) bytes of the puzzles at `indices`, all of one size."""
+        stack = self._stacks[self.sizes[int(indices[0])]]
+        return stack[self._torch.from_numpy(self._places[np.asarray(indices)]).to(stack.device, non_blocking=True)]
+
+
+def _pixels(puzzle: Puzzle) -> np.ndarray[Any, np.dtype[np.uint8]]:
+    return np.asarray(pixels(puzzle.image.data()))
 
 
 def warm_start(
@@ -126,95 +131,54 @@ def warm_start(
     schedule = schedule or Schedule()
     if any(puzzle.split == "eval" for puzzle in puzzles):
         raise ValueError("puzzles: expected none of the evaluation split")
-    if schedule.workers == 1:
-        _work(0, folder, puzzles, schedule, every, report or _ignore, None)
-        return
-    processes: Any = optional("torch.multiprocessing", "train")
-    reports = processes.get_context("spawn").SimpleQueue()
-    with tempfile.TemporaryDirectory() as scratch:
-        meeting = (Path(scratch) / "meeting").as_uri()
-        given = (folder, tuple(puzzles), schedule, every, reports.put, meeting)
-        working = processes.spawn(_work, given, nprocs=schedule.workers, join=False)
-        ended = False
-        while not ended:
-            ended = working.join(timeout=1)
-            while not reports.empty():
-                (report or _ignore)(reports.get())
+    torch: Any = importlib.import_module("torch")
+    processor = load_processor(str(folder))
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    pictures = Pictures(torch, puzzles, schedule.drawers)  # drawers are forked from this process: no accelerator is touched before
+    patch = int(processor.image_processor.patch_size)
+    drawing = Drawing(
+        puzzles, pictures.sizes, processor.tokenizer, patch, schedule.stages, schedule.batch, schedule.families, schedule.seed
+    )
+    with batches(drawing, schedule.drawers) as coming:
+        _learn(folder, pictures.to(device), islice(coming, schedule.last), schedule, report or _ignore, every)
 
 
 def _ignore(_: Learned) -> None:
     """For whoever wants no report."""
 
 
-def _work(
-    rank: int,
-    folder: Path,
-    puzzles: Sequence[Puzzle],
-    schedule: Schedule,
-    every: int,
-    report: Callable[[Learned], None],
-    meeting: str | None,
+def _learn(
+    folder: Path, pictures: Pictures, coming: Any, schedule: Schedule, report: Callable[[Learned], None], every: int
 ) -> None:
-    """One worker; several meet at the file `meeting`."""
-    torch: Any = optional("torch", "train")
-    transformers: Any = optional("transformers", "train")
-    from bench.models.local.processor import load_processor
-
-    if meeting is not None:
-        torch.set_num_threads(1)
-        torch.distributed.init_process_group("gloo", init_method=meeting, rank=rank, world_size=schedule.workers)
-    device = "cuda" if torch.cuda.is_available() else "cpu"
-    desk = _Desk(load_processor(str(folder)))
-    torch.manual_seed(schedule.seed)
+    torch: Any = importlib.import_module("torch")
+    transformers: Any = importlib.import_module("transformers")
+    device = pictures.device
     model: Any = transformers.AutoModelForImageTextToText.from_pretrained(folder).float().to(device).train()
-    _multiply_patches(torch, model)
-    weights = list(model.parameters())
-    optimizer = torch.optim.AdamW(weights, lr=schedule.learning_rate, weight_decay=schedule.weight_decay, betas=(0.9, 0.98))
+    forward, weights = Forward(model), list(model.parameters())
+    optimizer = torch.optim.AdamW(
+        weights, lr=schedule.learning_rate, weight_decay=schedule.weight_decay, betas=(0.9, 0.98), fused=device == "cuda"
+    )
     decay = torch.optim.lr_scheduler.LambdaLR(optimizer, partial(_rate, schedule=schedule))
-    started, losses = time.perf_counter(), list[float]()
-    batches = islice(_batches(puzzles, schedule, desk.processor.tokenizer, rank), schedule.last)
-    for step, lessons in enumerate(batches, 1):
-        inputs = {name: value.to(device) for name, value in _tensors(torch, desk, lessons).items()}
+    started, losses = time.perf_counter(), list[Any]()
+    batch: Batch
+    for step, batch in enumerate(coming, 1):
+        tokens, learned = (torch.from_numpy(part).to(device, non_blocking=True) for part in (batch.tokens, batch.learned))
+        shown = pictures.shown(batch.pictures) if len(batch.pictures) else None
         with torch.autocast(device, dtype=torch.bfloat16, enabled=device == "cuda"):  # on a CPU without AMX float32 is 1.5 times faster
-            loss = model(**inputs).loss
+            loss = forward.loss(tokens, learned, pictures=shown, start=batch.start)
         loss.backward()
-        if meeting is not None:
-            _average(torch, weights, schedule.workers)
-        torch.nn.utils.clip_grad_norm_(weights, 1.0)
+        torch.nn.utils.clip_grad_norm_([weight for weight in weights if weight.grad is not None], 1.0)
         optimizer.step()
         decay.step()
         optimizer.zero_grad(set_to_none=True)
-        losses.append(float(loss.detach()))
-        if not math.isfinite(losses[-1]):
-            raise FloatingPointError(f"warm start: the loss is {losses[-1]} at step {step}; lower the learning rate")
-        if rank == 0 and (step % every == 0 or step == schedule.last):
+        losses.append(loss.detach())  # read at reports only: reading waits for the device
+        if step % every == 0 or step == schedule.last:
+            mean = float(torch.stack(losses).mean())
+            if not math.isfinite(mean):
+                raise FloatingPointError(f"warm start: the loss is {mean} at step {step}; lower the learning rate")
             model.save_pretrained(folder)
-            report(Learned(step, sum(losses) / len(losses), time.perf_counter() - started))
+            report(Learned(step, mean, time.perf_counter() - started))
             losses.clear()
-    if meeting is not None:
-        torch.distributed.barrier()
-        torch.distributed.destroy_process_group()
-
-
-def _multiply_patches(torch: Any, model: Any) -> None:
-    """Let the patches' embedding, a convolution whose steps are as wide as its kernel, be the matrix product that it is: that is faster."""
-    embedding = model.model.visual.patch_embed.proj
-
-    def product(patches: Any) -> Any:
-        return torch.nn.functional.linear(patches.flatten(1), embedding.weight.flatten(1))
-
-    embedding.forward = product
-
-
-def _average(torch: Any, weights: Sequence[Any], workers: int) -> None:
-    """Put the mean of all workers' gradients in place; a worker whose batch showed no picture counts as zero for the vision part."""
-    flat = torch.cat([(torch.zeros_like(weight) if weight.grad is None else weight.grad).flatten() for weight in weights])
-    torch.distributed.all_reduce(flat)
-    flat /= workers
-    start = 0
-    for weight in weights:
-        weight.grad = flat[start : start + weight.numel()].view_as(weight)
-        start += weight.numel()
 
 
 def _rate(step: int, schedule: Schedule) -> float:
@@ -223,74 +187,3 @@ def _rate(step: int, schedule: Schedule) -> float:
         return (step + 1) / schedule.warmup
     done = (step - schedule.warmup) / max(1, schedule.steps - schedule.warmup)
     return 0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * min(1.0, done)))
-
-
-@dataclass(frozen=True, slots=True)
-class _Spelled:
-    lesson: Lesson
-    before: list[int]
-    after: list[int]
-
-
-_POOL = 8
-"""So many batches are drawn at once and sorted by length, so that a batch holds examples of like length."""
-
-
-def _batches(puzzles: Sequence[Puzzle], schedule: Schedule, tokenizer: Any, rank: int) -> Iterator[list[_Spelled]]:
-    """The batches of one worker over the whole schedule, drawn by its seed."""
-    rng = random.Random(f"warm start {schedule.seed}, worker {rank}")
-    order = random.Random(f"order of warm start {schedule.seed}")  # of all workers alike: they wait for each other
-    by_family: dict[str, list[Puzzle]] = {}
-    for puzzle in puzzles:
-        by_family.setdefault(puzzle.family, []).append(puzzle)
-    families = sorted(by_family)
-    shares = [schedule.families.get(name, 1.0) for name in families]
-    for stage in schedule.stages:
-        kinds, weights = list(stage.kinds), list(stage.kinds.values())
-        left = stage.steps
-        while left:
-            count = min(_POOL, left)
-            drawn = [
-                _spell(tokenizer, lesson(rng.choice(by_family[rng.choices(families, shares)[0]]), rng.choices(kinds, weights)[0], rng))
-                for _ in range(count * schedule.batch)
-            ]
-            drawn.sort(key=lambda spelled: len(spelled.before) + len(spelled.after))
-            batches = [drawn[start : start + schedule.batch] for start in range(0, len(drawn), schedule.batch)]
-            order.shuffle(batches)
-            yield from batches
-            left -= count
-
-
-def _spell(tokenizer: Any, taught: Lesson) -> _Spelled:
-    """Prompt and reply as tokens, apart: what is generated later begins where a prompt ends. The picture is one token here."""
-    picture = "<|vision_start|><|image_pad|><|vision_end|>" if taught.picture else ""
-    before = f"<|im_start|>user\n{picture}{taught.prompt}<|im_end|>\n<|im_start|>assistant\n"
-    return _Spelled(taught, tokenizer(before).input_ids, tokenizer(f"{taught.reply}<|im_end|>").input_ids)
-
-
-def _tensors(torch: Any, desk: _Desk, batch: Sequence[_Spelled]) -> dict[str, Any]:
-    """A batch padded on the right, with labels on the replies alone."""
-    pad = desk.processor.tokenizer.convert_tokens_to_ids("<|image_pad|>")
-    rows: list[tuple[list[int], int]] = []
-    pixels: list[Any] = []
-    grids: list[Any] = []
-    for spelled in batch:
-        before = spelled.before
-        if spelled.lesson.picture:
-            values, grid = desk.picture(spelled.lesson.puzzle)
-            pixels.append(values)
-            grids.append(grid)
-            at = before.index(pad)
-            before = [*before[:at], *[pad] * len(values), *before[at + 1 :]]
-        rows.append(([*before, *spelled.after], len(before)))
-    width = max(len(row) for row, _ in rows)
-    tokens = torch.full((len(rows), width), desk.processor.tokenizer.pad_token_id)
-    mask, labels = torch.zeros_like(tokens), torch.full_like(tokens, -100)
-    for index, (row, start) in enumerate(rows):
-        tokens[index, : len(row)] = torch.tensor(row)
-        mask[index, : len(row)] = 1
-        labels[index, start : len(row)] = tokens[index, start : len(row)]
-    made = {"input_ids": tokens, "attention_mask": mask, "labels": labels, "mm_token_type_ids": (tokens == pad).int()}
-    if pixels:
-        made |= {"pixel_values": torch.cat(pixels).float(), "image_grid_thw": torch.cat(grids)}
-    return made
