@@ -27,13 +27,15 @@ Damage = Callable[[Image.Image, float, int], Image.Image]
 
 @dataclass(frozen=True, slots=True)
 class _Kind:
-    """What one kind of damage does: `low` < amount < `high`, where it leaves the picture as it is, and how bad an amount is (0 = none)."""
+    """What one kind of damage does: `low` < amount < `high`, where it leaves the picture as it is, and how bad an amount is (0 = none); past a
+    severity of `most` nothing can be seen."""
 
     meaning: str
     low: float
     high: float
     severity: Callable[[float], float]
     damage: Damage
+    most: float
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -60,6 +62,11 @@ class Degradation:
         Blur counts in px, noise in tenths of full scale, scale and contrast in halvings, jpeg in halvings of the quality from 100.
         """
         return _KINDS[self.kind].severity(self.amount)
+
+    @property
+    def hides(self) -> bool:
+        """Whether a picture so damaged shows nothing any more: its contrast is below one grey level, or little more than noise is left."""
+        return self.severity > _KINDS[self.kind].most
 
     @classmethod
     def parse(cls, text: str) -> tuple[Degradation, ...]:
@@ -188,9 +195,9 @@ def _to_image(pixels: np.ndarray[Any, np.dtype[np.float64]]) -> Image.Image:
 
 
 _KINDS: Mapping[str, _Kind] = {
-    "blur": _Kind("standard deviation in px", 0, 1000, lambda amount: amount, _blur),
-    "scale": _Kind("factor of both sides", 0, 1, lambda amount: -math.log2(amount), _scale),
-    "contrast": _Kind("factor of the contrast", 0, 1, lambda amount: -math.log2(amount), _contrast),
-    "noise": _Kind("standard deviation as a share of full scale", 0, 10, lambda amount: 10 * amount, _noise),
-    "jpeg": _Kind("quality", 0.5, 95.5, lambda amount: math.log2(100 / amount), _jpeg),
+    "blur": _Kind("standard deviation in px", 0, 1000, lambda amount: amount, _blur, 40),
+    "scale": _Kind("factor of both sides", 0, 1, lambda amount: -math.log2(amount), _scale, 6),
+    "contrast": _Kind("factor of the contrast", 0, 1, lambda amount: -math.log2(amount), _contrast, 7),
+    "noise": _Kind("standard deviation as a share of full scale", 0, 10, lambda amount: 10 * amount, _noise, 40),
+    "jpeg": _Kind("quality", 0.5, 95.5, lambda amount: math.log2(100 / amount), _jpeg, math.inf),
 }

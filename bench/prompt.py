@@ -71,9 +71,13 @@ def reward_prompt(reward: str, puzzle: Puzzle) -> str:
     Raises:
         jinja2.TemplateNotFound: there is no such reward.
     """
-    name = "perception" if reward == "perception-only" else reward
+    name = "perception" if reward in _DESCRIBING else reward
     shown = {"example": _example(puzzle)} if name == "perception" else {}
     return _render(f"reward_{name.replace('-', '_')}", question=puzzle.question, **shown)
+
+
+_DESCRIBING = ("perception", "perception-only", "sufficient", "sufficient-only", "noise")
+"""The rewards whose prompt asks for a description in the family's notation."""
 
 
 def _example(puzzle: Puzzle) -> str:

@@ -8,8 +8,11 @@ state with exactly these facts, so that a perfect reasoner needs nothing else.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
 from typing import Any
 
 from bench.puzzle import Puzzle
@@ -96,3 +99,28 @@ def _compared(text: str, name: str, visible: Mapping[str, Any] | None) -> tuple[
     claims: Mapping[str, str] = made.claims(text) if len(text) <= MAX_TEXT else {}
     right = {slot for slot, value in claims.items() if slot in facts and (value == facts[slot] or same_answer(value, facts[slot]))}
     return facts, claims, right
+
+
+# -- what can be had without looking -----------------------------------------------------------------------------------------------------
+FLOORS = Path(__file__).parent / "floors.json"
+"""Family -> level -> mean F1 of the best fixed description, as `tasks.tools.floors` works it out."""
+
+
+def floor(name: str, level: int | None = None) -> float:
+    """The mean F1 of the best description of family `name` that is the same for all pictures of `level`; of any level where None is given.
+
+    0 for a family or a level that has none.
+    """
+    levels = _floors().get(name, {})
+    return max(levels.values(), default=0.0) if level is None else levels.get(str(level), 0.0)
+
+
+def above_floor(f1: float, name: str, level: int | None = None) -> float:
+    """(f1 - floor) / (1 - floor), and 0 below the floor: how far an F1 gets from the best fixed description to the truth, in [0, 1]."""
+    least = floor(name, level)
+    return max(0.0, (f1 - least) / (1 - least))
+
+
+@cache
+def _floors() -> dict[str, dict[str, float]]:
+    return json.loads(FLOORS.read_text(encoding="utf-8"))

@@ -13,7 +13,7 @@ import json
 import random
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from bench.digest import digest
@@ -22,11 +22,11 @@ from bench.extras import optional
 from bench.image import ImageRef
 from bench.prompt import reward_prompt
 from bench.puzzle import Puzzle
-from bench.train.recipe import Recipe
+from bench.train.recipe import Data, Recipe
 from bench.train.rewards import reward_called
 from tasks.suites import GENERATED, Suite, SuiteSpec, load_suite, make_puzzle
 
-COLUMNS = ("prompt", "image", "family", "answer", "state")
+COLUMNS = ("prompt", "image", "family", "answer", "level", "state")
 """Of the data set: a conversation of one user message, a picture, and what the rewards read (the state as JSON text, or None)."""
 
 
@@ -40,7 +40,19 @@ def training_puzzles(recipe: Recipe) -> tuple[Puzzle, ...]:
     drawn = [puzzle for name, count in data.counts.items() for puzzle in _drawn(data.spec, name, count, data.chosen_levels)]
     random.Random(f"order of training data {data.seed}").shuffle(drawn)
     check_fresh(drawn, load_suite(recipe.sweep.evaluate.spec).puzzles)
-    return tuple(drawn)
+    return damaged(drawn, data)
+
+
+def damaged(puzzles: Sequence[Puzzle], data: Data) -> tuple[Puzzle, ...]:
+    """`puzzles` with the damage that `data` names, one dose each, and the share of clean pictures that it asks for, drawn by its seed."""
+    doses = data.doses
+    if not doses:
+        return tuple(puzzles)
+    rng = random.Random(f"damage to training data {data.seed}")
+    chosen = [None if rng.random() < data.clean else rng.choice(doses) for _ in puzzles]
+    return tuple(
+        puzzle if dose is None else replace(puzzle, image=dose.image(puzzle.image)) for puzzle, dose in zip(puzzles, chosen, strict=True)
+    )
 
 
 def _drawn(spec: SuiteSpec, name: str, count: int, levels: Sequence[int]) -> Iterator[Puzzle]:
@@ -85,8 +97,8 @@ def distinct_states(puzzles: Iterable[Puzzle]) -> Mapping[str, int]:
 
 
 def data_sha256(puzzles: Sequence[Puzzle]) -> str:
-    """Hash of everything that is asked and known, in its order; the same on every machine."""
-    return Suite("training", tuple(puzzles)).sha256
+    """Hash of everything that is asked and known, and of the damage to each picture, in its order; the same on every machine."""
+    return digest([Suite("training", tuple(puzzles)).sha256, [puzzle.image.source for puzzle in puzzles]])
 
 
 # -- for the trainer ---------------------------------------------------------------------------------------------------------------------
@@ -122,9 +134,15 @@ def training_set(puzzles: Sequence[Puzzle], reward: str) -> Any:
     datasets: Any = optional("datasets", "train")
     rows: dict[str, list[Any]] = {
         "prompt": [[{"role": "user", "content": reward_prompt(name, puzzle)}] for puzzle in puzzles],
-        "image": [puzzle.id for puzzle in puzzles],
+        "image": [_shown(puzzle) for puzzle in puzzles],
         "family": [puzzle.family for puzzle in puzzles],
         "answer": [puzzle.answer for puzzle in puzzles],
+        "level": [puzzle.level for puzzle in puzzles],
         "state": [None if puzzle.state is None else json.dumps(puzzle.state, sort_keys=True) for puzzle in puzzles],
     }
-    return datasets.Dataset.from_dict(rows).with_transform(_Pictures({puzzle.id: puzzle.image for puzzle in puzzles}))
+    return datasets.Dataset.from_dict(rows).with_transform(_Pictures({_shown(puzzle): puzzle.image for puzzle in puzzles}))
+
+
+def _shown(puzzle: Puzzle) -> str:
+    """Names the picture of a puzzle, its damage included."""
+    return f"{puzzle.id} {puzzle.image.source}"

@@ -73,17 +73,17 @@ def train(training: Training) -> Path:
     if importlib.util.find_spec("trl") is None:
         raise MissingExtraError("trl", "train")
     puzzles = training_puzzles(training.recipe)
-    identity = _identity(training, data_sha256(puzzles))
+    begun = identity(training, data_sha256(puzzles))
     process: Any = optional("accelerate", "train").PartialState()
     if process.is_main_process:
-        _prepare(training, identity)
+        _prepare(training, begun)
     process.wait_for_everyone()
     last = _steps(training.out)[-1] if training.resume else None
     started = time.time()
     watch, shown = Watch(training.recipe.stop), showing(f"{training.reward}, seed {training.seed}")
     trainer = _trainer(training, puzzles, [watching(watch), shown])
     if process.is_main_process:
-        _write_record(training.out, identity | {"finished": False})
+        write_record(training.out, begun | {"finished": False})
     try:
         trainer.train(resume_from_checkpoint=str(last) if last is not None else None)
     finally:
@@ -94,9 +94,9 @@ def train(training: Training) -> Path:
         rows = curve(trainer.state.log_history)
         if rows:
             draw_curves(rows, training.out / "curves.png", f"{training.reward}, seed {training.seed}")
-        _write_record(
+        write_record(
             training.out,
-            identity
+            begun
             | {
                 "finished": watch.reason is None,
                 "stopped": watch.reason,
@@ -113,7 +113,7 @@ def train(training: Training) -> Path:
     return training.out
 
 
-def _identity(training: Training, data: str) -> dict[str, Any]:
+def identity(training: Training, data: str) -> dict[str, Any]:
     """What must be the same for a run to be continued."""
     return {
         "v": 1,
@@ -131,7 +131,7 @@ def _steps(out: Path) -> list[Path]:
     return sorted((out / STEPS).glob("checkpoint-*"), key=lambda path: int(path.name.rpartition("-")[2]))
 
 
-def _prepare(training: Training, identity: Mapping[str, Any]) -> None:
+def _prepare(training: Training, given: Mapping[str, Any]) -> None:
     """Make the folder of a fresh run, or check that the run there can be resumed."""
     out, record = training.out, training.out / RECORD
     if not training.resume:
@@ -142,12 +142,13 @@ def _prepare(training: Training, identity: Mapping[str, Any]) -> None:
     if not record.is_file() or not _steps(out):
         raise UserError(f"{out} holds no run to resume: expected {RECORD} and {STEPS}/checkpoint-N in it")
     begun = json.loads(record.read_text(encoding="utf-8"))
-    differing = [key for key, value in identity.items() if begun.get(key) != value]
+    differing = [key for key, value in given.items() if begun.get(key) != value]
     if differing:
         raise UserError(f"{out} was begun otherwise: {', '.join(differing)} differ; resume with the same settings or choose another --out")
 
 
-def _write_record(out: Path, record: Mapping[str, Any]) -> None:
+def write_record(out: Path, record: Mapping[str, Any]) -> None:
+    """Put `record` beside the weights in `out`, whole or not at all."""
     scratch = out / f"{RECORD}.new"
     scratch.write_text(json.dumps(record, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     scratch.replace(out / RECORD)

@@ -18,10 +18,12 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 
+from bench.degrade import Degradation, parse_doses
 from bench.digest import digest
 from bench.errors import UserError
 from bench.mode import Mode
 from bench.outcome import Format
+from bench.prompt import CAPTION_PROMPTS
 from bench.train.rewards import reward_called
 from tasks.family import LEVELS
 from tasks.suites import GENERATED, MINI_FAMILIES, SuiteSpec
@@ -63,6 +65,8 @@ class Data:
         suite: which generated suite draws the puzzles of a named set: it decides the size of pictures.
         levels: of difficulty; empty for the suite's own.
         seed: of the order of the puzzles, and of the puzzles where `set` names no seed.
+        degrade: damage to the pictures, in the words of --degrade ("blur=1", "noise=0.2"): each picture has one of these, drawn by lot.
+        clean: the share of pictures that stay as they are all the same; 1 where no damage is named.
     """
 
     __pydantic_config__: ClassVar[ConfigDict] = _STRICT
@@ -72,6 +76,13 @@ class Data:
     suite: Literal["algo", "algo@1", "mini", "mini@1"] | None = None
     levels: tuple[int, ...] = ()
     seed: Annotated[int, Field(ge=0)] = 0
+    degrade: tuple[str, ...] = ()
+    clean: Share = 0.0
+
+    @property
+    def doses(self) -> tuple[Degradation, ...]:
+        """The damage that pictures are done, one of these each."""
+        return parse_doses(self.degrade)
 
     @property
     def spec(self) -> SuiteSpec:
@@ -129,7 +140,7 @@ class Stop:
 class Evaluate:
     """`[sweep.evaluate]`: how base and checkpoints are compared: `n` puzzles of each family of `suite`, `concurrency` of them at a time.
 
-    `temperatures` are those at which replies are drawn, each with its own tables: 0 is greedy, the rollouts' is what training works on.
+    `degrade` names damaged pictures that are asked about besides the clean ones, `caption_prompt` how captions are asked for. `temperatures` are those at which replies are drawn, each with its own tables: 0 is greedy, the rollouts' is what training works on.
     """
 
     __pydantic_config__: ClassVar[ConfigDict] = _STRICT
@@ -140,6 +151,8 @@ class Evaluate:
     max_tokens: Count = 256
     temperatures: tuple[Annotated[float, Field(ge=0)], ...] = (0.0,)
     concurrency: Count = 16
+    degrade: tuple[str, ...] = ()
+    caption_prompt: str = "plain"
 
     @property
     def spec(self) -> SuiteSpec:
@@ -156,6 +169,26 @@ class Evaluate:
 
 
 @dataclass(frozen=True, slots=True)
+class Control:
+    """`[[sweep.controls]]`: a reward trained with other settings, to compare the sweep with.
+
+    Attributes:
+        name: of the row in the tables, and of the folders.
+        reward: that is trained; left out for a supervised control, which learns the true descriptions and answers in as many steps.
+        seeds: by default the sweep's.
+        data: keys of `[data]` that differ.
+        grpo: keys of `[grpo]` that differ.
+    """
+
+    __pydantic_config__: ClassVar[ConfigDict] = _STRICT
+    name: Annotated[str, Field(pattern=r"[a-z0-9.-]+")]
+    reward: str = ""
+    seeds: tuple[int, ...] = ()
+    data: dict[str, Any] = field(default_factory=dict[str, Any])
+    grpo: dict[str, Any] = field(default_factory=dict[str, Any])
+
+
+@dataclass(frozen=True, slots=True)
 class Sweep:
     """`[sweep]`: rewards x seeds that `--reward all` trains from one base, `jobs` of them at a time."""
 
@@ -164,6 +197,7 @@ class Sweep:
     seeds: tuple[int, ...] = (0, 1, 2)
     jobs: Count = 1
     evaluate: Evaluate = field(default_factory=Evaluate)
+    controls: tuple[Control, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,6 +242,20 @@ class Recipe:
     def sha256(self) -> str:
         """Hash of what decides one training: not the name and the place of the file, nor what a sweep trains and asks besides."""
         return digest({key: value for key, value in self.resolved.items() if key != "sweep"})
+
+    def under(self, control: Control) -> Recipe:
+        """This recipe with what `control` changes.
+
+        Raises:
+            UserError: a key that there is not, or a value that does not fit.
+        """
+        table = self.resolved
+        table["data"] |= control.data
+        table["grpo"] |= control.grpo
+        try:
+            return _RECIPE.validate_json(json.dumps({**table, "name": f"{self.name}, {control.name}", "source": self.source}), strict=True)
+        except ValidationError as error:
+            raise UserError(f"sweep.controls {control.name}: {_first(error)}") from None
 
     @property
     def accelerate_file(self) -> Path | None:
@@ -268,7 +316,7 @@ def _recipe(path: Path, table: dict[str, Any]) -> Recipe:
     return recipe
 
 
-_TABLES = {"data": Data, "stop": Stop, "sweep": Sweep, "evaluate": Evaluate, "launch": Launch, "lora": Lora}
+_TABLES = {"data": Data, "stop": Stop, "sweep": Sweep, "evaluate": Evaluate, "controls": Control, "launch": Launch, "lora": Lora}
 
 
 def _known(table: str) -> str:
@@ -305,12 +353,24 @@ def _check_data(recipe: Recipe) -> None:
             raise UserError(f"data.set: expected split train, or none, found {data.set!r}")
         if spec.level is not None and data.levels:
             raise UserError(f"data.levels: expected none beside the level in set, found {list(data.levels)}")
+    _check_damage(data)
     if not data.in_domain:
         raise UserError("data.in_domain: expected the families to train on, found none")
     wrong = [level for level in data.levels if level not in LEVELS]
     if wrong:
         raise UserError(f"data.levels: expected levels {LEVELS[0]} to {LEVELS[-1]}, found {wrong[0]}")
     _check_domains(data, recipe.sweep.evaluate)
+
+
+def _check_damage(data: Data) -> None:
+    """Whether something is left to be seen: a share of clean pictures only beside damage, and no damage that hides everything."""
+    for dose in data.doses:
+        if dose.hides:
+            raise UserError(f"data.degrade: expected damage that leaves something visible, found {dose}")
+    if data.clean and not data.degrade:
+        raise UserError(f"data.clean: expected none without data.degrade, since all pictures are clean then, found {data.clean:g}")
+    if data.clean == 1.0:
+        raise UserError("data.clean: expected less than 1 beside data.degrade, which would damage no picture")
 
 
 def _check_domains(data: Data, evaluate: Evaluate) -> None:
@@ -345,8 +405,27 @@ def _check_sweep(recipe: Recipe) -> None:
             raise UserError(f"sweep.{key}: expected at least one, and each once, found {list(map(str, values))}")
     for name in sweep.rewards:
         reward_called(name)
+    _check_controls(recipe)
+    parse_doses(sweep.evaluate.degrade)
+    if sweep.evaluate.caption_prompt not in CAPTION_PROMPTS:
+        raise UserError(
+            f"sweep.evaluate.caption_prompt: expected one of {', '.join(CAPTION_PROMPTS)}, found {sweep.evaluate.caption_prompt!r}"
+        )
     if sweep.evaluate.spec.split != "eval":
         raise UserError(f"sweep.evaluate.suite: expected split eval, or none, found {sweep.evaluate.suite!r}")
+
+
+def _check_controls(recipe: Recipe) -> None:
+    taken = [*recipe.sweep.rewards, "base"]
+    for control in recipe.sweep.controls:
+        if control.name in taken:
+            raise UserError(f"sweep.controls: expected names of their own, found {control.name!r} twice")
+        taken.append(control.name)
+        if control.reward:
+            reward_called(control.reward)
+        made = recipe.under(control)
+        _check_data(made)
+        _check_grpo(made)
 
 
 def _check_grpo(recipe: Recipe) -> None:

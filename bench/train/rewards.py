@@ -13,7 +13,11 @@ What each component is:
   what the other tags pay. It reads the last statement: whoever names several answers is graded on the last or, in one breath, on none.
 - *answer* of `continuous`: where the grader reads a wrong answer, partial credit for that answer; where it reads none, 0.
 - *answer* of `no-accuracy`: 1 if a complete answer tag has anything in it. This reward can be earned with nonsense, and so it shows.
-- *seen*: F1 of the visible facts that the text of the image description states (`tasks.fidelity`), nothing else in the completion.
+- *seen*: F1 of the visible facts that the text of the image description states, above that of the best fixed description of the family
+  (`tasks.fidelity.above_floor`): what can be had without looking pays nothing.
+- *sufficient*: 1 if the exact solver finds the right answer from the image description alone, else 0. Vision-SR1 (arXiv 2508.19652) lets the
+  model itself judge whether its description suffices; here the judge is exact.
+- *noise*: a number drawn by lot, a control that teaches nothing.
 
 A completion that was cut off at the token limit is read as it stands: the trainer does not tell reward functions why a model stopped.
 Importing this module imports no torch, and the callables are picklable.
@@ -21,6 +25,7 @@ Importing this module imports no torch, and the callables are picklable.
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -33,8 +38,9 @@ from bench.outcome import Outcome, Verdict
 from bench.suggest import did_you_mean
 from bench.train.tags import Tag, read_tags, sentence_score
 from tasks.family import ReadError
-from tasks.fidelity import facts_f1
+from tasks.fidelity import above_floor, facts_f1
 from tasks.kit.notation import number
+from tasks.registry import FAMILIES
 from tasks.registry import family as family_called
 
 
@@ -55,7 +61,9 @@ class Reward:
         template: stem of the prompt under `prompts/` that asks for the tags.
         weights: tag -> weight, in the order of the prompt; they add up to 1, or to 0 where only facts are paid.
         answer: what the answer is paid for.
-        seen: the share of the total that is paid for visible facts; the weighted tags share the rest.
+        seen: the share of the total that is paid for visible facts.
+        solver: the share that is paid for a description from which the exact solver finds the right answer.
+        noise: the share that is drawn by lot. The weighted tags have the rest.
     """
 
     name: str
@@ -63,11 +71,23 @@ class Reward:
     weights: Mapping[str, float]
     answer: Pays = Pays.RIGHT
     seen: float = 0.0
+    solver: float = 0.0
+    noise: float = 0.0
+
+    @property
+    def describes(self) -> bool:
+        """Whether the image description itself is paid for."""
+        return bool(self.seen or self.solver)
 
     @property
     def tags(self) -> tuple[str, ...]:
         """The tags that are read."""
-        return tuple(dict.fromkeys((*(("image description",) if self.seen else ()), *self.weights)))
+        return tuple(dict.fromkeys((*(("image description",) if self.describes else ()), *self.weights)))
+
+    @property
+    def told(self) -> float:
+        """The share of the total that the weighted tags have."""
+        return 1 - self.seen - self.solver - self.noise
 
 
 _MIXTURE = {"image description": 0.06, "think": 0.06, "rethink": 0.08, "answer": 0.80}
@@ -88,12 +108,15 @@ REWARDS: Mapping[str, Reward] = {
         ),
         Reward("perception", "reward_perception", _MIXTURE, seen=0.4),
         Reward("perception-only", "reward_perception", {}, seen=1.0),
+        Reward("sufficient", "reward_perception", _MIXTURE, solver=0.4),
+        Reward("sufficient-only", "reward_perception", {}, solver=1.0),
+        Reward("noise", "reward_perception", {}, noise=1.0),
     )
 }
-"""Name -> reward: the six of the paper, then ours."""
+"""Name -> reward: the six of the paper, then ours, and a control."""
 
-SHOWN: tuple[str, ...] = tuple(name for name in REWARDS if name != "perception-only")
-"""The seven rewards that the command `rewards` shows."""
+SHOWN: tuple[str, ...] = tuple(name for name in REWARDS if name not in ("perception-only", "sufficient-only", "noise"))
+"""The rewards that the command `rewards` shows."""
 
 
 def reward_called(name: str) -> Reward:
@@ -107,7 +130,9 @@ def reward_called(name: str) -> Reward:
     return REWARDS[name]
 
 
-def score(name: str, completion: str, *, family: str, answer: str, state: Mapping[str, Any] | None = None) -> dict[str, float] | None:
+def score(
+    name: str, completion: str, *, family: str, answer: str, state: Mapping[str, Any] | None = None, level: int | None = None
+) -> dict[str, float] | None:
     """What `completion` earns under the reward called `name`. Pure, deterministic, linear in its length; total in `completion`.
 
     Args:
@@ -116,10 +141,11 @@ def score(name: str, completion: str, *, family: str, answer: str, state: Mappin
         family: of the puzzle; one that is not generated here is graded plainly, as by the grader.
         answer: the right answer.
         state: the puzzle's state as `Family.dump` writes it, or None where it is not known.
+        level: of the puzzle, for the floor of its facts; None for the highest floor of its family.
 
     Returns:
-        "total", then the unweighted score of every component ("seen" and the reward's tags); None for a reward that pays for visible facts
-        where there is no state to compare with.
+        "total", then the unweighted score of every component ("seen", "sufficient", "noise" and the reward's tags); None for a reward that
+        pays for the description where there is no state to compare it with.
 
     Raises:
         UserError: unknown reward.
@@ -128,18 +154,54 @@ def score(name: str, completion: str, *, family: str, answer: str, state: Mappin
     reward = reward_called(name)
     tags = read_tags(completion, reward.tags)
     parts: dict[str, float] = {}
-    if reward.seen:
-        seen = facts_f1(tags.get("image description", Tag("")).text, family, state)
-        if seen is None:
+    if reward.describes:
+        described = _described(reward, tags.get("image description", Tag("")).text, family, answer, state, level)
+        if described is None:
             return None
-        parts["seen"] = seen
+        parts |= described
+    if reward.noise:
+        parts["noise"] = _lot(completion)
     for tag in reward.weights:
         if tag == "answer":
             parts[tag] = _answer_score(reward.answer, completion, family, answer, present="answer" in tags)
         else:
             parts[tag] = sentence_score(tags.get(tag))
     told = sum(weight * parts[tag] for tag, weight in reward.weights.items())
-    return {"total": reward.seen * parts.get("seen", 0.0) + (1 - reward.seen) * told, **parts}
+    paid = reward.seen * parts.get("seen", 0.0) + reward.solver * parts.get("sufficient", 0.0) + reward.noise * parts.get("noise", 0.0)
+    return {"total": paid + reward.told * told, **parts}
+
+
+def _described(
+    reward: Reward, text: str, family: str, answer: str, state: Mapping[str, Any] | None, level: int | None
+) -> dict[str, float] | None:
+    """What the image description `text` earns; None where it cannot be known what the picture shows."""
+    if reward.solver:
+        enough = suffices(text, family, answer, state)
+        return None if enough is None else {"sufficient": float(enough)}
+    f1 = facts_f1(text, family, state)
+    return None if f1 is None else {"seen": above_floor(f1, family, level)}
+
+
+def suffices(text: str, name: str, answer: str, state: Mapping[str, Any] | None) -> bool | None:
+    """Whether the exact solver finds `answer` to the question of `state` from the description `text` alone; None without a state.
+
+    A text that does not read back, and a state that has no answer, do not suffice.
+    """
+    if state is None or name not in FAMILIES:
+        return None
+    made = family_called(name)
+    asked, seen = made.load(state), made.read(text)
+    if isinstance(seen, ReadError):
+        return False
+    try:
+        return made.same(made.solve(made.asking(seen, asked.query)), answer)
+    except ValueError:
+        return False
+
+
+def _lot(completion: str) -> float:
+    """A number in [0, 1) that depends on nothing but the text, and in no way that can be learned."""
+    return int(hashlib.sha256(completion.encode("utf-8", "surrogatepass")).hexdigest()[:8], 16) / 16**8
 
 
 def _answer_score(pays: Pays, completion: str, family: str, answer: str, *, present: bool) -> float:
@@ -202,6 +264,7 @@ class TrainerReward:
         family: Sequence[str],
         answer: Sequence[str],
         state: Sequence[str | Mapping[str, Any] | None] | None = None,
+        level: Sequence[int | None] | None = None,
         log_metric: Callable[[str, float], None] | None = None,
         log_extra: Callable[[str, list[Any]], None] | None = None,
         **others: Any,
@@ -213,6 +276,7 @@ class TrainerReward:
             family: column of the data set.
             answer: column of the data set.
             state: column of the data set: states as JSON text, or None where they are not known.
+            level: column of the data set.
             log_metric: TRL's own: name and value of a scalar of this batch.
             log_extra: TRL's own: name and values of a column of the table of completions.
             others: whatever else TRL passes; not used.
@@ -222,9 +286,10 @@ class TrainerReward:
             ValueError: a broken state.
         """
         states = [None] * len(completions) if state is None else [_state(one) for one in state]
+        levels = [None] * len(completions) if level is None else level
         rows = [
-            self._scored(_text(completion), family=name, answer=right, state=seen)
-            for completion, name, right, seen in zip(completions, family, answer, states, strict=True)
+            self._scored(_text(completion), family=name, answer=right, state=seen, level=hard)
+            for completion, name, right, seen, hard in zip(completions, family, answer, states, levels, strict=True)
         ]
         for part in rows[0] if rows else ():
             values = [row[part] for row in rows]
@@ -235,10 +300,12 @@ class TrainerReward:
                 log_extra(label, values)
         return [row["total"] for row in rows]
 
-    def _scored(self, completion: str, *, family: str, answer: str, state: Mapping[str, Any] | None) -> dict[str, float]:
-        scored = score(self.name, completion, family=family, answer=answer, state=state)
+    def _scored(
+        self, completion: str, *, family: str, answer: str, state: Mapping[str, Any] | None, level: int | None
+    ) -> dict[str, float]:
+        scored = score(self.name, completion, family=family, answer=answer, state=state, level=level)
         if scored is None:
-            raise UserError(f"reward {self.name} pays for visible facts: expected puzzles with a state, found one of {family!r} without")
+            raise UserError(f"reward {self.name} pays for the description: expected puzzles with a state, found one of {family!r} without")
         return scored
 
 

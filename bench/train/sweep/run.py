@@ -29,6 +29,7 @@ from bench.train.curves import draw_sweep
 from bench.train.grpo import STEPS, Training, TrainingStopped, train
 from bench.train.provenance import RECORD, checkpoint_place
 from bench.train.recipe import Recipe
+from bench.train.supervised import SUPERVISED, supervise
 from bench.train.sweep.tables import BASE, Checkpoint, latex, markdown, sweep_document
 
 
@@ -42,20 +43,24 @@ class Sweep:
     out: Path
 
     def trainings(self) -> list[Training]:
-        """One training per reward and seed, seeds first, so that an interrupted sweep holds every reward."""
-        return [
-            Training(self.recipe, reward, self.model, self.out / "checkpoints" / f"{reward}-{seed}", seed)
-            for seed in self.recipe.sweep.seeds
-            for reward in self.rewards
-        ]
+        """One training per row of the tables and seed, seeds first, so that an interrupted sweep holds every reward; then the controls."""
+        seeds = self.recipe.sweep.seeds
+        planned = [self._training(reward, self.recipe, reward, seed) for seed in seeds for reward in self.rewards]
+        for control in self.recipe.sweep.controls:
+            recipe = self.recipe.under(control)
+            planned += [self._training(control.name, recipe, control.reward or SUPERVISED, seed) for seed in control.seeds or seeds]
+        return planned
+
+    def _training(self, label: str, recipe: Recipe, reward: str, seed: int) -> Training:
+        return Training(recipe, reward, self.model, self.out / "checkpoints" / f"{label}-{seed}", seed)
 
     def checkpoints(self, temperature: float) -> list[Checkpoint]:
         """The base and every checkpoint, with their runs at one temperature of the evaluation."""
-        runs = self.out / "runs" / f"temperature-{temperature:g}"
-        asked = [Checkpoint(BASE, None, f"hf/{checkpoint_place(self.model)}", runs / BASE, temperature)]
+        runs, wide = self.out / "runs" / f"temperature-{temperature:g}", "" if self.recipe.grpo.get("bf16", True) else "?dtype=float32"
+        asked = [Checkpoint(BASE, None, f"hf/{checkpoint_place(self.model)}{wide}", runs / BASE, temperature)]
         for training in self.trainings():
-            stopped = _record(training.out).get("stopped")
-            asked.append(Checkpoint(training.reward, training.seed, f"hf/{training.out}", runs / training.out.name, temperature, stopped))
+            stopped, label = _record(training.out).get("stopped"), training.out.name.rpartition("-")[0]
+            asked.append(Checkpoint(label, training.seed, f"hf/{training.out}{wide}", runs / training.out.name, temperature, stopped))
         return asked
 
 
@@ -82,7 +87,7 @@ def write_tables(sweep: Sweep) -> None:
     (sweep.out / "sweep.json").write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     (sweep.out / "sweep.md").write_text(markdown(documents), encoding="utf-8")
     (sweep.out / "sweep.tex").write_text("\n".join(map(latex, documents)), encoding="utf-8")
-    curves = {reward: [_record(t.out)["curve"] for t in sweep.trainings() if t.reward == reward] for reward in sweep.rewards}
+    curves = {reward: [_record(t.out)["curve"] for t in sweep.trainings() if t.out.name.rpartition("-")[0] == reward] for reward in sweep.rewards}
     draw_sweep(curves, sweep.out / "curves.png")
 
 
@@ -109,7 +114,10 @@ def _train(training: Training, threads: int) -> str:
     if not begun:  # cut off before its first step was saved: nothing there is worth keeping
         shutil.rmtree(training.out, ignore_errors=True)
     try:
-        train(replace(training, resume=begun))
+        if training.reward == SUPERVISED:
+            supervise(training)
+        else:
+            train(replace(training, resume=begun))
     except TrainingStopped as stopped:
         return f"{training.out.name}: {stopped}"
     return training.out.name
@@ -126,7 +134,13 @@ def _evaluate(checkpoint: Checkpoint, recipe: Recipe, threads: int) -> str:
     asked, families = recipe.sweep.evaluate, (*recipe.data.in_domain, *recipe.data.out_of_domain)
     config = RunConfig(
         Subject(models=(checkpoint.model,), modes=asked.modes, suite=asked.words, families=families),
-        Conditions(format=asked.format, max_tokens=asked.max_tokens, temperature=checkpoint.temperature),
+        Conditions(
+            format=asked.format,
+            max_tokens=asked.max_tokens,
+            temperature=checkpoint.temperature,
+            degrade=asked.degrade,
+            caption_prompt=asked.caption_prompt,
+        ),
         Execution(out=checkpoint.run, cache="off", concurrency=asked.concurrency),
     )
     result = run_session(make_plan(config), Console(stderr=True, quiet=True))

@@ -37,6 +37,21 @@ def quicken(model: Any) -> bool:
     return True
 
 
+@dataclass(frozen=True, slots=True)
+class _Taste:
+    """How tokens are drawn: at which temperature (0 for the likeliest), which ones end a row, which never come, and what fills up."""
+
+    temperature: float
+    stops: tuple[int, ...]
+    never: tuple[int, ...]
+    pad: int
+
+    @classmethod
+    def of(cls, config: Any) -> _Taste:
+        ends = config.eos_token_id if isinstance(config.eos_token_id, list) else [config.eos_token_id]
+        return cls(config.temperature if config.do_sample else 0.0, tuple(ends), tuple(config.suppress_tokens or ()), config.pad_token_id)
+
+
 @dataclass
 class _Cache:
     """Everything of a generation that stays in place from token to token, so that one recorded step serves them all.
@@ -45,6 +60,8 @@ class _Cache:
         keys, values: per layer (batch, heads, room, dimensions).
         shown: (batch, 1, 1, room) which places may be attended to.
         token: (batch, 1) the last token; `place` (batch, 1) where it stands; `slot` (1) where it is kept; `ended` (batch).
+        taste, stops, never: how tokens are drawn; tensors that a recorded step reads must live as long as it does.
+        graph: the recorded step, on a GPU.
     """
 
     keys: list[Any]
@@ -54,6 +71,9 @@ class _Cache:
     place: Any
     slot: Any
     ended: Any
+    taste: _Taste
+    stops: Any
+    never: Any
     graph: Any = None
 
 
@@ -65,7 +85,7 @@ class Quick:
     whole_look: Any
     whole_places: Any
     whole_generate: Any
-    _caches: dict[tuple[int, int], _Cache] = field(default_factory=dict[tuple[int, int], _Cache])
+    _caches: dict[tuple[int, int, _Taste], _Cache] = field(default_factory=dict[tuple[int, int, _Taste], _Cache])
 
     @cached_property
     def _torch(self) -> Any:
@@ -125,25 +145,20 @@ class Quick:
     def _generate(self, tokens: Any, mask: Any, pixels: Any, grid: Any, config: Any) -> Any:
         torch, new = self._torch, config.max_new_tokens
         width = -(-tokens.shape[1] // _MULTIPLE) * _MULTIPLE
-        ends = config.eos_token_id if isinstance(config.eos_token_id, list) else [config.eos_token_id]
-        stops = torch.tensor(ends, device=tokens.device)
-        never = torch.tensor(config.suppress_tokens or [], device=tokens.device, dtype=torch.long)
-        heat = config.temperature if config.do_sample else 0.0
-        pick = partial(self._picked, temperature=heat, stops=stops, never=never, pad=config.pad_token_id)
         short = width - tokens.shape[1]
         tokens, mask = (torch.nn.functional.pad(part, (short, 0), value=fill) for part, fill in ((tokens, config.pad_token_id), (mask, 0)))
-        cache = self._cache(len(tokens), width + new)
-        made = [self._begun(cache, tokens, mask, pixels, grid, pick)]
-        self._record(cache, pick)
+        cache = self._cache(len(tokens), width + new, _Taste.of(config))
+        made = [self._begun(cache, tokens, mask, pixels, grid)]
+        self._record(cache)
         for count in range(1, new):
             if count % _CHECK == 0 and bool(cache.ended.all()):
                 break
-            self._step(cache, pick)
+            self._step(cache)
             made.append(cache.token.clone())
         return torch.cat(made, dim=1)
 
-    def _cache(self, batch: int, room: int) -> _Cache:
-        if (batch, room) not in self._caches:
+    def _cache(self, batch: int, room: int, taste: _Taste) -> _Cache:
+        if (batch, room, taste) not in self._caches:
             torch, text = self._torch, self.model.config.get_text_config()
             weight = self.model.lm_head.weight
             shape = (batch, text.num_key_value_heads, room, text.hidden_size // text.num_attention_heads)
@@ -151,10 +166,11 @@ class Quick:
             kept = [[empty(shape, dtype=weight.dtype) for _ in range(text.num_hidden_layers)] for _ in range(2)]
             marks = [empty(size, dtype=torch.long) for size in ((batch, 1), (batch, 1), (1,))]
             shown, ended = empty((batch, 1, 1, room), dtype=torch.bool), empty((batch,), dtype=torch.bool)
-            self._caches[batch, room] = _Cache(*kept, shown, *marks, ended)
-        return self._caches[batch, room]
+            stops, never = (torch.tensor(words, device=weight.device, dtype=torch.long) for words in (taste.stops, taste.never))
+            self._caches[batch, room, taste] = _Cache(*kept, shown, *marks, ended, taste, stops, never)
+        return self._caches[batch, room, taste]
 
-    def _begun(self, cache: _Cache, tokens: Any, mask: Any, pixels: Any, grid: Any, pick: Any) -> Any:
+    def _begun(self, cache: _Cache, tokens: Any, mask: Any, pixels: Any, grid: Any) -> Any:
         """Take the prompts in and draw the first token."""
         torch, length = self._torch, tokens.shape[1]
         text, sides = self.model.model.language_model, grid[0].tolist()
@@ -178,23 +194,23 @@ class Quick:
         cache.ended.zero_()
         cache.slot.fill_(length - 1)
         cache.place.copy_(places.amax((0, 2))[:, None])
-        pick(cache, last)
+        self._pick(cache, last)
         return cache.token.clone()
 
-    def _picked(self, cache: _Cache, hidden: Any, *, temperature: float, stops: Any, never: Any, pad: int) -> None:
+    def _pick(self, cache: _Cache, hidden: Any) -> None:
         """Draw the next token of every row from its last hidden state (batch, 1, width), and move on to its place."""
         torch = self._torch
-        scores = torch.nn.functional.linear(hidden[:, 0], self.model.lm_head.weight).float().index_fill(1, never, -math.inf)
-        if temperature:
-            scores = scores / temperature - torch.empty_like(scores).exponential_().log()  # the largest with Gumbel noise is a draw
-        token = scores.argmax(-1).masked_fill(cache.ended, pad)
-        cache.ended |= torch.isin(token, stops)
+        scores = torch.nn.functional.linear(hidden[:, 0], self.model.lm_head.weight).float().index_fill(1, cache.never, -math.inf)
+        if cache.taste.temperature:
+            scores = scores / cache.taste.temperature - torch.empty_like(scores).exponential_().log()  # the largest with Gumbel noise is a draw
+        token = scores.argmax(-1).masked_fill(cache.ended, cache.taste.pad)
+        cache.ended |= torch.isin(token, cache.stops)
         cache.token.copy_(token[:, None])
         cache.slot += 1
         cache.place += 1
         cache.shown.index_fill_(3, cache.slot, value=True)
 
-    def _advance(self, cache: _Cache, pick: Any) -> None:
+    def _advance(self, cache: _Cache) -> None:
         """Take the last token in and draw the next."""
         torch = self._torch
 
@@ -207,15 +223,15 @@ class Quick:
 
         cos, sin = self._forward.text_turn(cache.place.expand(3, -1, -1))
         hidden = self.model.model.language_model.embed_tokens(cache.token)
-        pick(cache, self._forward.layers(hidden, (cos[:, None], sin[:, None]), attend))
+        self._pick(cache, self._forward.layers(hidden, (cos[:, None], sin[:, None]), attend))
 
-    def _step(self, cache: _Cache, pick: Any) -> None:
+    def _step(self, cache: _Cache) -> None:
         if cache.graph is None:
-            self._advance(cache, pick)
+            self._advance(cache)
         else:
             cache.graph.replay()
 
-    def _record(self, cache: _Cache, pick: Any) -> None:
+    def _record(self, cache: _Cache) -> None:
         """Record a step as a CUDA graph, once for each shape; what the rehearsal changes is put back."""
         if cache.graph is not None or not cache.token.is_cuda:
             return
@@ -225,11 +241,11 @@ class Quick:
         side.wait_stream(torch.cuda.current_stream())
         with torch.cuda.stream(side):
             for _ in range(2):
-                self._advance(cache, pick)
+                self._advance(cache)
         torch.cuda.current_stream().wait_stream(side)
         graph = torch.cuda.CUDAGraph()
         with torch.cuda.graph(graph):
-            self._advance(cache, pick)
+            self._advance(cache)
         for mark, value in zip(marks, before, strict=True):
             mark.copy_(value)
         cache.graph = graph
