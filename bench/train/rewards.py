@@ -25,8 +25,8 @@ Importing this module imports no torch, and the callables are picklable.
 
 from __future__ import annotations
 
-import hashlib
 import json
+import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -133,7 +133,7 @@ def reward_called(name: str) -> Reward:
 def score(
     name: str, completion: str, *, family: str, answer: str, state: Mapping[str, Any] | None = None, level: int | None = None
 ) -> dict[str, float] | None:
-    """What `completion` earns under the reward called `name`. Pure, deterministic, linear in its length; total in `completion`.
+    """What `completion` earns under the reward called `name`. Pure, deterministic (`noise` apart), linear in its length, and total.
 
     Args:
         name: of the reward.
@@ -160,7 +160,7 @@ def score(
             return None
         parts |= described
     if reward.noise:
-        parts["noise"] = _lot(completion)
+        parts["noise"] = random.random()  # by the seed of the training; drawn from the text it could be learned, and was
     for tag in reward.weights:
         if tag == "answer":
             parts[tag] = _answer_score(reward.answer, completion, family, answer, present="answer" in tags)
@@ -197,20 +197,6 @@ def suffices(text: str, name: str, answer: str, state: Mapping[str, Any] | None)
         return made.same(made.solve(made.asking(seen, asked.query)), answer)
     except ValueError:
         return False
-
-
-def _lot(completion: str) -> float:
-    """A number in [0, 1) that depends on nothing but the text, and in no way that can be learned."""
-    return int(hashlib.sha256(completion.encode("utf-8", "surrogatepass")).hexdigest()[:8], 16) / 16**8
-
-
-def _answer_score(pays: Pays, completion: str, family: str, answer: str, *, present: bool) -> float:
-    if pays is Pays.PRESENT:
-        return float(present)
-    verdict = grade_open(completion, family, answer)
-    if verdict.outcome is Outcome.CORRECT:
-        return 1.0
-    return partial_credit(family, verdict) if pays is Pays.NEAR else 0.0
 
 
 # -- partial credit ----------------------------------------------------------------------------------------------------------------------
