@@ -27,8 +27,10 @@ Damage = Callable[[Image.Image, float, int], Image.Image]
 
 @dataclass(frozen=True, slots=True)
 class _Kind:
-    """What one kind of damage does: `low` < amount < `high`, where it leaves the picture as it is, and how bad an amount is (0 = none); past a
-    severity of `most` nothing can be seen."""
+    """What one kind of damage does: `low` < amount < `high`, where it leaves the picture as it is, and how bad an amount is (0 = none).
+
+    Past a severity of `most` nothing can be seen.
+    """
 
     meaning: str
     low: float

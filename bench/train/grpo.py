@@ -57,6 +57,11 @@ class Training:
     resume: bool = False
 
     @property
+    def label(self) -> str:
+        """The folder's name without the seed: the row of a sweep's tables."""
+        return self.out.name.rpartition("-")[0]
+
+    @property
     def base(self) -> str:
         """The folder or hub id of `model`."""
         return checkpoint_place(self.model)

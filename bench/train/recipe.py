@@ -140,7 +140,8 @@ class Stop:
 class Evaluate:
     """`[sweep.evaluate]`: how base and checkpoints are compared: `n` puzzles of each family of `suite`, `concurrency` of them at a time.
 
-    `degrade` names damaged pictures that are asked about besides the clean ones, `caption_prompt` how captions are asked for. `temperatures` are those at which replies are drawn, each with its own tables: 0 is greedy, the rollouts' is what training works on.
+    `degrade` names damaged pictures that are asked about besides the clean ones, `caption_prompt` how captions are asked for.
+    `temperatures` are those at which replies are drawn, each with its own tables: 0 is greedy, the rollouts' is what training works on.
     """
 
     __pydantic_config__: ClassVar[ConfigDict] = _STRICT

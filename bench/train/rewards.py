@@ -15,8 +15,8 @@ What each component is:
 - *answer* of `no-accuracy`: 1 if a complete answer tag has anything in it. This reward can be earned with nonsense, and so it shows.
 - *seen*: F1 of the visible facts that the text of the image description states, above that of the best fixed description of the family
   (`tasks.fidelity.above_floor`): what can be had without looking pays nothing.
-- *sufficient*: 1 if the exact solver finds the right answer from the image description alone, else 0. Vision-SR1 (arXiv 2508.19652) lets the
-  model itself judge whether its description suffices; here the judge is exact.
+- *sufficient*: 1 if the exact solver finds the right answer from the image description alone, else 0. Vision-SR1 (arXiv 2508.19652) lets
+  the model itself judge whether its description suffices; here the judge is exact.
 - *noise*: a number drawn by lot, a control that teaches nothing.
 
 A completion that was cut off at the token limit is read as it stands: the trainer does not tell reward functions why a model stopped.
@@ -199,6 +199,15 @@ def suffices(text: str, name: str, answer: str, state: Mapping[str, Any] | None)
         return False
 
 
+def _answer_score(pays: Pays, completion: str, family: str, answer: str, *, present: bool) -> float:
+    if pays is Pays.PRESENT:
+        return float(present)
+    verdict = grade_open(completion, family, answer)
+    if verdict.outcome is Outcome.CORRECT:
+        return 1.0
+    return partial_credit(family, verdict) if pays is Pays.NEAR else 0.0
+
+
 # -- partial credit ----------------------------------------------------------------------------------------------------------------------
 def partial_credit(family: str, verdict: Verdict) -> float:
     """How near the answer that the grader read comes to the right one, in [0, 1): for times and numbers, else 0.
@@ -286,9 +295,7 @@ class TrainerReward:
                 log_extra(label, values)
         return [row["total"] for row in rows]
 
-    def _scored(
-        self, completion: str, *, family: str, answer: str, state: Mapping[str, Any] | None, level: int | None
-    ) -> dict[str, float]:
+    def _scored(self, completion: str, *, family: str, answer: str, state: Mapping[str, Any] | None, level: int | None) -> dict[str, float]:
         scored = score(self.name, completion, family=family, answer=answer, state=state, level=level)
         if scored is None:
             raise UserError(f"reward {self.name} pays for the description: expected puzzles with a state, found one of {family!r} without")

@@ -16,8 +16,9 @@ from bench.errors import UserError
 from bench.grader.grade import Item, grade, grade_open
 from bench.outcome import Format, Outcome
 from bench.prompt import reward_prompt
-from bench.train.rewards import REWARDS, SHOWN, Pays, score, trl_reward
-from tasks.fidelity import facts_f1, fidelity, fidelity_to
+from bench.puzzle import Puzzle
+from bench.train.rewards import REWARDS, SHOWN, Pays, score, suffices, trl_reward
+from tasks.fidelity import facts_f1, fidelity, fidelity_to, floor
 from tasks.suites import SuiteSpec, load_suite
 from tests.conftest import ROOT
 
@@ -53,11 +54,16 @@ def test_the_table_of_rewards() -> None:
         "no-accuracy": {"image description": 0.3, "think": 0.3, "rethink": 0.3, "answer": 0.1},
         "perception": mixture,
         "perception-only": {},
+        "sufficient": mixture,
+        "sufficient-only": {},
+        "noise": {},
     }
     assert [name for name, reward in REWARDS.items() if reward.answer is Pays.NEAR] == ["continuous"]
     assert [name for name, reward in REWARDS.items() if reward.answer is Pays.PRESENT] == ["no-accuracy"]
     assert all(isclose(sum(reward.weights.values()), 1) for reward in REWARDS.values() if reward.weights)
-    assert len(SHOWN) == 7
+    assert len(SHOWN) == 8
+    assert all(isclose(reward.seen + reward.solver + reward.noise + reward.told, 1) for reward in REWARDS.values())
+    assert all(reward.told == 0 for reward in REWARDS.values() if not reward.weights)
 
 
 def test_the_example_of_the_issue() -> None:
@@ -104,19 +110,47 @@ def test_every_reward_of_one_completion(name: str, total: float, parts: dict[str
 def test_a_wrong_answer_costs_its_weight() -> None:
     wrong = FULL.replace("<answer>4:23", "<answer>9:50")
     for name, reward in REWARDS.items():
-        lost = 0.0 if reward.answer is Pays.PRESENT else (1 - reward.seen) * reward.weights.get("answer", 0.0)
+        if reward.noise:
+            continue
+        lost = 0.0 if reward.answer is Pays.PRESENT else reward.told * reward.weights.get("answer", 0.0)
         assert clock(name, wrong)["total"] == pytest.approx(clock(name, FULL)["total"] - lost), name
 
 
 def test_facts_are_paid_one_by_one() -> None:
     half = FULL.replace("time: 3:23", "time: 3:40")
-    assert clock("perception-only", half)["total"] == 0.5, "the hour of two facts"
-    assert clock("perception", FULL)["total"] - clock("perception", half)["total"] == pytest.approx(0.4 * 0.5)
+    least = floor("clock")
+    paid = (0.5 - least) / (1 - least)
+    assert 0.1 < least < 0.5
+    assert clock("perception-only", half)["total"] == pytest.approx(paid), "the hour of two facts, above what is had without looking"
+    assert clock("perception", FULL)["total"] - clock("perception", half)["total"] == pytest.approx(0.4 * (1 - paid))
+    assert score("perception-only", half, family="clock", answer="4:23", state=STATE, level=2) != pytest.approx(
+        {"total": paid, "seen": paid}
+    )
     assert clock("perception-only", FULL.replace("image description", "think"))["seen"] == 0.0, "facts elsewhere are not paid"
 
 
+def test_a_description_is_worth_what_the_solver_makes_of_it() -> None:
+    assert clock("sufficient-only", FULL) == {"total": 1.0, "sufficient": 1.0}
+    for lost in (FULL.replace("time: 3:23", "time: 3:24"), FULL.replace("Current time", "It shows a dial")[:40], ""):
+        assert clock("sufficient-only", lost)["sufficient"] == 0.0, lost
+    assert clock("sufficient", FULL)["total"] - clock("sufficient", FULL.replace("time: 3:23", "time: 3:40"))["total"] == pytest.approx(0.4)
+
+
+@pytest.mark.parametrize("puzzle", load_suite(SuiteSpec.parse("algo:level=2,n=1")).puzzles, ids=lambda puzzle: puzzle.family)
+def test_the_true_description_of_every_family_suffices(puzzle: Puzzle) -> None:
+    assert suffices(puzzle.description or "", puzzle.family, puzzle.answer, puzzle.state)
+    assert not suffices("nothing", puzzle.family, puzzle.answer, puzzle.state)
+    assert suffices(puzzle.description or "", puzzle.family, puzzle.answer, None) is None
+
+
+def test_noise_has_nothing_to_do_with_the_text() -> None:
+    drawn = [clock("noise", FULL)["total"] for _ in range(200)]
+    assert all(0 <= value < 1 for value in drawn)
+    assert len(set(drawn)) == 200
+
+
 def test_perception_is_none_without_a_state() -> None:
-    for name in ("perception", "perception-only"):
+    for name in ("perception", "perception-only", "sufficient"):
         assert score(name, FULL, family="clock", answer="4:23") is None
         assert score(name, FULL, family="a public family", answer="4:23", state=STATE) is None
     assert score("mixture", FULL, family="a public family", answer="4:23") is not None
@@ -270,7 +304,7 @@ def test_the_trainer_gets_totals_and_components() -> None:
     assert reward(completions=texts, **columns) == totals
     assert reward([[{"role": "assistant", "content": [{"type": "text", "text": text}]}] for text in texts], **columns) == totals
     assert metrics["rewards/perception/answer"] == 0.5
-    assert metrics["rewards/perception/seen"] == 0.5
+    assert metrics["rewards/perception/seen"] == pytest.approx(sum(extra["perception/seen"]) / 2)
     assert set(metrics) == {f"rewards/perception/{part}" for part in ("seen", "image_description", "think", "rethink", "answer")}
     assert extra["perception/answer"] == [1.0, 0.0]
     assert trl_reward("vanilla")([], family=[], answer=[]) == []
@@ -285,7 +319,7 @@ def test_the_trainer_logs_the_name() -> None:
 
 
 def test_mistakes_of_the_trainer() -> None:
-    with pytest.raises(UserError, match="pays for visible facts"):
+    with pytest.raises(UserError, match="pays for the description"):
         trl_reward("perception")([FULL], family=["clock"], answer=["4:23"])
     with pytest.raises(UserError, match="unknown reward 'accuracy'"):
         trl_reward("accuracy")

@@ -59,7 +59,7 @@ class Sweep:
         runs, wide = self.out / "runs" / f"temperature-{temperature:g}", "" if self.recipe.grpo.get("bf16", True) else "?dtype=float32"
         asked = [Checkpoint(BASE, None, f"hf/{checkpoint_place(self.model)}{wide}", runs / BASE, temperature)]
         for training in self.trainings():
-            stopped, label = _record(training.out).get("stopped"), training.out.name.rpartition("-")[0]
+            stopped, label = _record(training.out).get("stopped"), training.label
             asked.append(Checkpoint(label, training.seed, f"hf/{training.out}{wide}", runs / training.out.name, temperature, stopped))
         return asked
 
@@ -87,7 +87,9 @@ def write_tables(sweep: Sweep) -> None:
     (sweep.out / "sweep.json").write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     (sweep.out / "sweep.md").write_text(markdown(documents), encoding="utf-8")
     (sweep.out / "sweep.tex").write_text("\n".join(map(latex, documents)), encoding="utf-8")
-    curves = {reward: [_record(t.out)["curve"] for t in sweep.trainings() if t.out.name.rpartition("-")[0] == reward] for reward in sweep.rewards}
+    curves = {
+        reward: [_record(t.out)["curve"] for t in sweep.trainings() if t.out.name.rpartition("-")[0] == reward] for reward in sweep.rewards
+    }
     draw_sweep(curves, sweep.out / "curves.png")
 
 

@@ -1,4 +1,4 @@
-"""Batches of lessons: drawn, spelled in tokens, and grouped so that little is padding; by processes of their own where training waits for none.
+"""Batches of lessons: drawn, spelled in tokens, and grouped so that little is padding; by processes of their own, so that nothing waits.
 
 A batch holds lessons with pictures of one size, or without, and of like length. Every drawer has a seed of its own and batches are taken
 from the drawers in turn, so that the same schedule gives the same batches with the same number of drawers.

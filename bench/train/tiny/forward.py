@@ -9,11 +9,12 @@ picture and patches are not merged, and nothing else.
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
+
+from bench.extras import optional
 
 Grid = tuple[int, int]
 """Rows and columns of patches of a picture."""
@@ -47,7 +48,7 @@ class Forward:
 
     @cached_property
     def _torch(self) -> Any:
-        return importlib.import_module("torch")
+        return optional("torch", "train")
 
     # -- the picture ---------------------------------------------------------------------------------------------------------------------
     def _picture(self, pictures: Any) -> tuple[Any, Grid]:

@@ -9,12 +9,12 @@ Whatever these do not cover goes to the original methods. The trainer, its loss 
 
 from __future__ import annotations
 
-import importlib
 import math
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 from typing import Any
 
+from bench.extras import optional
 from bench.train.tiny.forward import Forward
 
 _MULTIPLE = 32
@@ -89,7 +89,7 @@ class Quick:
 
     @cached_property
     def _torch(self) -> Any:
-        return importlib.import_module("torch")
+        return optional("torch", "train")
 
     @cached_property
     def _forward(self) -> Forward:
@@ -104,7 +104,7 @@ class Quick:
         kernel = self.model.model.visual.patch_embed.proj.weight
         patches = self._torch.nn.functional.linear(hidden_states.to(kernel.dtype), kernel.flatten(1))
         seen = self._forward.seen(patches.unflatten(0, (len(grids), -1)), (grids[0][1], grids[0][2])).flatten(0, 1)
-        outputs: Any = importlib.import_module("transformers.modeling_outputs")
+        outputs: Any = optional("transformers.modeling_outputs", "train")
         return outputs.BaseModelOutputWithPooling(last_hidden_state=seen, pooler_output=seen)
 
     def places(self, input_ids: Any = None, *given: Any, image_grid_thw: Any = None, attention_mask: Any = None, **options: Any) -> Any:
@@ -202,7 +202,9 @@ class Quick:
         torch = self._torch
         scores = torch.nn.functional.linear(hidden[:, 0], self.model.lm_head.weight).float().index_fill(1, cache.never, -math.inf)
         if cache.taste.temperature:
-            scores = scores / cache.taste.temperature - torch.empty_like(scores).exponential_().log()  # the largest with Gumbel noise is a draw
+            scores = (
+                scores / cache.taste.temperature - torch.empty_like(scores).exponential_().log()
+            )  # the largest with Gumbel noise is a draw
         token = scores.argmax(-1).masked_fill(cache.ended, cache.taste.pad)
         cache.ended |= torch.isin(token, cache.stops)
         cache.token.copy_(token[:, None])
@@ -217,9 +219,7 @@ class Quick:
         def attend(layer: int, query: Any, key: Any, value: Any) -> Any:
             cache.keys[layer].index_copy_(2, cache.slot, key)
             cache.values[layer].index_copy_(2, cache.slot, value)
-            return torch.nn.functional.scaled_dot_product_attention(
-                query, cache.keys[layer], cache.values[layer], attn_mask=cache.shown
-            )
+            return torch.nn.functional.scaled_dot_product_attention(query, cache.keys[layer], cache.values[layer], attn_mask=cache.shown)
 
         cos, sin = self._forward.text_turn(cache.place.expand(3, -1, -1))
         hidden = self.model.model.language_model.embed_tokens(cache.token)
@@ -255,5 +255,11 @@ def _plain(config: Any) -> bool:
     """Whether a generation is nothing but sampling at a temperature, or greedy."""
     if config is None or config.max_new_tokens is None or (config.num_beams or 1) != 1 or (config.num_return_sequences or 1) != 1:
         return False
-    neutral = {"top_k": (None, 0), "top_p": (None, 1.0), "min_p": (None, 0.0), "repetition_penalty": (None, 1.0), "cache_implementation": (None,)}
+    neutral = {
+        "top_k": (None, 0),
+        "top_p": (None, 1.0),
+        "min_p": (None, 0.0),
+        "repetition_penalty": (None, 1.0),
+        "cache_implementation": (None,),
+    }
     return all(getattr(config, name, None) in values for name, values in neutral.items())

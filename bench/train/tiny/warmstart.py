@@ -10,7 +10,6 @@ device as bytes; lessons are drawn by `bench.train.tiny.draw`, the model is run 
 
 from __future__ import annotations
 
-import importlib
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -22,6 +21,7 @@ from typing import Any
 
 import numpy as np
 
+from bench.extras import optional
 from bench.models.local.processor import load_processor, pixels
 from bench.puzzle import Puzzle
 from bench.train.tiny.draw import Batch, Drawing, Size, Stage, batches, side_by_side
@@ -131,7 +131,7 @@ def warm_start(
     schedule = schedule or Schedule()
     if any(puzzle.split == "eval" for puzzle in puzzles):
         raise ValueError("puzzles: expected none of the evaluation split")
-    torch: Any = importlib.import_module("torch")
+    torch: Any = optional("torch", "train")
     processor = load_processor(str(folder))
     device = "cuda" if torch.cuda.is_available() else "cpu"
     pictures = Pictures(torch, puzzles, schedule.drawers)  # drawers are forked from this process: no accelerator is touched before
@@ -147,11 +147,9 @@ def _ignore(_: Learned) -> None:
     """For whoever wants no report."""
 
 
-def _learn(
-    folder: Path, pictures: Pictures, coming: Any, schedule: Schedule, report: Callable[[Learned], None], every: int
-) -> None:
-    torch: Any = importlib.import_module("torch")
-    transformers: Any = importlib.import_module("transformers")
+def _learn(folder: Path, pictures: Pictures, coming: Any, schedule: Schedule, report: Callable[[Learned], None], every: int) -> None:
+    torch: Any = optional("torch", "train")
+    transformers: Any = optional("transformers", "train")
     device = pictures.device
     model: Any = transformers.AutoModelForImageTextToText.from_pretrained(folder).float().to(device).train()
     forward, weights = Forward(model), list(model.parameters())
