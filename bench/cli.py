@@ -252,6 +252,9 @@ def _add_train(commands: argparse._SubParsersAction[_Parser]) -> None:  # pyrigh
     train.add_argument("--seed", type=int, metavar="S", help="of one run (default: the recipe's first)")
     train.add_argument("--resume", action="store_true", help="continue the run in --out from its last step that was saved")
     train.add_argument("--dry-run", action="store_true", help="check the recipe and estimate its memory, train nothing")
+    train.add_argument(
+        "--diagnose", action="store_true", help="say what each reward has to teach --model, from a few samples; train nothing"
+    )
     train.set_defaults(command="train")
 
 

@@ -70,8 +70,8 @@ class Subject:
     """What is asked about."""
 
     models: Annotated[_Text, BeforeValidator(read_one_or_more), Field(min_length=1), Flag("NAME", "--model", repeatable=True)] = (
+        "tiny-glance",
         "tiny-base",
-        "tiny-perception",
     )
     """an alias or provider/id; repeatable"""
     modes: Annotated[tuple[Mode, ...], BeforeValidator(read_modes), Flag("M1,M2", "--mode", shown="diagnose")] = DIAGNOSE

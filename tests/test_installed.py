@@ -195,4 +195,4 @@ def test_the_shipped_checkpoints_answer_from_any_folder(local: Path, empty: Path
     done = sightgap(local, empty, "run", *small, "--out", "run")
     assert done.returncode == 0, done.stderr
     assert len((empty / "run" / "trials.jsonl").read_text().splitlines()) >= 2 * 4
-    assert "tiny-perception" in done.stdout
+    assert "tiny-glance" in done.stdout

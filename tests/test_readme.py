@@ -68,7 +68,7 @@ def accuracies(document: Mapping[str, Any]) -> dict[tuple[str, str, str], float]
 def test_the_first_table_and_the_example_are_what_the_demo_makes(tmp_path: Path) -> None:
     shown, printed = shown_in_the_readme(), printed_by_the_demo(tmp_path)
     again = "run  python -m tests.test_readme  to bring the README up to date"
-    assert _MODEL.findall(shown) == _MODEL.findall(printed) == ["tiny-base", "tiny-perception"], again
+    assert _MODEL.findall(shown) == _MODEL.findall(printed) == ["tiny-glance", "tiny-base"], again
     assert len(rows(shown)) == 8
     for old, new in zip(rows(shown), rows(printed), strict=True):
         assert (old[0], old[2]) == (new[0], new[2]), again

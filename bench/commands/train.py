@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 
 from bench.errors import UserError
 from bench.train.rewards import reward_called
 
+if TYPE_CHECKING:
+    from bench.train.recipe import Recipe
+
 
 def train(arguments: argparse.Namespace) -> int:
-    """`train`: one run, a sweep, or (--dry-run) the recipe's check of itself."""
+    """`train`: one run, a sweep, the recipe's check of itself (--dry-run), or what there is to learn (--diagnose)."""
     from bench.train.recipe import load_recipe
 
     recipe = load_recipe(arguments.recipe)
@@ -24,6 +28,8 @@ def train(arguments: argparse.Namespace) -> int:
         for line in check(recipe, model):
             print(line)  # noqa: T201
         return 0
+    if arguments.diagnose:
+        return _diagnose(arguments, recipe, model)
     for name, value, why in (
         ("--reward", arguments.reward, "the name of a reward, or all"),
         ("--model", model, "the checkpoint to start from, since the recipe names none"),
@@ -48,4 +54,16 @@ def train(arguments: argparse.Namespace) -> int:
     except KeyboardInterrupt:
         raise KeyboardInterrupt(f"the same command with --resume continues from the last step that was saved in {out}") from None
     console.print(f"checkpoint {folder}  curves {folder / 'curves.png'}  try it: --model hf/{folder}", highlight=False, markup=False)
+    return 0
+
+
+def _diagnose(arguments: argparse.Namespace, recipe: Recipe, model: str) -> int:
+    """`train --diagnose`: of one reward, or of all that the recipe's sweep trains."""
+    from bench.train.signal import diagnose
+
+    if not model:
+        raise UserError("train: --model: expected the checkpoint to sample from, since the recipe names none, found nothing")
+    rewards = recipe.sweep.rewards if arguments.reward in (None, "all") else (arguments.reward,)
+    for line in diagnose(recipe, rewards, model):
+        print(line)  # noqa: T201
     return 0

@@ -51,7 +51,7 @@ def test_the_models_of_the_issue_are_there() -> None:
 
 def test_a_shipped_checkpoint_is_found_from_any_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    for name in ("tiny-base", "tiny-perception"):
+    for name in ("tiny-base", "tiny-glance", "tiny-perception"):
         shipped = table.place(aliases()[name].id)
         assert (Path(shipped) / "config.json").is_file()
         assert table.place(shipped) == shipped
