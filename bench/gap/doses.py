@@ -50,9 +50,14 @@ def _kinds(rows: pd.DataFrame, by_kind: dict[str, list[Degradation]], seed: int)
 
 
 def _at_dose(rows: pd.DataFrame, dose: str) -> Cells:
-    """A model whose pictures have this dose; descriptions and blind trials, which no damage reaches, are those of the clear run."""
-    undamaged = (rows["dose"] == CLEAR) & ~rows["mode"].isin([mode.value for mode in SEEN])
-    return Cells.of(rows[((rows["dose"] == dose) | undamaged).to_numpy()])
+    return Cells.of(at_dose(rows, dose))
+
+
+def at_dose(rows: pd.DataFrame, dose: str) -> pd.DataFrame:
+    """The rows whose pictures have this dose; descriptions and blind trials, which no damage reaches, are those of the clear run."""
+    looking = [mode.value for mode in Mode if mode in SEEN or mode is Mode.READBACK]
+    undamaged = (rows["dose"] == CLEAR) & ~rows["mode"].isin(looking)
+    return rows[((rows["dose"] == dose) | undamaged).to_numpy()].assign(dose=CLEAR)
 
 
 def _point(cells: Cells, dose: Degradation | None, clear: Cells, seed: int) -> DosePointDoc:

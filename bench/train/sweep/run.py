@@ -21,8 +21,10 @@ from typing import Any
 from rich.console import Console
 
 from bench.config import Conditions, Execution, RunConfig, Subject
+from bench.degrade import parse_doses
 from bench.errors import SightgapError
 from bench.extras import optional
+from bench.gap.cells import CLEAR
 from bench.runner.plan import make_plan
 from bench.runner.session import run_session
 from bench.train.curves import draw_sweep
@@ -82,8 +84,10 @@ def run_sweep(sweep: Sweep, console: Console) -> Path:
 
 def write_tables(sweep: Sweep) -> None:
     """Write `sweep.json`, `sweep.md`, `sweep.tex` and `curves.png` from the trainings and runs in `sweep.out`."""
-    documents = [sweep_document(sweep.checkpoints(t), sweep.recipe) for t in sweep.recipe.sweep.evaluate.temperatures]
-    content = {"v": 2, "evaluations": documents}
+    asked = sweep.recipe.sweep.evaluate
+    doses = (CLEAR, *map(str, parse_doses(asked.degrade)))
+    documents = [sweep_document(sweep.checkpoints(t), sweep.recipe, dose) for t in asked.temperatures for dose in doses]
+    content = {"v": 3, "evaluations": documents}
     (sweep.out / "sweep.json").write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     (sweep.out / "sweep.md").write_text(markdown(documents), encoding="utf-8")
     (sweep.out / "sweep.tex").write_text("\n".join(map(latex, documents)), encoding="utf-8")

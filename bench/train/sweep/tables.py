@@ -14,9 +14,10 @@ from typing import Any, Literal, NotRequired, TypedDict
 import numpy as np
 import pandas as pd
 
-from bench.gap.cells import Cells
+from bench.gap.cells import CLEAR, Cells
 from bench.gap.contrast import accuracy_change, compare, correct
 from bench.gap.document import Bounds, ChangeDoc, ComparisonDoc, FamilyDoc
+from bench.gap.doses import at_dose
 from bench.gap.frame import load_runs
 from bench.gap.numbers import rounded
 from bench.gap.parts import part
@@ -80,6 +81,7 @@ class SweepDoc(TypedDict):
     """One of the evaluations that `sweep.json` holds."""
 
     temperature: float
+    dose: str
     recipe: str
     recipe_sha256: str
     suite: dict[str, Any]
@@ -89,15 +91,15 @@ class SweepDoc(TypedDict):
     rewards: list[RewardDoc]
 
 
-def sweep_document(checkpoints: Sequence[Checkpoint], recipe: Recipe) -> SweepDoc:
-    """The numbers of a sweep from its runs alone, all of them at one temperature.
+def sweep_document(checkpoints: Sequence[Checkpoint], recipe: Recipe, dose: str = CLEAR) -> SweepDoc:
+    """The numbers of a sweep from its runs alone, all of them at one temperature, and of pictures with one dose of damage.
 
     Raises:
         UserError: a run is missing or cannot be paired with the others.
     """
     folders = [checkpoint.run for checkpoint in checkpoints]
     loaded = load_runs(folders)
-    frame = loaded.frame
+    frame = at_dose(loaded.frame, dose)
     facts = {what: _facts(read_facts(folders, frame, mode)) for what, mode in FACTS.items()}
     rewards = list(dict.fromkeys(checkpoint.reward for checkpoint in checkpoints))
     tables = {reward: _table(frame, [c for c in checkpoints if c.reward == reward]) for reward in rewards}
@@ -109,6 +111,7 @@ def sweep_document(checkpoints: Sequence[Checkpoint], recipe: Recipe) -> SweepDo
         correct([change for reward in made if (change := (doc := reward["domains"].get(domain)) and doc.get("change"))])
     return {
         "temperature": checkpoints[0].temperature,
+        "dose": dose,
         "recipe": recipe.name,
         "recipe_sha256": recipe.sha256,
         "suite": {"name": recipe.sweep.evaluate.words, "sha256": sha256, "n": int(frame["puzzle"].nunique()), "of": name},
@@ -253,7 +256,7 @@ def _published(reward: str) -> str:
 def _remarks(document: SweepDoc) -> list[str]:
     trained = [reward for reward in document["rewards"] if reward["reward"] != BASE]
     remarks = [
-        f"Every reward was trained for {document['steps']} steps from one base checkpoint with each of {_seeds(trained)}, by recipe "
+        f"Every reward was trained for {document['steps']} steps from one base checkpoint with {_seeds(trained)}, by recipe "
         f"{document['recipe']} ({document['recipe_sha256'][:12]}); all checkpoints were asked the same {document['suite']['n']} fresh "
         f"puzzles ({document['suite']['name']}), which share no state with any training set.",
         f"In-domain (trained on): {', '.join(document['in_domain'])}. Out-of-domain: {', '.join(document['out_of_domain']) or 'none'}.",
@@ -272,7 +275,9 @@ def _remarks(document: SweepDoc) -> list[str]:
 
 def _seeds(rewards: Sequence[RewardDoc]) -> str:
     seeds = sorted({seed for reward in rewards for seed in reward["seeds"]})
-    return f"{len(seeds)} seeds" if len(seeds) != 1 else f"one seed ({seeds[0]})"
+    if any(len(reward["seeds"]) < len(seeds) for reward in rewards):
+        return "as many seeds as it has numbers in the column *seeds*"
+    return f"each of {len(seeds)} seeds" if len(seeds) != 1 else f"one seed ({seeds[0]})"
 
 
 def markdown(documents: Sequence[SweepDoc]) -> str:
@@ -287,8 +292,9 @@ def markdown(documents: Sequence[SweepDoc]) -> str:
 
 
 def decoding(document: SweepDoc) -> str:
-    """How replies were drawn, in words."""
-    return f"replies drawn at temperature {document['temperature']:g}" if document["temperature"] else "greedy decoding"
+    """How replies were drawn, and what of, in words."""
+    drawn = f"replies drawn at temperature {document['temperature']:g}" if document["temperature"] else "greedy decoding"
+    return f"pictures damaged by {document['dose']}, {drawn}" if document["dose"] else f"clean pictures, {drawn}"
 
 
 def latex(document: SweepDoc) -> str:
