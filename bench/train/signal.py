@@ -25,7 +25,7 @@ from bench.train.data import training_puzzles
 from bench.train.provenance import checkpoint_place
 from bench.train.recipe import Recipe
 from bench.train.rewards import Reward, reward_called, score
-from bench.train.tiny.quick import quicken
+from bench.train.tiny.quick import ends_of, quicken
 
 GROUPS = 6
 """Puzzles of each family that are sampled."""
@@ -243,8 +243,7 @@ class _Sampler:
         ).to(self.model.device, dtype=self.model.dtype)
         with self.torch.inference_mode():
             made = self.model.generate(**inputs, generation_config=self.settings)
-        ends = self.settings.eos_token_id if isinstance(self.settings.eos_token_id, list) else [self.settings.eos_token_id]
-        return [self._read(row, ends) for row in made[:, inputs["input_ids"].shape[1] :].tolist()]
+        return [self._read(row, ends_of(self.settings)) for row in made[:, inputs["input_ids"].shape[1] :].tolist()]
 
     def _read(self, tokens: list[int], ends: Sequence[int]) -> Sampled:
         end = next((index for index, token in enumerate(tokens) if token in ends), None)

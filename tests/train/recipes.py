@@ -58,4 +58,7 @@ def _value(value: Any) -> str:
         return str(value).lower()
     if isinstance(value, list):
         return f"[{', '.join(map(_value, cast('list[Any]', value)))}]"
+    if isinstance(value, dict):
+        pairs = cast("dict[str, Any]", value).items()
+        return "{" + ", ".join(f"{key} = {_value(entry)}" for key, entry in pairs) + "}"
     return f"'{value}'" if isinstance(value, str) else repr(value)

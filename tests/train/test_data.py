@@ -175,3 +175,20 @@ def test_a_puzzle_without_a_state_has_none(tmp_path: Path) -> None:
 def test_an_unknown_reward() -> None:
     with pytest.raises(UserError, match="unknown reward 'mixtur'"):
         training_set((), "mixtur")
+
+
+# -- damage ------------------------------------------------------------------------------------------------------------------------------
+def test_the_share_of_clean_pictures_is_kept_and_the_puzzles_are_the_same(tmp_path: Path) -> None:
+    changes: dict[str, Any] = {"data__set": "mini@1:level=1,n=40", "data__suite": None, "data__levels": None}
+    plain = load_recipe(written(tmp_path, table("tiny", **changes)))
+    hurt = load_recipe(written(tmp_path, table("tiny", **changes, data__degrade=["blur=1,2", "noise=0.2"], data__clean=0.25)))
+    clean, damaged = training_puzzles(plain), training_puzzles(hurt)
+    assert [puzzle.id for puzzle in clean] == [puzzle.id for puzzle in damaged]
+    kinds = Counter(puzzle.image.source.partition(" ")[2] for puzzle in damaged)
+    assert set(kinds) == {"", "(blur=1)", "(blur=2)", "(noise=0.2)"}
+    assert kinds[""] / len(damaged) == pytest.approx(0.25, abs=0.12)
+    assert data_sha256(clean) != data_sha256(damaged) == data_sha256(training_puzzles(hurt))
+    rows = training_set(damaged, "vanilla")
+    number = next(index for index, puzzle in enumerate(damaged) if puzzle.image.source.endswith("(blur=2)"))
+    assert rows[number]["image"].tobytes() != training_set(clean, "vanilla")[number]["image"].tobytes()
+    assert rows[number]["level"] == 1

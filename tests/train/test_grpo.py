@@ -27,6 +27,8 @@ SMALL = {
     "data__out_of_domain": list(SHIPPED.data.out_of_domain),
     "grpo__max_steps": 3,
     "grpo__per_device_train_batch_size": 16,
+    "grpo__num_generations": 8,
+    "grpo__learning_rate": 1e-4,
     "grpo__max_completion_length": 64,
     "grpo__save_steps": 2,
     "sweep__evaluate__n": 2,

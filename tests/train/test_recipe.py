@@ -40,9 +40,9 @@ def test_the_papers_setting() -> None:
 
 def test_the_tiny_recipe_draws_small_pictures_of_the_first_level() -> None:
     recipe = load_recipe("tiny")
-    assert recipe.data.spec == SuiteSpec("mini@1", level=1, n=600, split="train")
+    assert recipe.data.spec == SuiteSpec("mini@1", level=1, n=300, split="train")
     assert recipe.data.chosen_levels == (1,)
-    assert recipe.sweep.evaluate.modes == (Mode.IMAGE, Mode.ORACLE, Mode.BLIND, Mode.READBACK)
+    assert recipe.sweep.evaluate.modes == (Mode.IMAGE, Mode.CAPTION, Mode.ORACLE, Mode.READBACK, Mode.BLIND)
     assert SuiteSpec.parse(recipe.sweep.evaluate.words) == recipe.sweep.evaluate.spec == SuiteSpec("mini@1", 101, 1, 40)
 
 
@@ -71,7 +71,18 @@ def test_the_nine_of_the_paper_or_the_whole_suite_are_evaluated(tmp_path: Path) 
 
 
 WRONG: list[tuple[dict[str, Any], str]] = [
-    ({"data__sett": "x"}, r"data\.sett: unknown key; expected one of set, in_domain, out_of_domain, suite, levels, seed$"),
+    ({"data__degrade": ["blur=900"]}, r"data\.degrade: expected damage that leaves something visible, found blur=900$"),
+    ({"data__degrade": ["fog=1"]}, r"expected one of blur, .*, found 'fog=1'$"),
+    ({"data__degrade": [], "data__clean": 0.5}, r"data\.clean: expected none without data\.degrade"),
+    ({"data__degrade": ["blur=1"], "data__clean": 1.0}, r"data\.clean: expected less than 1"),
+    ({"sweep__controls": [{"name": "noise", "data": {"sett": "x"}}]}, r"sweep\.controls noise: data\.sett: unknown key"),
+    (
+        {"sweep__controls": [{"name": "vanilla", "reward": "noise"}]},
+        r"sweep\.controls: expected names of their own, found 'vanilla' twice$",
+    ),
+    ({"sweep__controls": [{"name": "other", "reward": "luck"}]}, r"unknown reward 'luck'"),
+    ({"sweep__evaluate__caption_prompt": "long"}, r"sweep\.evaluate\.caption_prompt: expected one of .*notation, found 'long'$"),
+    ({"data__sett": "x"}, r"data\.sett: unknown key; expected one of set, in_domain, out_of_domain, suite, levels, seed, degrade, clean$"),
     ({"extra__x": 1}, r"extra: unknown key; expected one of data, grpo, sweep, stop, launch, lora$"),
     ({"source": "x"}, r"source: unknown key"),
     ({"sweep__evaluate__nn": 1}, r"sweep\.evaluate\.nn: unknown key; expected one of suite, n, modes"),

@@ -115,6 +115,7 @@ def test_a_sweep_from_the_command_line(tmp_path: Path, capsys: pytest.CaptureFix
         "data__levels": None,
         "grpo__max_steps": 1,
         "grpo__per_device_train_batch_size": 8,
+        "grpo__num_generations": 4,
         "grpo__max_completion_length": 48,
         "sweep__seeds": [0],
         "sweep__jobs": 1,
@@ -122,7 +123,9 @@ def test_a_sweep_from_the_command_line(tmp_path: Path, capsys: pytest.CaptureFix
         "sweep__evaluate__suite": "mini:seed=101,level=1",
         "sweep__evaluate__n": 1,
         "sweep__evaluate__max_tokens": 48,
+        "sweep__controls": [{"name": "truth"}, {"name": "all-damaged", "reward": "mixture", "data": {"clean": 0.0}}],
         "sweep__evaluate__modes": ["image", "oracle"],
+        "sweep__evaluate__degrade": ["blur=2"],
         "sweep__evaluate__temperatures": [0.0, 1.0],
     }
     asked = recipes.written(tmp_path, recipes.table("tiny", **changes))
@@ -134,12 +137,14 @@ def test_a_sweep_from_the_command_line(tmp_path: Path, capsys: pytest.CaptureFix
     shown = capsys.readouterr().out
     assert shown == (tmp_path / "out" / "sweep.md").read_text() + "\n"
     runs = {str(run.relative_to(tmp_path / "out" / "runs")) for run in (tmp_path / "out" / "runs").glob("*/*")}
-    assert runs == {f"temperature-{t}/{name}" for t in ("0", "1") for name in ("base", "mixture-0", "perception-0")}
-    greedy, drawn = json.loads((tmp_path / "out" / "sweep.json").read_text())["evaluations"]
-    assert (greedy["temperature"], drawn["temperature"]) == (0, 1)
-    assert [reward["reward"] for reward in drawn["rewards"]] == ["base", "mixture", "perception"]
-    assert "## Accuracy on images, greedy decoding" in shown
-    assert "## Using, seeing and thinking, replies drawn at temperature 1" in shown
+    assert runs == {
+        f"temperature-{t}/{name}" for t in ("0", "1") for name in ("base", "mixture-0", "perception-0", "truth-0", "all-damaged-0")
+    }
+    made = json.loads((tmp_path / "out" / "sweep.json").read_text())["evaluations"]
+    assert [(one["temperature"], one["dose"]) for one in made] == [(0, ""), (0, "blur=2"), (1, ""), (1, "blur=2")]
+    assert [reward["reward"] for reward in made[0]["rewards"]] == ["base", "mixture", "perception", "truth", "all-damaged"]
+    assert "## Accuracy on images, clean pictures, greedy decoding" in shown
+    assert "## Using, seeing and thinking, pictures damaged by blur=2, replies drawn at temperature 1" in shown
     assert (tmp_path / "out" / "curves.png").stat().st_size > 10_000
     written = {file: file.stat().st_mtime_ns for file in (tmp_path / "out").rglob("*.safetensors")}
     assert main(call) == 0

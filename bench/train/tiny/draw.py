@@ -7,7 +7,7 @@ from the drawers in turn, so that the same schedule gives the same batches with 
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -88,7 +88,7 @@ class Batch:
 
 
 @contextmanager
-def batches(drawing: Drawing, drawers: int) -> Iterator[Iterator[Batch]]:
+def batches(drawing: Drawing, drawers: int) -> Generator[Iterator[Batch]]:
     """The batches of `drawing`, as many as its stages have steps; by `drawers` processes, or here where that is 0."""
     if not drawers:
         yield drawn(drawing, 0, 1)
@@ -173,7 +173,12 @@ def encoder(tokenizer: Any) -> Callable[[str], Sequence[int]]:
     fast = tokenizer.backend_tokenizer
     fast.no_padding()
     fast.no_truncation()
-    return lru_cache(100_000)(lambda text: fast.encode(text, add_special_tokens=False).ids)
+
+    @lru_cache(100_000)
+    def encode(text: str) -> Sequence[int]:
+        return fast.encode(text, add_special_tokens=False).ids
+
+    return encode
 
 
 def _batch(group: Sequence[Spelled], drawing: Drawing, pad: int, fill: int) -> Batch:

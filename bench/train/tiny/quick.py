@@ -12,7 +12,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 from functools import cached_property, partial
-from typing import Any
+from typing import Any, cast
 
 from bench.extras import optional
 from bench.train.tiny.forward import Forward
@@ -48,8 +48,9 @@ class _Taste:
 
     @classmethod
     def of(cls, config: Any) -> _Taste:
-        ends = config.eos_token_id if isinstance(config.eos_token_id, list) else [config.eos_token_id]
-        return cls(config.temperature if config.do_sample else 0.0, tuple(ends), tuple(config.suppress_tokens or ()), config.pad_token_id)
+        return cls(
+            config.temperature if config.do_sample else 0.0, ends_of(config), tuple(config.suppress_tokens or ()), config.pad_token_id
+        )
 
 
 @dataclass
@@ -163,11 +164,11 @@ class Quick:
             weight = self.model.lm_head.weight
             shape = (batch, text.num_key_value_heads, room, text.hidden_size // text.num_attention_heads)
             empty = partial(torch.zeros, device=weight.device)
-            kept = [[empty(shape, dtype=weight.dtype) for _ in range(text.num_hidden_layers)] for _ in range(2)]
-            marks = [empty(size, dtype=torch.long) for size in ((batch, 1), (batch, 1), (1,))]
+            keys, values = ([empty(shape, dtype=weight.dtype) for _ in range(text.num_hidden_layers)] for _ in range(2))
+            token, place, slot = (empty(size, dtype=torch.long) for size in ((batch, 1), (batch, 1), (1,)))
             shown, ended = empty((batch, 1, 1, room), dtype=torch.bool), empty((batch,), dtype=torch.bool)
             stops, never = (torch.tensor(words, device=weight.device, dtype=torch.long) for words in (taste.stops, taste.never))
-            self._caches[batch, room, taste] = _Cache(*kept, shown, *marks, ended, taste, stops, never)
+            self._caches[batch, room, taste] = _Cache(keys, values, shown, token, place, slot, ended, taste, stops, never)
         return self._caches[batch, room, taste]
 
     def _begun(self, cache: _Cache, tokens: Any, mask: Any, pixels: Any, grid: Any) -> Any:
@@ -249,6 +250,12 @@ class Quick:
         for mark, value in zip(marks, before, strict=True):
             mark.copy_(value)
         cache.graph = graph
+
+
+def ends_of(config: Any) -> tuple[int, ...]:
+    """The tokens that end a row: a generation config holds one, or a list."""
+    ends: Any = config.eos_token_id
+    return tuple(cast("list[int]", ends)) if isinstance(ends, list) else (int(ends),)
 
 
 def _plain(config: Any) -> bool:

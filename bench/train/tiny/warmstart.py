@@ -24,7 +24,7 @@ import numpy as np
 from bench.extras import optional
 from bench.models.local.processor import load_processor, pixels
 from bench.puzzle import Puzzle
-from bench.train.tiny.draw import Batch, Drawing, Size, Stage, batches, side_by_side
+from bench.train.tiny.draw import Batch, Drawing, Integers, Size, Stage, batches, side_by_side
 from bench.train.tiny.forward import Forward
 
 SEEING: Mapping[str, float] = {"seen": 1.0}
@@ -97,7 +97,7 @@ class Pictures:
         self.device = device
         return self
 
-    def shown(self, indices: Sequence[int]) -> Any:
+    def shown(self, indices: Integers) -> Any:
         """(pictures, height, width, 3) bytes of the puzzles at `indices`, all of one size."""
         stack = self._stacks[self.sizes[int(indices[0])]]
         return stack[self._torch.from_numpy(self._places[np.asarray(indices)]).to(stack.device, non_blocking=True)]
