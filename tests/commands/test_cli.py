@@ -69,7 +69,7 @@ def test_help_answers_at_once_and_imports_nothing_heavy() -> None:
         (["--model", "claude-99"], "unknown model 'claude-99'"),
         (["--model", "nobody/x"], "unknown provider 'nobody'"),
         (["--model", "sim/p=2,r=1"], "p must be between 0 and 1"),
-        (["--mode", "telepathy"], "expected some of image, caption"),
+        (["--mode", "telepathy"], "expected some of diagnose, image, caption"),
         (["--suite", "sudoku"], "unknown suite 'sudoku'"),
         (["--suite", "algo:n=zero"], "expected a whole number"),
         (["--suite", "algo:level=9"], "level: expected 1 to 5"),
@@ -85,7 +85,7 @@ def test_help_answers_at_once_and_imports_nothing_heavy() -> None:
         (["--shard", "3/2"], "--shard: expected i/n"),
         (["--reasoning", "much"], "--reasoning: expected off"),
         (["--captioner", "dataset"], "carries no captions"),
-        (["--caption-prompt", "poem"], "expected plain or guided"),
+        (["--caption-prompt", "poem"], "expected one of plain, guided, notation"),
         (["--format", "essay"], "--format: expected mcq or open, found 'essay'"),
         (["--replay", "--cache", "off"], "the cache is off"),
         (["--resume"], "--resume: there is no run"),
@@ -125,7 +125,7 @@ def test_a_retired_model_warns_before_spending(capsys: pytest.CaptureFixture[str
 
 def test_a_dry_run_asks_and_writes_nothing(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     assert main(["--model", SIM, "--suite", "mini:n=2", "--families", "clock,n_queens", "--dry-run"]) == 0
-    assert "16 trials on 4 puzzles" in capsys.readouterr().out
+    assert "20 trials on 4 puzzles" in capsys.readouterr().out
     assert list(tmp_path.iterdir()) == []
 
 
@@ -148,7 +148,7 @@ def test_from_command_to_report_and_back(capsys: pytest.CaptureFixture[str], tmp
     assert main(["report", "r", "--out", "again", "--force"]) == 0
     before = (tmp_path / "r/trials.jsonl").read_text()
     assert main(["regrade", "r"]) == 0
-    assert "0 of 20 verdicts changed" in capsys.readouterr().out
+    assert "0 of 25 verdicts changed" in capsys.readouterr().out
     assert (tmp_path / "r/trials.jsonl").read_text() == before
 
 
