@@ -14,25 +14,18 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from importlib.resources import files
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Any, ClassVar
 
-from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import ConfigDict, TypeAdapter, ValidationError
 
-from bench.degrade import Degradation, parse_doses
+from bench.degrade import parse_doses
 from bench.digest import digest
 from bench.errors import UserError
-from bench.mode import Mode
-from bench.outcome import Format
 from bench.prompt import CAPTION_PROMPTS
 from bench.train.rewards import reward_called
+from bench.train.settings import NAMED_SETS, STRICT, Control, Data, Evaluate, Launch, Lora, Stop, Sweep
 from tasks.family import LEVELS
 from tasks.suites import GENERATED, MINI_FAMILIES, SuiteSpec
-
-NAMED_SETS: Mapping[str, Mapping[str, int]] = {
-    "clock-3k": {"clock": 3000},
-    "diverse-8k": dict.fromkeys(("clock", "maze", "move_box", "n_queens"), 2000),
-}
-"""The paper's two training sets: family -> number of puzzles (third-party reading notes of arXiv 2601.00215, not seen in the paper)."""
 
 OURS: Mapping[str, str] = {
     "output_dir": "the command's --out decides it",
@@ -48,182 +41,13 @@ OURS: Mapping[str, str] = {
 """Options of TRL that a recipe may not set, and why."""
 
 _FOLDER = files("bench.train") / "recipes"
-_STRICT = ConfigDict(extra="forbid", allow_inf_nan=False)
-
-Count = Annotated[int, Field(ge=1)]
-Share = Annotated[float, Field(ge=0, le=1)]
-
-
-@dataclass(frozen=True, slots=True)
-class Data:
-    """`[data]`: what is trained on.
-
-    Attributes:
-        set: "diverse-8k", "clock-3k" or a generated suite in the words of `tasks.suites` ("mini:n=500,seed=3"), n for each family.
-        in_domain: families that are trained on.
-        out_of_domain: families that are evaluated besides.
-        suite: which generated suite draws the puzzles of a named set: it decides the size of pictures.
-        levels: of difficulty; empty for the suite's own.
-        seed: of the order of the puzzles, and of the puzzles where `set` names no seed.
-        degrade: damage to the pictures, in the words of --degrade ("blur=1", "noise=0.2"): each picture has one of these, drawn by lot.
-        clean: the share of pictures that stay as they are all the same; 1 where no damage is named.
-    """
-
-    __pydantic_config__: ClassVar[ConfigDict] = _STRICT
-    set: str
-    in_domain: tuple[str, ...]
-    out_of_domain: tuple[str, ...] = ()
-    suite: Literal["algo", "algo@1", "mini", "mini@1"] | None = None
-    levels: tuple[int, ...] = ()
-    seed: Annotated[int, Field(ge=0)] = 0
-    degrade: tuple[str, ...] = ()
-    clean: Share = 0.0
-
-    @property
-    def doses(self) -> tuple[Degradation, ...]:
-        """The damage that pictures are done, one of these each."""
-        return parse_doses(self.degrade)
-
-    @property
-    def spec(self) -> SuiteSpec:
-        """The suite that draws the puzzles, split "train"."""
-        if self.set in NAMED_SETS:
-            return SuiteSpec(self.suite or "algo", seed=self.seed, split="train")
-        read = SuiteSpec.parse(self.set)
-        return SuiteSpec(read.name, seed=read.seed or self.seed, level=read.level, n=read.n, split="train")
-
-    @property
-    def counts(self) -> Mapping[str, int]:
-        """Family -> number of puzzles."""
-        if self.set in NAMED_SETS:
-            return NAMED_SETS[self.set]
-        spec = self.spec
-        return dict.fromkeys(self.in_domain, spec.n or GENERATED[spec.name].n)
-
-    @property
-    def chosen_levels(self) -> tuple[int, ...]:
-        """The levels that puzzles are drawn at, in turn."""
-        spec = self.spec
-        return (spec.level,) if spec.level is not None else self.levels or GENERATED[spec.name].levels
-
-
-@dataclass(frozen=True, slots=True)
-class Lora:
-    """`[lora]`: low-rank adapters instead of full weights. `targets` is a regular expression over the names of modules."""
-
-    __pydantic_config__: ClassVar[ConfigDict] = _STRICT
-    r: Count = 16
-    alpha: Count = 32
-    dropout: Share = 0.0
-    targets: str = r".*language_model.*\.(q|k|v|o)_proj"
-
-
-@dataclass(frozen=True, slots=True)
-class Stop:
-    """`[stop]`: what the watcher takes for a run that is lost.
-
-    Attributes:
-        equal_steps: so many steps in a row in which the rewards of every group are all equal: nothing can be learned.
-        shortest: mean length of completions in tokens, over `window` steps, below which they have collapsed.
-        longest_share: share of completions cut off at the limit, over `window` steps, above which they have exploded.
-        window: steps.
-    """
-
-    __pydantic_config__: ClassVar[ConfigDict] = _STRICT
-    equal_steps: Count = 50
-    shortest: Annotated[float, Field(ge=0)] = 4.0
-    longest_share: Share = 0.9
-    window: Count = 20
-
-
-@dataclass(frozen=True, slots=True)
-class Evaluate:
-    """`[sweep.evaluate]`: how base and checkpoints are compared: `n` puzzles of each family of `suite`, `concurrency` of them at a time.
-
-    `degrade` names damaged pictures that are asked about besides the clean ones, `caption_prompt` how captions are asked for.
-    `temperatures` are those at which replies are drawn, each with its own tables: 0 is greedy, the rollouts' is what training works on.
-    """
-
-    __pydantic_config__: ClassVar[ConfigDict] = _STRICT
-    suite: str = "mini:seed=101"
-    n: Count = 100
-    modes: tuple[Mode, ...] = (Mode.IMAGE, Mode.ORACLE, Mode.BLIND, Mode.READBACK)
-    format: Format = Format.OPEN
-    max_tokens: Count = 256
-    temperatures: tuple[Annotated[float, Field(ge=0)], ...] = (0.0,)
-    concurrency: Count = 16
-    degrade: tuple[str, ...] = ()
-    caption_prompt: str = "plain"
-
-    @property
-    def spec(self) -> SuiteSpec:
-        """The suite with its number of puzzles."""
-        read = SuiteSpec.parse(self.suite)
-        return SuiteSpec(read.name, read.seed, read.level, self.n, read.split)
-
-    @property
-    def words(self) -> str:
-        """The suite with its number of puzzles, as `--suite` takes it."""
-        spec = self.spec
-        level = "" if spec.level is None else f",level={spec.level}"
-        return f"{spec.name}:seed={spec.seed}{level},n={self.n}"
-
-
-@dataclass(frozen=True, slots=True)
-class Control:
-    """`[[sweep.controls]]`: a reward trained with other settings, to compare the sweep with.
-
-    Attributes:
-        name: of the row in the tables, and of the folders.
-        reward: that is trained; left out for a supervised control, which learns the true descriptions and answers in as many steps.
-        seeds: by default the sweep's.
-        data: keys of `[data]` that differ.
-        grpo: keys of `[grpo]` that differ.
-    """
-
-    __pydantic_config__: ClassVar[ConfigDict] = _STRICT
-    name: Annotated[str, Field(pattern=r"[a-z0-9.-]+")]
-    reward: str = ""
-    seeds: tuple[int, ...] = ()
-    data: dict[str, Any] = field(default_factory=dict[str, Any])
-    grpo: dict[str, Any] = field(default_factory=dict[str, Any])
-
-
-@dataclass(frozen=True, slots=True)
-class Sweep:
-    """`[sweep]`: rewards x seeds that `--reward all` trains from one base, `jobs` of them at a time."""
-
-    __pydantic_config__: ClassVar[ConfigDict] = _STRICT
-    rewards: tuple[str, ...]
-    seeds: tuple[int, ...] = (0, 1, 2)
-    jobs: Count = 1
-    evaluate: Evaluate = field(default_factory=Evaluate)
-    controls: tuple[Control, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Launch:
-    """`[launch]`: where it runs.
-
-    Attributes:
-        model: the default of --model, as on the command line; empty if there is none.
-        gpus: number of processes, one GPU each; 0 for the CPU.
-        accelerate: file of accelerate's own format, beside the recipe or shipped; empty for one process.
-        vllm: whether rollouts are sampled by vLLM on the training GPUs, by a vLLM server, or (empty) by transformers.
-    """
-
-    __pydantic_config__: ClassVar[ConfigDict] = _STRICT
-    model: str = ""
-    gpus: Annotated[int, Field(ge=0)] = 0
-    accelerate: str = ""
-    vllm: Literal["", "colocate", "server"] = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
     """A whole recipe. `grpo` is handed to `trl.GRPOConfig` as it stands; `lora` is None for full weights; `source` is its file."""
 
-    __pydantic_config__: ClassVar[ConfigDict] = _STRICT
+    __pydantic_config__: ClassVar[ConfigDict] = STRICT
     data: Data
     grpo: dict[str, Any]
     sweep: Sweep

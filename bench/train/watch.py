@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.progress import MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from bench.extras import optional
-from bench.train.recipe import Stop
+from bench.train.settings import Stop
 
 LENGTH = "completions/mean_length"
 CLIPPED = "completions/clipped_ratio"
