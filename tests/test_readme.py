@@ -93,12 +93,6 @@ def test_every_command_of_the_readme_is_one_that_exists() -> None:
         parser.parse_args(words if not words[0].startswith("-") else ["run", *words])
 
 
-def test_the_workflow_is_the_tested_one() -> None:
-    block = re.search(r"```yaml\n(.*?)\n```", (ROOT / "README.md").read_text(encoding="utf-8"), re.DOTALL)
-    assert block is not None
-    assert block[1] == (ROOT / "tests/commands/workflow.yml").read_text(encoding="utf-8").rstrip()
-
-
 if __name__ == "__main__":
     import shutil
     import tempfile
