@@ -2,7 +2,7 @@
 
 The blocks of one page run in order in one empty folder, in which only `run_bench.py` and `tests` of the checkout lie. A block below
 `<!-- needs: key -->` (or gpu, network, time, extra) is only parsed, and so is a line that installs, builds, trains or starts a server.
-A block of text directly below commands is what they print: each of its lines has to be among what they printed.
+A comment "exit code N" behind a command says what it ends with. A block of text directly below commands is what they print: each of its lines has to be among what they printed.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from textwrap import dedent
 import pytest
 
 from bench.cli import build_parser
+from bench.errors import UserError
 from tests.conftest import ROOT
 
 PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
@@ -73,13 +74,15 @@ def parsers(parser: argparse.ArgumentParser) -> Iterator[argparse.ArgumentParser
 
 def parse(line: str) -> None:
     """Parse a command of ours as the command line would; pipes and redirections are the shell's."""
-    words = shlex.split(re.split(r" [|>] ", line.removeprefix(OURS.strip()))[0], comments=True)
+    words = shlex.split(re.split(r" [|>]+ ", line.removeprefix(OURS.strip()))[0], comments=True)
     arguments = words if words and (not words[0].startswith("-") or words[0] == "--help") else ["run", *words]
     build_parser().parse_args(arguments)
 
 
 def script(block: Block) -> str:
-    return "\n".join(line for line in lines(block) if not _NOT_RUN.match(line))
+    """What is executed of a block: a command whose comment promises an exit code has to end with it."""
+    promised = ((line, re.search(r"#.*\bexit code (\d+)$", line)) for line in lines(block) if not _NOT_RUN.match(line))
+    return "\n".join(line if code is None else f"code=0; {line[: code.start()]} || code=$?; test $code = {code[1]}" for line, code in promised)
 
 
 def execute(block: Block, folder: Path) -> None:
@@ -203,10 +206,11 @@ def test_the_figures_of_the_calibration_are_those_of_its_report() -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("```sh\npython run_bench.py run --modle x\n```\n", ""),
-        ("<!-- needs: key -->\n```sh\npython run_bench.py run --modle x\n```\n", ""),
+        ("```sh\npython run_bench.py run --modle x\n```\n", "--modle"),
+        ("<!-- needs: key -->\n```sh\npython run_bench.py run --modle x\n```\n", "--modle"),
         ("<!-- needs: luck -->\n```sh\npython run_bench.py --dry-run\n```\n", "luck"),
         ("```sh\npython run_bench.py tasks show no-such-family\n```\n", "no-such-family"),
+        ("```sh\ntrue  # exit code 1\n```\n", "exit code 1"),
         ("```sh\necho 2\n```\n\n```text\n3\n```\n", "does not print"),
         ("```python\nraise SystemExit(3)\n```\n", "SystemExit"),
     ],
@@ -215,7 +219,7 @@ def test_a_page_that_is_wrong_is_found(text: str, message: str, tmp_path: Path) 
     page = tmp_path / "page.md"
     page.write_text(text, encoding="utf-8")
     (tmp_path / "folder").mkdir()
-    with pytest.raises((AssertionError, SystemExit), match=message):
+    with pytest.raises((AssertionError, UserError), match=message):
         test_the_examples_run(page, tmp_path / "folder")
 
 

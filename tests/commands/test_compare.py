@@ -1,4 +1,4 @@
-"""The `compare` command: what it prints, writes and returns, and the GitHub Actions example of the README, run as it stands."""
+"""The `compare` command: what it prints, writes and returns, and the GitHub Actions example of docs/ci.md, run as it stands."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def test_two_hundred_models(tmp_path: Path) -> None:
     assert "more rows" in step.read_text(encoding="utf-8")
 
 
-def test_the_workflow_of_the_readme_runs_on_the_cache(tmp_path: Path) -> None:
+def test_the_workflow_of_the_docs_runs_on_the_cache(tmp_path: Path) -> None:
     workflow = yaml.safe_load((ROOT / "tests" / "commands" / "workflow.yml").read_text(encoding="utf-8"))
     every = [step for job in workflow["jobs"].values() for step in job["steps"]]
     steps = [step["run"] for step in every if "run_bench.py" in step.get("run", "")]
