@@ -144,7 +144,7 @@ def test_the_steps_of_a_family(copy: Path, tmp_path: Path) -> None:
     shutil.copyfile(PLUGIN / "sightgap_lamps" / "family.py", copy / "tasks" / "families" / "lamps.py")
     registry = copy / "tasks" / "registry.py"
     before = registry.read_text(encoding="utf-8")
-    line = '    "board_tile": '
+    line = '    "board_tile": "tasks.families.board_tile:'
     assert before.count(line) == 1
     registry.write_text(before.replace(line, f'    "lamps": "tasks.families.lamps:Lamps",\n{line}'), encoding="utf-8")
     drawn = run([str(copy / "run_bench.py"), "tasks", "show", "lamps", "--out", "lamps.png"], tmp_path, copy)

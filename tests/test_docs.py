@@ -251,6 +251,18 @@ def test_the_figures_of_the_calibration_are_those_of_its_report() -> None:
     assert f"{len(worlds)} worlds" in page
 
 
+def test_the_figures_of_what_options_give_away_are_those_that_were_printed() -> None:
+    printed = (ROOT / "reports" / "example" / "leaks.txt").read_text(encoding="utf-8")
+    page = " ".join((ROOT / "docs" / "measurement.md").read_text(encoding="utf-8").split())
+    (chance, found), (chance_1, found_1) = re.findall(r"^│ mean +│ +│ +([\d.]+) │ +([\d.]+) │", printed, re.MULTILINE)
+    assert f"right on {found}% in `algo`, where chance is {chance}%, and on {found_1}% in `algo@1`, where chance is {chance_1}%" in page
+    over, over_1 = (re.split(r",\s+", names) for names in re.findall(r"points above chance: (.*?)\n\n", printed + "\n\n", re.DOTALL))
+    assert over == ["clock"]
+    assert f"in {len(over_1)} families of `algo@1`, and in one of `algo`" in page
+    assert re.search(r"│ clock +│ 500 │ +25\.0 │ +27\.8 │ +30\.6 ", printed)
+    assert "the trees reach 30.6% in clock, where chance is 25.0%" in page
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
