@@ -18,7 +18,7 @@ from bench.report import write
 from tests.conftest import ROOT
 
 TEXT = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
-FORMATS = pytest.mark.skipif(not hasattr(write, "register_format"), reason="formats from outside are not there yet")
+FORMATS = pytest.mark.skipif(not hasattr(write, "register"), reason="formats from outside are not there yet")
 PLUGIN = ROOT / "tests" / "plugin"
 
 

@@ -22,7 +22,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -97,23 +97,9 @@ def compare(
     problems, remarks = open_ends(old, new), notes(old, new)
     suite, different = different_questions(old, new)
     old, new = common_replicates(old, new)
-    arms: list[ModePairs] = []
-    changes: list[Change] = []
-    parts: list[ComparisonDoc] = []
-    if not different:
-        pairs, missing = model_pairs(old.models, new.models)
-        problems += missing
-        for one, other in pairs:
-            label = one if one == other else f"{one} -> {other}"
-            before, after = _rows(old, one), _rows(new, other)
-            parts.append(contrast.compare(Cells.of(_one_captioner(before)), Cells.of(_one_captioner(after)), "the baseline", label, SEED))
-            for arm, changed, found in _arms(label, (one, other), before, after):
-                problems += found
-                arms.append(arm)
-                changes += changed
-    contrast.correct(parts)
-    overall, cases = judge(_deciding(arms), margin=margin, alpha=alpha)
-    changes.sort(key=lambda change: change.after - change.before)  # stable: within it, by mode and puzzle
+    paired = _Paired() if different else _pair(old, new)
+    problems += paired.problems
+    overall, cases = judge(_deciding(paired.arms), margin=margin, alpha=alpha)
     return Comparison(
         baseline=old.name,
         candidate=new.name,
@@ -122,13 +108,40 @@ def compare(
         alpha=alpha,
         overall=overall,
         cases=cases,
-        changes=tuple(changes),
-        parts=tuple(parts),
+        changes=tuple(paired.changes),
+        parts=tuple(paired.parts),
         problems=tuple(dict.fromkeys([*different, *problems])),
         notes=remarks,
         draws=_draws(new),
-        families=max([1, *(len(set(arm.family.tolist())) for arm in arms)]),
+        families=max([1, *(len(set(arm.family.tolist())) for arm in paired.arms)]),
     )
+
+
+@dataclass
+class _Paired:
+    """What two sides have in common: pairs of every mode, changed puzzles (losses first), changes of the parts, what has no partner."""
+
+    arms: list[ModePairs] = field(default_factory=list[ModePairs])
+    changes: list[Change] = field(default_factory=list[Change])
+    parts: list[ComparisonDoc] = field(default_factory=list[ComparisonDoc])
+    problems: list[str] = field(default_factory=list[str])
+
+
+def _pair(old: Side, new: Side) -> _Paired:
+    pairs, missing = model_pairs(old.models, new.models)
+    paired = _Paired(problems=[*missing])
+    for one, other in pairs:
+        label = one if one == other else f"{one} -> {other}"
+        before, after = _rows(old, one), _rows(new, other)
+        own = Cells.of(_one_captioner(before)), Cells.of(_one_captioner(after))
+        paired.parts.append(contrast.compare(*own, "the baseline", label, SEED))
+        for arm, changed, found in _arms(label, (one, other), before, after):
+            paired.problems += found
+            paired.arms.append(arm)
+            paired.changes += changed
+    contrast.correct(paired.parts)
+    paired.changes.sort(key=lambda change: change.after - change.before)  # stable: within it, by mode and puzzle
+    return paired
 
 
 def _draws(side: Side) -> str:
