@@ -28,6 +28,7 @@ from bench.outcome import Format, Verdict
 from bench.report.write import register as register_format
 from bench.runner.plan import make_plan
 from bench.runner.session import Result, ask_plan
+from bench.store.run import open_run
 from tasks.registry import register as register_family
 
 if TYPE_CHECKING:
@@ -123,7 +124,7 @@ def compare(baseline: str | Path, candidate: str | Path, *, margin: float = 0.02
     from bench.comparison.decide import compare as decide
 
     with _speaking_of_arguments():
-        return decide(Path(baseline), Path(candidate), margin=margin, alpha=alpha)
+        return decide([open_run(baseline)], [open_run(candidate)], margin=margin, alpha=alpha)
 
 
 def grade(text: str, *, answer: str, options: Sequence[str] | None = None, family: str | None = None) -> Verdict:

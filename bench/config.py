@@ -10,7 +10,6 @@ from __future__ import annotations
 import difflib
 import json
 import types
-import typing
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, fields, replace
 from pathlib import Path
@@ -384,13 +383,12 @@ def to_toml(shown: Mapping[str, Any]) -> str:
     return tomli_w.dumps({name: value for name, value in shown.items() if value is not None})
 
 
-def stored_options(run: Mapping[str, Any], where: str) -> Mapping[str, Any]:
-    """The options that a run was made with, from the content of its run.json.
+def stored_options(options: Mapping[str, Any] | None, where: str) -> Mapping[str, Any]:
+    """The options that the run at `where` was made with, as it stores them.
 
     Raises:
         UserError: an older version wrote it, or another tool.
     """
-    found = run.get("options")
-    if not isinstance(found, dict):
+    if options is None:
         raise UserError(f"{where} does not hold the options of its run: an older version of sightgap, or another tool, wrote it")
-    return typing.cast(Mapping[str, Any], found)
+    return options

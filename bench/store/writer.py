@@ -17,8 +17,9 @@ from typing import IO, Any, cast
 
 from bench.errors import SightgapError, UserError
 from bench.files import write_atomically
-from bench.store.reader import CAPTIONS, PUZZLES, RUN, TRIALS, latest, read_lines, read_records, read_run
+from bench.store.reader import CAPTIONS, PUZZLES, RUN, TRIALS
 from bench.store.record import Record
+from bench.store.run import open_run
 
 
 class Log:
@@ -111,6 +112,15 @@ def run_lock(folder: Path) -> IO[str]:
     return lock
 
 
+def replace_records(folder: Path, records: Iterable[Record]) -> None:
+    """Put `records` in the place of those of a run, in one step.
+
+    Raises:
+        UserError: they cannot be written; the old ones are kept.
+    """
+    write_atomically(folder / TRIALS, "".join(json.dumps(record.to_json()) + "\n" for record in records))
+
+
 class Store:
     """A run directory opened for writing.
 
@@ -140,8 +150,9 @@ class Store:
             self._run = self._continue(run, identity)
             self.save_run()
             self._trials, self._captions = Log(folder / TRIALS), Log(folder / CAPTIONS)
-            self.finished = {r.key for r in latest(read_records(folder)).values() if r.final}
-            self.captions = {line["key"]: line for _, line in read_lines(folder / CAPTIONS) if not line.get("error")}
+            stored = open_run(folder)
+            self.finished = {record.key for record in stored.latest().values() if record.final}
+            self.captions = {key: line for key, line in stored.captions.items() if not line.get("error")}
         except SightgapError:
             self._lock.close()
             raise
@@ -152,13 +163,13 @@ class Store:
             if any(entry.name != ".lock" for entry in self.folder.iterdir()):
                 raise UserError(f"{self.folder} exists and is not a run directory: choose another --out")
             return dict(run)
-        old = read_run(self.folder)
-        before = old.get("identity", {})
+        old = open_run(self.folder).info
+        before = old.identity
         differing = sorted(key for key in {*before, *identity} if before.get(key) != identity.get(key))
         if differing:
             pairs = ", ".join(f"{key} ({before.get(key)!r} there, {identity.get(key)!r} now)" for key in differing)
             raise UserError(f"{self.folder} holds a run of another configuration: {pairs}. Choose another --out")
-        return {**run, "started": old.get("started"), "totals": old.get("totals")}
+        return {**run, "started": old.started, "totals": old.totals}
 
     @property
     def totals(self) -> Mapping[str, Any]:

@@ -28,6 +28,7 @@ from bench.report.markdown import table
 from bench.report.paper import tex
 from bench.report.paper.rows import published
 from bench.stats.paired import bootstrap_sums, percentile_interval
+from bench.store.run import open_runs
 from bench.train.recipe import Recipe
 
 BASE = "base"
@@ -97,10 +98,10 @@ def sweep_document(checkpoints: Sequence[Checkpoint], recipe: Recipe, dose: str 
     Raises:
         UserError: a run is missing or cannot be paired with the others.
     """
-    folders = [checkpoint.run for checkpoint in checkpoints]
-    loaded = load_runs(folders)
+    runs = open_runs([checkpoint.run for checkpoint in checkpoints])
+    loaded = load_runs(runs)
     frame = at_dose(loaded.frame, dose)
-    facts = {what: _facts(read_facts(folders, frame, mode)) for what, mode in FACTS.items()}
+    facts = {what: _facts(read_facts(runs, frame, mode)) for what, mode in FACTS.items()}
     rewards = list(dict.fromkeys(checkpoint.reward for checkpoint in checkpoints))
     tables = {reward: _table(frame, [c for c in checkpoints if c.reward == reward]) for reward in rewards}
     seeds = max(1, *(sum(c.reward == reward for c in checkpoints) for reward in tables))
