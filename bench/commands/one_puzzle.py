@@ -25,7 +25,7 @@ Line = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class TrialShown:
     """One trial of the puzzle: what was sent and what came back.
 
     Attributes:
@@ -62,7 +62,7 @@ class OnePuzzle:
     answer: str
     picture: str | None
     description: str | None
-    trials: tuple[Asked, ...]
+    trials: tuple[TrialShown, ...]
 
     def to_json(self) -> dict[str, Any]:
         """Plain data."""
@@ -125,13 +125,13 @@ def _puzzle(name: str, line: Line, trials: Sequence[Line], captions: Mapping[str
     )
 
 
-def _asked(trial: Line, puzzle: Line, captions: Mapping[str, Line]) -> Asked:
+def _asked(trial: Line, puzzle: Line, captions: Mapping[str, Line]) -> TrialShown:
     reply, error, image = trial.get("reply"), trial.get("error"), trial.get("image")
     caption = captions.get(trial.get("caption_key") or "", {}).get("text")
     captioner = trial.get("captioner")
     dose = trial.get("dose")
     arm = trial["mode"] + (f" by {captioner}/{trial.get('caption_prompt') or 'plain'}" if captioner else "")
-    return Asked(
+    return TrialShown(
         model=trial["model"],
         arm=f"{arm} {dose['kind']}={dose['amount']:g}" if dose else arm,
         mode=trial["mode"],
@@ -173,7 +173,7 @@ def _about(puzzle: OnePuzzle, picture: Path | None) -> Iterator[tuple[str, str |
     yield "description", puzzle.description
 
 
-def _sent_and_came(trial: Asked) -> Iterator[tuple[str, str | None]]:
+def _sent_and_came(trial: TrialShown) -> Iterator[tuple[str, str | None]]:
     if trial.picture_px is not None:
         who = "the captioner" if trial.caption else "the model"
         yield "picture", f"{trial.picture_px[0]} x {trial.picture_px[1]} px, as {who} was sent it"

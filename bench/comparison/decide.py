@@ -30,6 +30,7 @@ from numpy.typing import NDArray
 
 from bench.comparison.result import Case, Change, Comparison, Decision
 from bench.comparison.sides import Side, common_replicates, different_questions, model_pairs, notes, open_ends, open_sides
+from bench.defaults import MARGIN
 from bench.errors import UserError
 from bench.gap import contrast
 from bench.gap.cells import Cells, matched, present
@@ -37,6 +38,7 @@ from bench.gap.document import ComparisonDoc
 from bench.gap.make import SEED
 from bench.mode import Mode
 from bench.stats.exact import holm, sign_flip_exact
+from bench.stats.level import ALPHA
 from bench.stats.paired import NonInferiority, effective_pairs, noninferiority, required_pairs
 from bench.stats.power import detectable_loss
 from bench.store.run import Run
@@ -72,8 +74,8 @@ def compare(
     baseline: Sequence[Run],
     candidate: Sequence[Run],
     *,
-    margin: float = 0.02,
-    alpha: float = 0.05,
+    margin: float = MARGIN,
+    alpha: float = ALPHA,
     modes: Sequence[Mode] = (),
 ) -> Comparison:
     """Compare two sides, each of one run or of several as replicates of one another.
