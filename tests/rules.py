@@ -19,22 +19,7 @@ from tests.arrows import TOPS, Tree, nodes, room
 GROUND = tuple(
     f"bench.{name}"
     for name in (
-        *(
-            "errors",
-            "env",
-            "extras",
-            "plugins",
-            "digest",
-            "files",
-            "versions",
-            "defaults",
-            "suggest",
-            "outcome",
-            "mode",
-            "image",
-            "degrade",
-            "puzzle",
-        ),
+        *("errors", "env", "extras", "plugins", "digest", "files", "versions", "suggest", "outcome", "mode", "image", "degrade", "puzzle"),
         *("trial", "prompt", "question", "defaults"),
     )
 )
