@@ -24,6 +24,8 @@ def report(arguments: argparse.Namespace) -> int:
         raise UserError(f"--formats: expected some of {', '.join(known)}, found {unknown[0]!r}{did_you_mean(unknown[0], known)}")
     folders = [Path(name) for name in arguments.runs]
     out = Path(arguments.out) if arguments.out else Path("reports") / folders[0].resolve().name
+    if out.exists() and not out.is_dir():
+        raise UserError(f"{out} is a file: name another --out")
     if arguments.out and out.exists() and any(out.iterdir()) and not arguments.force:
         raise UserError(f"{out} exists and is not empty: name another --out, or add --force")
     runs = open_runs(folders)

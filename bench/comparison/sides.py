@@ -162,6 +162,8 @@ def open_ends(old: Side, new: Side) -> list[str]:
         for run in side.runs:
             if not run.info.finished:
                 problems.append(f"{run.folder.name} is not finished{_missing(run.info)}{_asked_again(why)}")
+            elif run.changed:
+                problems.append(f"{', '.join(run.changed)} of {run.folder.name} was changed after the run was closed: edited, or damaged")
             elif lost := side.lost.get(run.folder):
                 problems.append(f"{run.folder.name} lacks {lost} of its {run.info.planned} records: its file was damaged or cut")
     return problems

@@ -164,6 +164,11 @@ def _state_notes(parts: Sequence[RunRows]) -> list[str]:
         for part in parts
         if part.run.info.finished and part.missing
     ]
+    notes += [
+        f"{', '.join(part.run.changed)} of {part.run.name} was changed after the run was closed: edited, or damaged"
+        for part in parts
+        if part.run.changed
+    ]
     notes += dict.fromkeys(note for part in parts for note in part.run.info.suite.notes)
     notes += [f"the last line of {part.run.content.path} is being written and is left out" for part in parts if part.run.torn]
     return notes

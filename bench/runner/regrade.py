@@ -69,5 +69,5 @@ def regrade_run(run: Run) -> Changes:
                 changes.changed.append(VerdictChange(record, verdict))
             records.append(replace(record, verdict=verdict))
         if changes.changed:
-            replace_records(run.folder, records)
+            replace_records(run, records)
     return changes

@@ -6,6 +6,7 @@ opened, and what is no JSON object is refused with the number of its line.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import mmap
 import os
@@ -47,6 +48,11 @@ def read_file(path: Path) -> Content:
             return mmap.mmap(number, 0, access=mmap.ACCESS_READ) if about.st_size > MAPPED_BYTES else file.readall()
         except (OSError, ValueError) as error:
             raise UserError(f"{path} cannot be read ({error})") from error
+
+
+def file_sha256(path: Path) -> str:
+    """SHA-256 of the bytes of `path` (raises as `read_file`)."""
+    return hashlib.sha256(read_file(path)).hexdigest()
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ an older version or of another tool needs no more than `v`, `suite` and the mode
 
 from __future__ import annotations
 
+import hashlib
 import json
 import typing
 from collections.abc import Iterator, Mapping, Sequence
@@ -77,6 +78,8 @@ class RunInfo(_Data):
     totals: Mapping[str, Any] | None = None
     servers: Mapping[str, Any] = Field(default_factory=dict)
     """by model: what its server refused and was left out, what it says of its weights"""
+    files: Mapping[str, str] = Field(default_factory=dict)
+    """SHA-256 of the files beside it, as they were when the run was last closed; a run that was killed has none"""
     packages: Mapping[str, str] = Field(default_factory=dict)
     commit: str | None = None
 
@@ -112,6 +115,7 @@ class Run:
         """Take a folder, what its `run.json` says, and all of its content as JSON data."""
         self.folder, self.info, self.about = folder, info, about
         self._kept: dict[str, list[Line]] = {}
+        self._files: dict[str, LineFile] = {}
 
     @property
     def name(self) -> str:
@@ -163,7 +167,7 @@ class Run:
     @cached_property
     def puzzles(self) -> Mapping[str, Line]:
         """What was asked about, by puzzle id; empty where the run did not store it."""
-        return {line["id"]: line for line in self._lines(PuzzleLine, LineFile.read_if_there(self.folder / PUZZLES))}
+        return {line["id"]: line for line in self._lines(PuzzleLine, self._file(PUZZLES))}
 
     @cached_property
     def stored_puzzles(self) -> Mapping[str, Puzzle]:
@@ -185,7 +189,19 @@ class Run:
     @cached_property
     def captions(self) -> Mapping[str, Line]:
         """Captions by key, the last of each; empty where there are none."""
-        return {line["key"]: line for line in self._lines(CaptionLine, LineFile.read_if_there(self.folder / CAPTIONS))}
+        return {line["key"]: line for line in self._lines(CaptionLine, self._file(CAPTIONS))}
+
+    @cached_property
+    def changed(self) -> tuple[str, ...]:
+        """Names of its files that are not as they were when the run was closed: edited, or damaged."""
+        noted = [name for name in (TRIALS, CAPTIONS, PUZZLES) if name in self.info.files]
+        shown = {name: self.content if name == TRIALS else self._file(name) for name in noted}
+        return tuple(name for name, file in shown.items() if hashlib.sha256(file.content).hexdigest() != self.info.files[name])
+
+    def _file(self, name: str) -> LineFile:
+        if name not in self._files:
+            self._files[name] = LineFile.read_if_there(self.folder / name)
+        return self._files[name]
 
     def _lines(self, kind: type, file: LineFile) -> Iterator[Line]:
         if file.path.name in self._kept:

@@ -12,14 +12,15 @@ import fcntl
 import json
 import os
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any, cast
 
 from bench.errors import SightgapError, UserError
 from bench.files import write_atomically
-from bench.store.reader import CAPTIONS, PUZZLES, RUN, TRIALS
+from bench.store.reader import CAPTIONS, PUZZLES, RUN, TRIALS, file_sha256
 from bench.store.record import Record
-from bench.store.run import open_run
+from bench.store.run import Run, open_run
 
 
 class Log:
@@ -27,7 +28,12 @@ class Log:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._file = path.open("ab", buffering=0)
+        try:
+            number = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666)
+        except OSError as error:
+            why = "it is a symbolic link, and those are not followed in a run directory" if path.is_symlink() else error.strerror
+            raise UserError(f"{path} cannot be written ({why})") from error
+        self._file = os.fdopen(number, "ab", buffering=0)
         self._repair()
 
     def append(self, data: Mapping[str, Any]) -> None:
@@ -101,7 +107,7 @@ def run_lock(folder: Path) -> IO[str]:
         UserError: another process holds it, or the folder cannot be written.
     """
     try:
-        lock = (folder / ".lock").open("w")
+        lock = os.fdopen(os.open(folder / ".lock", os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666), "r+")
     except OSError as error:
         raise UserError(f"{folder} cannot be written ({error.strerror})") from error
     try:
@@ -112,13 +118,20 @@ def run_lock(folder: Path) -> IO[str]:
     return lock
 
 
-def replace_records(folder: Path, records: Iterable[Record]) -> None:
-    """Put `records` in the place of those of a run, in one step.
+def _hashes(folder: Path) -> dict[str, str]:
+    return {name: file_sha256(folder / name) for name in (TRIALS, CAPTIONS, PUZZLES) if (folder / name).is_file()}
+
+
+def replace_records(run: Run, records: Iterable[Record]) -> None:
+    """Put `records` in the place of those of `run`, in one step.
 
     Raises:
         UserError: they cannot be written; the old ones are kept.
     """
-    write_atomically(folder / TRIALS, "".join(json.dumps(record.to_json()) + "\n" for record in records))
+    write_atomically(run.folder / TRIALS, "".join(json.dumps(record.to_json()) + "\n" for record in records))
+    if run.info.files and not run.changed:
+        about = {**run.about, "files": _hashes(run.folder)}
+        write_atomically(run.folder / RUN, json.dumps(about, indent=1, ensure_ascii=False) + "\n")
 
 
 class Store:
@@ -201,7 +214,9 @@ class Store:
         write_atomically(self.folder / RUN, json.dumps(self._run, indent=1, ensure_ascii=False) + "\n")
 
     def close(self) -> None:
-        """Flush everything to the disk and release the lock."""
+        """Flush everything to the disk, note the hashes of the files, and release the lock."""
         self._trials.close()
         self._captions.close()
+        with suppress(UserError):  # of a full disk was told already; without hashes a reader cannot tell whether a file was changed
+            self.save_run(files=_hashes(self.folder))
         self._lock.close()

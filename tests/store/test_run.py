@@ -107,13 +107,14 @@ def test_a_folder_without_records_is_no_run(tmp_path: Path) -> None:
         open_run(tmp_path / "nowhere")
 
 
-OPENED: Counter[str] | None = None
-"""Opens by the name of the file, whoever asks for them, while it is not None."""
+_counters: list[Counter[str]] = []
+"""Where opens are counted by the name of the file, whoever asks for them."""
 
 
 def _hear(event: str, arguments: tuple[Any, ...]) -> None:
-    if OPENED is not None and event == "open" and isinstance(arguments[0], str):
-        OPENED[Path(arguments[0]).name] += 1
+    if event == "open" and isinstance(arguments[0], str):
+        for counter in _counters:
+            counter[Path(arguments[0]).name] += 1
 
 
 sys.addaudithook(_hear)
@@ -122,12 +123,12 @@ sys.addaudithook(_hear)
 @contextmanager
 def counted() -> Generator[Counter[str]]:
     """How often each file is opened inside."""
-    global OPENED
-    OPENED = Counter()
+    counter: Counter[str] = Counter()
+    _counters.append(counter)
     try:
-        yield OPENED
+        yield counter
     finally:
-        OPENED = None
+        _counters.remove(counter)
 
 
 RUN_FILES = ("run.json", "trials.jsonl", "captions.jsonl", "puzzles.jsonl")
