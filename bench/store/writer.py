@@ -160,7 +160,7 @@ class Store:
             raise UserError(f"{folder} cannot be used as run directory ({error.strerror})") from error
         self._lock = run_lock(folder)
         try:
-            self._run = self._continue(run, identity)
+            self._run = self._continue({name: value for name, value in run.items() if name != "files"}, identity)
             self.save_run()
             self._trials, self._captions = Log(folder / TRIALS), Log(folder / CAPTIONS)
             stored = open_run(folder)
