@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+from bench.defaults import SUITE
 from bench.inspect.log import inspect_module
 from bench.inspect.tasks import score, suite_task
 
@@ -22,7 +23,7 @@ def _graded() -> Callable[[Any, Any], Awaitable[Any]]:
 
 
 def _sightgap(
-    suite: str = "mini",
+    suite: str = SUITE,
     mode: str = "image",
     fmt: str = "mcq",
     families: str | list[str] | None = None,

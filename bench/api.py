@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 
 from bench.config import RunConfig, options
+from bench.defaults import MARGIN
 from bench.errors import UserError
 from bench.grader.grade import Item
 from bench.grader.grade import grade as grade_item
@@ -28,6 +29,8 @@ from bench.outcome import Format, Verdict
 from bench.report.write import register as register_format
 from bench.runner.plan import make_plan
 from bench.runner.session import Result, ask_plan
+from bench.stats.level import ALPHA
+from bench.store.run import open_run
 from tasks.registry import register as register_family
 
 if TYPE_CHECKING:
@@ -105,7 +108,7 @@ def load(*folders: str | Path) -> Runs:
     return Runs(*folders)
 
 
-def compare(baseline: str | Path, candidate: str | Path, *, margin: float = 0.02, alpha: float = 0.05) -> Comparison:
+def compare(baseline: str | Path, candidate: str | Path, *, margin: float = MARGIN, alpha: float = ALPHA) -> Comparison:
     """Is `candidate` worse than `baseline` by more than `margin`? Both are run directories.
 
     Args:
@@ -123,7 +126,7 @@ def compare(baseline: str | Path, candidate: str | Path, *, margin: float = 0.02
     from bench.comparison.decide import compare as decide
 
     with _speaking_of_arguments():
-        return decide(Path(baseline), Path(candidate), margin=margin, alpha=alpha)
+        return decide([open_run(baseline)], [open_run(candidate)], margin=margin, alpha=alpha)
 
 
 def grade(text: str, *, answer: str, options: Sequence[str] | None = None, family: str | None = None) -> Verdict:

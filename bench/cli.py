@@ -14,8 +14,10 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NoReturn, cast
 
+from bench.defaults import MARGIN
 from bench.errors import SightgapError, UserError
 from bench.extras import own
+from bench.stats.level import ALPHA
 from bench.suggest import did_you_mean
 from bench.versions import __version__
 
@@ -154,8 +156,10 @@ def _add_compare(commands: argparse._SubParsersAction[_Parser]) -> None:  # pyri
     compare.add_argument("--candidate", action="append", dest="also_candidate", metavar="RUN_DIR", help="a further run of the candidate")
     compare.add_argument("--mode", metavar="M1,M2", help="the modes that decide (default: all)")
     compare.add_argument("--replicates", type=int, default=1, metavar="K", help="without CANDIDATE: times each trial will be asked")
-    compare.add_argument("--margin", type=float, default=0.02, metavar="M", help="largest tolerable loss of accuracy (default: 0.02)")
-    compare.add_argument("--alpha", type=float, default=0.05, metavar="A", help="chance of a false alarm (default: 0.05)")
+    compare.add_argument(
+        "--margin", type=float, default=MARGIN, metavar="M", help=f"largest tolerable loss of accuracy (default: {MARGIN})"
+    )
+    compare.add_argument("--alpha", type=float, default=ALPHA, metavar="A", help=f"chance of a false alarm (default: {ALPHA})")
     compare.add_argument("--junit", metavar="FILE", help="write JUnit XML (default: none)")
     compare.add_argument("--summary", metavar="FILE", help="append a Markdown summary (default: none)")
     compare.set_defaults(command="compare")

@@ -10,7 +10,6 @@ from __future__ import annotations
 import difflib
 import json
 import types
-import typing
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, fields, replace
 from pathlib import Path
@@ -22,6 +21,7 @@ from pydantic.dataclasses import dataclass
 from pydantic.fields import FieldInfo
 
 from bench import env
+from bench.defaults import ATTEMPTS, CONCURRENCY, SUITE
 from bench.degrade import Degradation, parse_doses
 from bench.digest import digest
 from bench.errors import UserError
@@ -76,7 +76,7 @@ class Subject:
     """an alias or provider/id; repeatable"""
     modes: Annotated[tuple[Mode, ...], BeforeValidator(read_modes), Flag("M1,M2", "--mode", shown="diagnose")] = DIAGNOSE
     """diagnose (image, caption, oracle, readback and blind), or some of these, image+caption, image+oracle"""
-    suite: Annotated[str, Flag("NAME")] = "mini"
+    suite: Annotated[str, Flag("NAME")] = SUITE
     """algo, mini, algopuzzlevqa, puzzlevqa, a family, or e.g. algo:seed=7,level=3,n=50; the path of a table of your own, or hub:ORG/NAME"""
     columns: Annotated[str | None, BeforeValidator(read_columns), Flag("FIELD=COL,...", shown="found by their names")] = None
     """columns of your own table: image, images, question, answer, options, description, family, id, split, level, state, hint"""
@@ -163,13 +163,13 @@ class Execution:
     """folder of the reply cache, or off"""
     replay: bool = False
     """answer from the cache alone"""
-    concurrency: Annotated[Int, Field(ge=1), Flag("N")] = 16
+    concurrency: Annotated[Int, Field(ge=1), Flag("N")] = CONCURRENCY
     """requests at once"""
     batch: bool = False
     """ask through the providers' batch services: half the price, within 24 hours"""
     timeout: Annotated[float, Field(gt=0, allow_inf_nan=False), Flag("S")] = 600.0
     """seconds for one request"""
-    attempts: Annotated[Int, Field(ge=1), Flag("N")] = 8
+    attempts: Annotated[Int, Field(ge=1), Flag("N")] = ATTEMPTS
     """times a request is tried in all"""
     max_cost: Annotated[float | None, Field(ge=0, allow_inf_nan=False), Flag("USD", shown="no bound")] = None
     """stop when this much is spent"""
@@ -384,13 +384,12 @@ def to_toml(shown: Mapping[str, Any]) -> str:
     return tomli_w.dumps({name: value for name, value in shown.items() if value is not None})
 
 
-def stored_options(run: Mapping[str, Any], where: str) -> Mapping[str, Any]:
-    """The options that a run was made with, from the content of its run.json.
+def stored_options(options: Mapping[str, Any] | None, where: str) -> Mapping[str, Any]:
+    """The options that the run at `where` was made with, as it stores them.
 
     Raises:
         UserError: an older version wrote it, or another tool.
     """
-    found = run.get("options")
-    if not isinstance(found, dict):
+    if options is None:
         raise UserError(f"{where} does not hold the options of its run: an older version of sightgap, or another tool, wrote it")
-    return typing.cast(Mapping[str, Any], found)
+    return options

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 
 from bench.errors import UserError
@@ -15,8 +16,11 @@ def write_atomically(path: Path, text: str) -> None:
     """
     part = path.with_name(path.name + ".part")
     try:
+        if part.is_symlink():  # of a folder from elsewhere: what it points to is not ours to write
+            part.unlink()
         part.write_text(text, encoding="utf-8")
         part.replace(path)
     except OSError as error:
-        part.unlink(missing_ok=True)
+        with suppress(OSError):  # a disk that became read-only keeps the part too
+            part.unlink(missing_ok=True)
         raise UserError(f"{path} cannot be written ({error.strerror})") from error

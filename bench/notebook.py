@@ -19,6 +19,7 @@ from bench.gap.frame import load_frame
 from bench.gap.make import gap_document
 from bench.gap.sections import Bounds
 from bench.report.verdict import sentence
+from bench.store.run import Run, open_runs
 
 ALL = "all"
 """What stands for all families together in the column `family`."""
@@ -44,14 +45,19 @@ class Runs:
         self.data_dir, self.missing = data_dir, missing
 
     @cached_property
+    def runs(self) -> tuple[Run, ...]:
+        """The run directories, opened once (raises `UserError` where one is none)."""
+        return open_runs(self.folders)
+
+    @cached_property
     def records(self) -> pd.DataFrame:
         """One row per finished trial (columns: `bench.gap.frame.load_frame`; raises `UserError` as it does)."""
-        return load_frame(self.folders)
+        return load_frame(self.runs)
 
     @cached_property
     def document(self) -> Document:
         """The gap document, as `report` writes it to `gap.json` (raises `UserError` as `gap_document` does)."""
-        return gap_document(self.folders)
+        return gap_document(self.runs)
 
     def gaps(self) -> pd.DataFrame:
         """One row per model, family ("all" first) and gap: n puzzles, delta, low, high, p, p_holm, mde, why.
@@ -93,7 +99,7 @@ class Runs:
         """
         from bench.publish import publish
 
-        publish(self.document, self.folders, Path(folder), tuple(formats), data_dir=self.data_dir)
+        publish(self.document, self.runs, Path(folder), tuple(formats), data_dir=self.data_dir)
         return Path(folder)
 
     def modes(self) -> pd.DataFrame:

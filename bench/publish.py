@@ -23,7 +23,7 @@ from bench.models.registry import cost
 from bench.puzzle import stored_puzzle
 from bench.report.sources import CaptionFacts, Sources
 from bench.report.write import Report, Writer, format_names, write_report
-from bench.store.run import Run, open_run
+from bench.store.run import Run
 from tasks.custom.columns import parse_columns
 from tasks.fidelity import fidelity
 from tasks.kit.drawing import encode
@@ -39,12 +39,12 @@ def formats() -> tuple[str, ...]:
     return tuple(dict.fromkeys((*format_names(), _INSPECT)))
 
 
-def publish(document: Document, runs: Sequence[Path], folder: Path, names: Sequence[str], *, data_dir: Path | None = None) -> None:
+def publish(document: Document, runs: Sequence[Run], folder: Path, names: Sequence[str], *, data_dir: Path | None = None) -> None:
     """Write `gap.json` and the formats `names` of the runs behind `document` into `folder`.
 
     Args:
         document: the gap document of `runs`.
-        runs: run directories.
+        runs: opened run directories.
         folder: where to; made where it is missing.
         names: some of `formats()`.
         data_dir: the authors' clone that holds the pictures of a public set.
@@ -151,10 +151,8 @@ def _inspect(data_dir: Path | None, report: Report) -> None:
     from bench.image import inspect
     from bench.inspect.log import write_inspect_logs
 
-    runs = [open_run(folder) for folder in report.runs]
-
     def encoded(puzzle: str) -> tuple[bytes, str] | None:
-        run = next((run for run in runs if puzzle in run.puzzles), None)
+        run = next((run for run in report.runs if puzzle in run.puzzles), None)
         data = encoded_picture(run, puzzle, data_dir=data_dir) if run is not None else None
         return (data, inspect(data).media_type) if data else None
 

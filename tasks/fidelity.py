@@ -15,6 +15,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from bench.errors import BadDataError
 from bench.puzzle import Puzzle
 from tasks.family import ReadError
 from tasks.kit.notation import MAX_TEXT, same_answer
@@ -48,9 +49,12 @@ def fidelity(text: str, puzzle: Puzzle) -> Fidelity | None:
     """Compare `text` (a caption or a description) with what the picture of `puzzle` shows; None where the puzzle's state is not known.
 
     Raises:
-        ValueError: the puzzle's own state is broken; the message names the field.
+        BadDataError: the puzzle's own state is broken.
     """
-    return fidelity_to(text, puzzle.family, puzzle.state)
+    try:
+        return fidelity_to(text, puzzle.family, puzzle.state)
+    except (ValueError, LookupError, TypeError, ArithmeticError, AssertionError) as error:  # of a file that was damaged
+        raise BadDataError(f"puzzle {puzzle.id}: its stored state cannot be used ({type(error).__name__}: {error})") from error
 
 
 def fidelity_to(text: str, name: str, visible: Mapping[str, Any] | None) -> Fidelity | None:

@@ -20,7 +20,7 @@ GROUND = tuple(
     f"bench.{name}"
     for name in (
         *("errors", "env", "extras", "plugins", "digest", "files", "versions", "suggest", "outcome", "mode", "image", "degrade", "puzzle"),
-        *("trial", "prompt", "question"),
+        *("trial", "prompt", "question", "defaults"),
     )
 )
 """The ground floor: words that every room uses."""

@@ -23,8 +23,8 @@ from bench.models.simulated import Simulated
 from bench.outcome import Format
 from bench.runner.plan import make_plan
 from bench.runner.session import run_session
-from bench.store.reader import read_records
 from bench.store.record import Record
+from bench.store.run import open_run, open_runs
 from bench.trial import Captioner, plan_trials
 from tests.runner.scripted import small_suite
 
@@ -156,12 +156,12 @@ def test_doses_reach_the_records_and_the_simulated_model_fades(tmp_path: Path) -
     words += ["--mode", "image,blind", "--degrade", "blur=1,3"]
     plan = make_plan(run_config(build_parser().parse_args(words)))
     assert run_session(plan, Console(quiet=True)).missing == 0
-    records = list(read_records(out))
+    records = list(open_run(out).records())
     assert {str(r.dose) for r in records if r.mode == "image"} == {"None", "blur=1", "blur=3"}
     assert {r.dose for r in records if r.mode == "blind"} == {None}
     assert all(Record.from_json(r.to_json()) == r for r in records[:50])
     assert len({r.key for r in records}) == len(records) == 600
-    frame = load_frame([out])
+    frame = load_frame(open_runs([out]))
     right = {
         str(name): float((rows["outcome"] == "correct").mean())
         for name, rows in frame[frame["mode"] == "image"].groupby("dose", observed=True)

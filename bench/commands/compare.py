@@ -18,12 +18,13 @@ from bench.mode import Mode
 from bench.report.ci import junit as junit_report
 from bench.report.ci import summary as summary_report
 from bench.report.comparison import print_comparison, print_needs
+from bench.store.run import Run, open_runs
 
 
 def compare(arguments: argparse.Namespace) -> int:
     """`compare`: 0 no regression, 1 regression, 3 incomplete or underpowered. Without a candidate: what a gate would need, and cost."""
     modes = parse_modes(arguments.mode) if arguments.mode else ()
-    baselines = [Path(arguments.baseline), *map(Path, arguments.also_baseline or ())]
+    baselines = open_runs([arguments.baseline, *(arguments.also_baseline or ())])
     console = open_console()
     if arguments.candidate is None:
         if arguments.also_candidate or arguments.junit or arguments.summary:
@@ -32,7 +33,7 @@ def compare(arguments: argparse.Namespace) -> int:
         return 0
     return compare_command(
         baselines,
-        [Path(arguments.candidate), *map(Path, arguments.also_candidate or ())],
+        open_runs([arguments.candidate, *(arguments.also_candidate or ())]),
         margin=arguments.margin,
         alpha=arguments.alpha,
         junit=Path(arguments.junit) if arguments.junit else None,
@@ -43,8 +44,8 @@ def compare(arguments: argparse.Namespace) -> int:
 
 
 def compare_command(
-    baseline: Path | Sequence[Path],
-    candidate: Path | Sequence[Path],
+    baselines: Sequence[Run],
+    candidates: Sequence[Run],
     *,
     margin: float,
     alpha: float,
@@ -53,14 +54,13 @@ def compare_command(
     console: Console,
     modes: Sequence[Mode] = (),
 ) -> int:
-    """Compare two run directories (or the runs of two sides), print the result, write the files asked for, and return the exit code.
+    """Compare the runs of two sides, print the result, write the files asked for, and return the exit code.
 
     An existing `summary` is appended to, which is what `$GITHUB_STEP_SUMMARY` expects; an existing `junit` is replaced.
 
     Raises:
-        UserError: no run directory, a margin or alpha out of range, or a file that cannot be written.
+        UserError: a margin or alpha out of range, or a file that cannot be written.
     """
-    baselines, candidates = ([side] if isinstance(side, Path) else list(side) for side in (baseline, candidate))
     comparison = compare_runs(baselines, candidates, margin=margin, alpha=alpha, modes=modes)
     print_comparison(comparison, console)
     if junit is not None:

@@ -16,7 +16,7 @@ from rich.text import Text
 from bench.errors import UserError
 from bench.inspect.log import prompt_of
 from bench.prompt import LETTERS
-from bench.store.reader import CAPTIONS, PUZZLES, TRIALS, read_lines
+from bench.store.run import Run
 from bench.suggest import did_you_mean
 
 _SHOWN = 5
@@ -25,7 +25,7 @@ Line = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class TrialShown:
     """One trial of the puzzle: what was sent and what came back.
 
     Attributes:
@@ -62,31 +62,28 @@ class OnePuzzle:
     answer: str
     picture: str | None
     description: str | None
-    trials: tuple[Asked, ...]
+    trials: tuple[TrialShown, ...]
 
     def to_json(self) -> dict[str, Any]:
         """Plain data."""
         return asdict(self)
 
 
-def find_puzzle(folder: Path, text: str, *, models: Sequence[str] = (), modes: Sequence[str] = ()) -> OnePuzzle:
-    """The puzzle of the run in `folder` whose id is `text`, or contains it where no other does.
+def find_puzzle(run: Run, text: str, *, models: Sequence[str] = (), modes: Sequence[str] = ()) -> OnePuzzle:
+    """The puzzle of `run` whose id is `text`, or contains it where no other does.
 
     Args:
-        folder: a run directory.
+        run: an opened run directory.
         text: an id or a part of one.
         models: only trials of these; all where empty.
         modes: likewise.
 
     Raises:
-        UserError: no run directory, no such puzzle, several, or no trial of such a model or mode.
+        UserError: no such puzzle, several, or no trial of such a model or mode.
     """
-    path = folder / TRIALS
-    if not path.is_file():
-        raise UserError(f"{folder} is not a run directory: it has no {TRIALS}")
-    puzzles = {line["id"]: line for _, line in read_lines(folder / PUZZLES)} if (folder / PUZZLES).is_file() else {}
-    trials = {line["key"]: line for _, line in read_lines(path)}  # the last line of a key is the one that counts
-    found = _one(folder, text, dict.fromkeys([*puzzles, *(line["puzzle"] for line in trials.values())]))
+    puzzles = run.puzzles
+    trials = {line["key"]: line for line in run.lines()}  # the last line of a key is the one that counts
+    found = _one(run, text, dict.fromkeys([*puzzles, *(line["puzzle"] for line in trials.values())]))
     mine = [line for line in trials.values() if line["puzzle"] == found]
     for what, wanted, key in (("model", models, "model"), ("mode", modes, "mode")):
         there = list(dict.fromkeys(str(line[key]) for line in mine))
@@ -94,18 +91,19 @@ def find_puzzle(folder: Path, text: str, *, models: Sequence[str] = (), modes: S
         if unknown is not None:
             raise UserError(f"{found} has no trial of {what} {unknown!r}{did_you_mean(unknown, there)}: found {', '.join(there) or 'none'}")
         mine = [line for line in mine if not wanted or line[key] in wanted]
-    captions = {line["key"]: line for _, line in read_lines(folder / CAPTIONS)} if (folder / CAPTIONS).is_file() else {}
-    return _puzzle(found, puzzles.get(found, {}), mine, captions)
+    return _puzzle(found, puzzles.get(found, {}), mine, run.captions)
 
 
-def _one(folder: Path, text: str, ids: Mapping[str, Any]) -> str:
+def _one(run: Run, text: str, ids: Mapping[str, Any]) -> str:
     if text in ids:
         return text
     near = [name for name in ids if text in name]
     if len(near) == 1:
         return near[0]
     if not near:
-        raise UserError(f"{folder} has no puzzle {text!r}{did_you_mean(text, ids)}: it has {len(ids)}, such as {next(iter(ids), 'none')}")
+        raise UserError(
+            f"{run.folder} has no puzzle {text!r}{did_you_mean(text, ids)}: it has {len(ids)}, such as {next(iter(ids), 'none')}"
+        )
     more = f" and {len(near) - _SHOWN} more" if len(near) > _SHOWN else ""
     raise UserError(f"{text!r} is part of {len(near)} ids: {', '.join(near[:_SHOWN])}{more}; name one")
 
@@ -127,13 +125,13 @@ def _puzzle(name: str, line: Line, trials: Sequence[Line], captions: Mapping[str
     )
 
 
-def _asked(trial: Line, puzzle: Line, captions: Mapping[str, Line]) -> Asked:
+def _asked(trial: Line, puzzle: Line, captions: Mapping[str, Line]) -> TrialShown:
     reply, error, image = trial.get("reply"), trial.get("error"), trial.get("image")
     caption = captions.get(trial.get("caption_key") or "", {}).get("text")
     captioner = trial.get("captioner")
     dose = trial.get("dose")
     arm = trial["mode"] + (f" by {captioner}/{trial.get('caption_prompt') or 'plain'}" if captioner else "")
-    return Asked(
+    return TrialShown(
         model=trial["model"],
         arm=f"{arm} {dose['kind']}={dose['amount']:g}" if dose else arm,
         mode=trial["mode"],
@@ -175,7 +173,7 @@ def _about(puzzle: OnePuzzle, picture: Path | None) -> Iterator[tuple[str, str |
     yield "description", puzzle.description
 
 
-def _sent_and_came(trial: Asked) -> Iterator[tuple[str, str | None]]:
+def _sent_and_came(trial: TrialShown) -> Iterator[tuple[str, str | None]]:
     if trial.picture_px is not None:
         who = "the captioner" if trial.caption else "the model"
         yield "picture", f"{trial.picture_px[0]} x {trial.picture_px[1]} px, as {who} was sent it"

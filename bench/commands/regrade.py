@@ -5,11 +5,11 @@ from __future__ import annotations
 import argparse
 from collections.abc import Iterator, Sequence
 from itertools import groupby
-from pathlib import Path
 
 from bench.commands.console import open_console
 from bench.grader.rulebook import explained
-from bench.runner.regrade import Change, Changes, regrade_run
+from bench.runner.regrade import Changes, VerdictChange, regrade_run
+from bench.store.run import open_run
 
 _SHOWN = 20
 """Changed verdicts that are named of each kind."""
@@ -17,7 +17,7 @@ _SHOWN = 20
 
 def regrade(arguments: argparse.Namespace) -> int:
     """`regrade`: derive every verdict again from the stored text."""
-    changes = regrade_run(Path(arguments.run))
+    changes = regrade_run(open_run(arguments.run))
     console = open_console()
     for line in told(changes):
         console.print(line, highlight=False, markup=False, soft_wrap=True)
@@ -34,7 +34,7 @@ def told(changes: Changes) -> Iterator[str]:
     yield f"{len(changes.changed)} of {changes.total} verdicts changed"
 
 
-def _of_one_rule(before: str, after: str, changed: Sequence[Change]) -> Iterator[str]:
+def _of_one_rule(before: str, after: str, changed: Sequence[VerdictChange]) -> Iterator[str]:
     why = explained(after)
     yield f"  by {before} -> by {after}: {len(changed)}" + (f" ({why})" if why != after else "")
     for change in changed[:_SHOWN]:
@@ -45,6 +45,6 @@ def _of_one_rule(before: str, after: str, changed: Sequence[Change]) -> Iterator
         yield f"    and {len(changed) - _SHOWN} more"
 
 
-def _by_rule(change: Change) -> tuple[str, str, str, str]:
+def _by_rule(change: VerdictChange) -> tuple[str, str, str, str]:
     before, after = change.before, change.after
     return before.outcome.value, after.outcome.value, before.how, after.how

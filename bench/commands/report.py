@@ -12,6 +12,7 @@ from bench.gap.make import SEED, gap_document
 from bench.gap.twins import twin_section
 from bench.publish import formats, publish
 from bench.report.terminal import print_report
+from bench.store.run import open_runs
 from bench.suggest import did_you_mean
 
 
@@ -23,13 +24,16 @@ def report(arguments: argparse.Namespace) -> int:
         raise UserError(f"--formats: expected some of {', '.join(known)}, found {unknown[0]!r}{did_you_mean(unknown[0], known)}")
     folders = [Path(name) for name in arguments.runs]
     out = Path(arguments.out) if arguments.out else Path("reports") / folders[0].resolve().name
+    if out.exists() and not out.is_dir():
+        raise UserError(f"{out} is a file: name another --out")
     if arguments.out and out.exists() and any(out.iterdir()) and not arguments.force:
         raise UserError(f"{out} exists and is not empty: name another --out, or add --force")
-    document = gap_document(folders, baseline=arguments.baseline, text_base=arguments.text_base, sensitivity=arguments.sensitivity)
+    runs = open_runs(folders)
+    document = gap_document(runs, baseline=arguments.baseline, text_base=arguments.text_base, sensitivity=arguments.sensitivity)
     if arguments.twin:
-        document["twins"] = twin_section(load_frame(folders), load_frame([Path(name) for name in arguments.twin]), seed=SEED)
+        document["twins"] = twin_section(load_frame(runs), load_frame(open_runs(arguments.twin)), seed=SEED)
     data_dir = Path(arguments.data_dir) if arguments.data_dir else None
-    publish(document, folders, out, wanted, data_dir=data_dir)
+    publish(document, runs, out, wanted, data_dir=data_dir)
     console = open_console()
     if "terminal" in wanted:
         print_report(document, console)

@@ -21,6 +21,7 @@ from bench.runner.money import unknown_pictures
 from bench.runner.plan import Plan, estimate, make_plan
 from bench.runner.session import run_session
 from bench.stats.power import detectable_part
+from bench.store.run import open_run
 
 INCOMPLETE = 3
 
@@ -40,9 +41,10 @@ def run(arguments: argparse.Namespace) -> int:
     if result.asked == 0 and result.missing == 0:
         console.print(f"all {result.finished} trials were already stored in {result.folder}", highlight=False, markup=False)
     if result.finished:
-        document = gap_document([result.folder])
+        stored = open_run(result.folder)
+        document = gap_document([stored])
         folder = Path("reports") / result.folder.name
-        publish(document, [result.folder], folder, ("md", "html"), data_dir=config.subject.data_dir)
+        publish(document, [stored], folder, ("md", "html"), data_dir=config.subject.data_dir)
         print_report(document, console)
         console.print(f"\nrun {result.folder}  report {folder / 'report.html'}", highlight=False, markup=False, soft_wrap=True)
     if result.missing:

@@ -9,18 +9,18 @@ from pathlib import Path
 from bench.commands.console import names, open_console, parse_modes
 from bench.commands.one_puzzle import find_puzzle, print_puzzle
 from bench.errors import UserError
-from bench.store.run import open_run
+from bench.store.run import Run, open_run
 
 
 def show(arguments: argparse.Namespace) -> int:
     """`show`: everything that was sent and came back; JSON when piped."""
-    folder = Path(arguments.run)
+    run = open_run(arguments.run)
     modes = [mode.value for mode in parse_modes(arguments.mode)] if arguments.mode else []
-    found = find_puzzle(folder, arguments.puzzle, models=names(arguments.model), modes=modes)
+    found = find_puzzle(run, arguments.puzzle, models=names(arguments.model), modes=modes)
     picture = None
     if arguments.picture:
         picture = Path(arguments.picture)
-        _write_picture(folder, found.id, picture, Path(arguments.data_dir) if arguments.data_dir else None)
+        _write_picture(run, found.id, picture, Path(arguments.data_dir) if arguments.data_dir else None)
     console = open_console()
     if arguments.json or not console.is_terminal:
         print(json.dumps(found.to_json(), ensure_ascii=False, indent=1))  # noqa: T201
@@ -29,10 +29,10 @@ def show(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _write_picture(folder: Path, puzzle: str, path: Path, data_dir: Path | None) -> None:
+def _write_picture(run: Run, puzzle: str, path: Path, data_dir: Path | None) -> None:
     from bench.publish import encoded_picture
 
-    data = encoded_picture(open_run(folder), puzzle, data_dir=data_dir)
+    data = encoded_picture(run, puzzle, data_dir=data_dir)
     if data is None:
         raise UserError(f"--picture: the picture of {puzzle} can be neither drawn nor read; name its data with --data-dir")
     try:

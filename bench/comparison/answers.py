@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 from bench.comparison.result import Change, Comparison
-from bench.store.reader import PUZZLES, TRIALS, read_lines
+from bench.store.run import Run
 
 MOST = 60
 """Changed puzzles whose answers are looked up: more do not fit into a summary."""
@@ -18,7 +17,7 @@ _Key = tuple[str, str, str]
 """Model, arm as the comparison names it, puzzle."""
 
 
-def with_answers(comparison: Comparison, baselines: Sequence[Path], candidates: Sequence[Path]) -> Comparison:
+def with_answers(comparison: Comparison, baselines: Sequence[Run], candidates: Sequence[Run]) -> Comparison:
     """`comparison` with question, right answer and both sides' answers on its first `MOST` changes.
 
     Raises:
@@ -28,27 +27,23 @@ def with_answers(comparison: Comparison, baselines: Sequence[Path], candidates: 
     if not shown:
         return comparison
     ids = {change.puzzle for change in shown}
-    before, after = (_said(folders, ids) for folders in (baselines, candidates))
-    questions = {line["id"]: line for folder in (*candidates, *baselines) for line in _lines(folder / PUZZLES) if line["id"] in ids}
+    before, after = (_said(runs, ids) for runs in (baselines, candidates))
+    questions = {name: line for run in (*candidates, *baselines) for name, line in run.puzzles.items() if name in ids}
     told = tuple(_told(change, before, after, questions) for change in shown)
     return replace(comparison, changes=(*told, *comparison.changes[MOST:]))
 
 
-def _lines(path: Path) -> list[Mapping[str, Any]]:
-    return [line for _, line in read_lines(path)] if path.is_file() else []
-
-
-def _said(folders: Sequence[Path], ids: set[str]) -> dict[_Key, list[tuple[str, str | None, str]]]:
+def _said(runs: Sequence[Run], ids: set[str]) -> dict[_Key, list[tuple[str, str | None, str]]]:
     """(answer in words, right answer, folder) of every trial on the puzzles `ids`, under each name that its arm may have."""
     found: dict[_Key, list[tuple[str, str | None, str]]] = defaultdict(list)
-    for folder in folders:
-        latest = {line["key"]: line for _, line in read_lines(folder / TRIALS) if line["puzzle"] in ids and not line.get("dose")}
+    for run in runs:
+        latest = {line["key"]: line for line in run.lines() if line["puzzle"] in ids and not line.get("dose")}
         for line in sorted(latest.values(), key=lambda line: line["replicate"]):
             verdict = line["verdict"]
             answer = verdict.get("answer") or f"({verdict['outcome']})"
             names = {line["mode"], f"{line['mode']} by {line.get('captioner')}/{line.get('caption_prompt') or 'plain'}"}
             for name in names:
-                found[line["model"], name, line["puzzle"]].append((answer, verdict.get("gold"), str(folder)))
+                found[line["model"], name, line["puzzle"]].append((answer, verdict.get("gold"), str(run.folder)))
     return found
 
 

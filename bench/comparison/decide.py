@@ -23,14 +23,14 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from bench.comparison.result import Case, Change, Comparison, Decision
-from bench.comparison.sides import Side, common_replicates, different_questions, identity_of, model_pairs, notes, open_ends, open_sides
+from bench.comparison.sides import Side, common_replicates, different_questions, model_pairs, notes, open_ends, open_sides
+from bench.defaults import MARGIN
 from bench.errors import UserError
 from bench.gap import contrast
 from bench.gap.cells import Cells, matched, present
@@ -38,8 +38,10 @@ from bench.gap.document import ComparisonDoc
 from bench.gap.make import SEED
 from bench.mode import Mode
 from bench.stats.exact import holm, sign_flip_exact
+from bench.stats.level import ALPHA
 from bench.stats.paired import NonInferiority, effective_pairs, noninferiority, required_pairs
 from bench.stats.power import detectable_loss
+from bench.store.run import Run
 
 TOLERANCE = 0.01
 """Largest share of a mode's trials that may lack their partner; with more, the comparison is incomplete."""
@@ -69,14 +71,14 @@ class ModePairs:
 
 
 def compare(
-    baseline: Path | Sequence[Path],
-    candidate: Path | Sequence[Path],
+    baseline: Sequence[Run],
+    candidate: Sequence[Run],
     *,
-    margin: float = 0.02,
-    alpha: float = 0.05,
+    margin: float = MARGIN,
+    alpha: float = ALPHA,
     modes: Sequence[Mode] = (),
 ) -> Comparison:
-    """Compare two run directories, or several runs of each side as replicates of one another.
+    """Compare two sides, each of one run or of several as replicates of one another.
 
     Args:
         baseline: the run that is good enough, or several of the same question under other seeds.
@@ -86,14 +88,13 @@ def compare(
         modes: the modes that decide; all that either side has where empty.
 
     Raises:
-        UserError: `margin` or `alpha` out of range, a folder that is no run directory, or a mode that neither side has.
+        UserError: `margin` or `alpha` out of range, a line that is not of this version, or a mode that neither side has.
     """
     if not 0 <= margin < 1:
         raise UserError(f"--margin: expected a share from 0 to 1 (0.02 is two points), found {margin!r}")
     if not 0 < alpha < 0.5:
         raise UserError(f"--alpha: expected a chance above 0 and below 0.5, found {alpha!r}")
-    first, second = ([side] if isinstance(side, Path) else list(side) for side in (baseline, candidate))
-    old, new = open_sides(first, second, modes)
+    old, new = open_sides(baseline, candidate, modes)
     problems, remarks = open_ends(old, new), notes(old, new)
     suite, different = different_questions(old, new)
     old, new = common_replicates(old, new)
@@ -148,8 +149,9 @@ def _draws(side: Side) -> str:
     """The option that draws {n} puzzles of each family of a generated suite; "" for a set that has what it has."""
     if side.frame is None or not (side.frame["level"] > 0).all():
         return ""
-    identity = identity_of(side.runs[0])
-    name, _, parameters = str(identity.get("suite") or side.runs[0]["suite"]["name"]).partition(":")
+    info = side.runs[0].info
+    identity = info.identity
+    name, _, parameters = str(identity.get("suite") or info.suite.name).partition(":")
     kept = [part for part in parameters.split(",") if part and not part.startswith("n=")]
     suite = f"--suite {name}:{','.join([*kept, 'n={n}'])}"
     return f"{suite} --limit {{n}}" if identity.get("limit") else suite

@@ -9,28 +9,28 @@ puzzle's difference is the K-th part, and so, about, is the number of puzzles (C
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from bench.comparison.result import Need, Needs
-from bench.comparison.sides import identity_of, open_side, right
+from bench.comparison.sides import open_side, right
 from bench.errors import UserError
 from bench.gap.frame import load_frame
 from bench.mode import Mode
 from bench.models.base import ModelOptions, Usage
 from bench.models.registry import cost
 from bench.stats.power import required_pairs
+from bench.store.run import Run
 from tasks.suites import GENERATED
 
 MOST_REPLICATES = 64
 
 
-def needs(baselines: Sequence[Path], *, margin: float, alpha: float, modes: Sequence[Mode] = (), replicates: int = 1) -> Needs:
-    """What a comparison with the runs in `baselines` would need.
+def needs(baselines: Sequence[Run], *, margin: float, alpha: float, modes: Sequence[Mode] = (), replicates: int = 1) -> Needs:
+    """What a comparison with the runs `baselines` would need.
 
     Args:
         baselines: runs of the baseline, replicates of one another.
@@ -51,7 +51,7 @@ def needs(baselines: Sequence[Path], *, margin: float, alpha: float, modes: Sequ
     side = open_side(baselines, modes)
     if side.frame is None:
         raise UserError(f"{side.name} has no finished trial, so nothing is known of what a comparison needs")
-    prices = _prices(baselines, side.runs)
+    prices = _prices(side.runs)
     frame = side.frame.assign(right=right(side.frame))
     frame = frame[(frame["right"].notna() & (frame["mode"] != Mode.BLIND.value)).to_numpy()]
     found: list[Need] = []
@@ -61,9 +61,7 @@ def needs(baselines: Sequence[Path], *, margin: float, alpha: float, modes: Sequ
     return Needs(side.name, margin, alpha, replicates, tuple(found))
 
 
-def _need(
-    model: str, mode: str, rows: pd.DataFrame, run: Mapping[str, Any], price: float | None, margin: float, alpha: float, replicates: int
-) -> Need:
+def _need(model: str, mode: str, rows: pd.DataFrame, run: Run, price: float | None, margin: float, alpha: float, replicates: int) -> Need:
     puzzles = rows.groupby("puzzle", observed=True)["right"].agg(["sum", "count"])
     wins, counts = puzzles["sum"].to_numpy(np.float64), puzzles["count"].to_numpy(np.float64)
     accuracy = float(wins.sum() / counts.sum())
@@ -84,9 +82,9 @@ def _puzzles(margin: float, disagreement: float, alpha: float, replicates: int) 
     return required_pairs(margin, disagreement / replicates, alpha=2 * alpha)
 
 
-def _draw(run: Mapping[str, Any], rows: pd.DataFrame, enough: int) -> str | None:
+def _draw(run: Run, rows: pd.DataFrame, enough: int) -> str | None:
     """The option with which the run's generated suite holds at least `enough` puzzles."""
-    suite: Any = identity_of(run).get("suite")
+    suite: Any = run.info.identity.get("suite")
     if not isinstance(suite, str):
         return None
     name, _, tail = suite.partition(":")
@@ -97,10 +95,10 @@ def _draw(run: Mapping[str, Any], rows: pd.DataFrame, enough: int) -> str | None
     return f"--suite {name}:{','.join([*kept, f'n={per_family}'])}"
 
 
-def _prices(folders: Sequence[Path], runs: Sequence[Mapping[str, Any]]) -> dict[tuple[str, str], float | None]:
+def _prices(runs: Sequence[Run]) -> dict[tuple[str, str], float | None]:
     """(model, mode) -> USD for one trial as the first run asked it, by the tokens that it took."""
-    frame = load_frame([folders[0]])
-    base_url = identity_of(runs[0]).get("base_url")
+    frame = load_frame([runs[0]])
+    base_url = runs[0].info.base_url
     found: dict[tuple[str, str], float | None] = {}
     for (model, mode), rows in frame[frame["dose"] == ""].astype({"model": object, "mode": object}).groupby(["model", "mode"]):
         usage = Usage(round(float(rows["tokens_in"].mean())), round(float(rows["tokens_out"].mean())))

@@ -6,18 +6,18 @@ A side is one run directory, or several of the same question (other seeds, other
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import pandas as pd
 
 from bench.errors import UserError
 from bench.gap.cells import CLEAR
-from bench.gap.frame import load_frame
+from bench.gap.frame import load_runs
 from bench.mode import Mode
 from bench.outcome import Outcome
-from bench.store.reader import TRIALS, read_lines, read_run
+from bench.store.run import Run, RunInfo
 
 _TEMPLATES = {
     "solve": [mode for mode in Mode if mode is not Mode.READBACK],
@@ -30,19 +30,19 @@ _TEMPLATES = {
 
 @dataclass(frozen=True)
 class Side:
-    """One of the two sides: its folders, their `run.json` and finished trials (None where there is none).
+    """One of the two sides: its runs, their finished trials (None where there is none), and the records each run lost, by folder.
 
     Columns of `frame`: those of `bench.gap.frame.load_frame`.
     """
 
-    folders: Sequence[Path]
-    runs: Sequence[Mapping[str, Any]]
+    runs: Sequence[Run]
     frame: pd.DataFrame | None
+    lost: Mapping[Path, int] = field(default_factory=dict[Path, int])
 
     @property
     def name(self) -> str:
         """The names of the run directories."""
-        return " + ".join(folder.name for folder in self.folders)
+        return " + ".join(run.folder.name for run in self.runs)
 
     @property
     def models(self) -> list[str]:
@@ -50,19 +50,13 @@ class Side:
         return [] if self.frame is None else list(dict.fromkeys(self.frame["model"].astype(str)))
 
 
-def identity_of(run: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The configuration that `run.json` holds; {} where it holds none."""
-    found: Any = run.get("identity")
-    return cast("dict[str, Any]", found) if isinstance(found, dict) else {}
-
-
-def open_sides(baseline: Sequence[Path], candidate: Sequence[Path], modes: Sequence[Mode] = ()) -> tuple[Side, Side]:
+def open_sides(baseline: Sequence[Run], candidate: Sequence[Run], modes: Sequence[Mode] = ()) -> tuple[Side, Side]:
     """Both sides, their puzzles coded alike, so that they pair up; with the trials of `modes` only (all where empty).
 
     Raises:
         UserError: no run directory, several runs of different questions, or a mode that no run asked.
     """
-    sides = [open_side(folders, modes) for folders in (baseline, candidate)]
+    sides = [open_side(runs, modes) for runs in (baseline, candidate)]
     frames = [side.frame for side in sides if side.frame is not None]
     puzzles = pd.Index(sorted({str(name) for frame in frames for name in frame["puzzle"].cat.categories}))
     old, new = (
@@ -72,22 +66,22 @@ def open_sides(baseline: Sequence[Path], candidate: Sequence[Path], modes: Seque
     return old, new
 
 
-def open_side(folders: Sequence[Path], modes: Sequence[Mode] = ()) -> Side:
-    """The runs in `folders` as one side, with the trials of `modes` only (all where empty).
+def open_side(runs: Sequence[Run], modes: Sequence[Mode] = ()) -> Side:
+    """`runs` as one side, with the trials of `modes` only (all where empty).
 
     Raises:
         UserError: no run directory, several runs of different questions, or a mode that no run asked.
     """
-    runs = [read_run(folder) for folder in folders]
     frames: list[pd.DataFrame] = []
     taken = 0
     seen: set[str] = set()
-    for folder in dict.fromkeys(path.resolve() for path in folders):
-        frame = _frame(folder, seen)
+    lost: dict[Path, int] = {}
+    for run in {run.folder.resolve(): run for run in runs}.values():
+        frame = _frame(run, seen, lost)
         if frame is not None and not frame.empty:
             frames.append(frame.assign(replicate=frame["replicate"] + taken))
             taken = int(frames[-1]["replicate"].max()) + 1
-    side = Side(folders, runs, _joined(frames) if frames else None)
+    side = Side(runs, _joined(frames) if frames else None, lost)
     _refuse_mixture(side)
     return _of_modes(side, modes)
 
@@ -101,12 +95,13 @@ def _joined(frames: Sequence[pd.DataFrame]) -> pd.DataFrame:
     return plain.astype(dict.fromkeys(texts, "category"))
 
 
-def _frame(folder: Path, seen: set[str]) -> pd.DataFrame | None:
+def _frame(run: Run, seen: set[str], lost: dict[Path, int]) -> pd.DataFrame | None:
     """The finished trials of one run that are not in `seen` (the same trial in two runs is one trial), to which they are added."""
-    path = folder / TRIALS
-    if path.is_file() and next(read_lines(path), None) is None:
+    if not run.content.size:
         return None
-    frame = load_frame([folder])
+    loaded = load_runs([run])
+    lost[run.folder] = loaded.parts[0].missing
+    frame = loaded.frame
     frame = frame[((frame["dose"] == CLEAR) & ~frame["key"].isin(seen)).to_numpy()]
     seen.update(frame["key"])
     return frame
@@ -129,7 +124,7 @@ def _of_modes(side: Side, modes: Sequence[Mode]) -> Side:
     unknown = next((name for name in wanted if name not in there), None)
     if unknown is not None:
         raise UserError(f"--mode: {side.name} has no trial of {unknown!r}: found {', '.join(there)}")
-    return Side(side.folders, side.runs, side.frame[side.frame["mode"].isin(wanted).to_numpy()])
+    return replace(side, frame=side.frame[side.frame["mode"].isin(wanted).to_numpy()])
 
 
 def common_replicates(old: Side, new: Side) -> tuple[Side, Side]:
@@ -164,15 +159,19 @@ def open_ends(old: Side, new: Side) -> list[str]:
         if side.frame is None:
             problems.append(f"{side.name} has no finished trial (degraded images do not count){_asked_again(why)}")
             continue
-        for folder, run in zip(side.folders, side.runs, strict=True):
-            if not run.get("finished"):
-                problems.append(f"{folder.name} is not finished{_missing(run)}{_asked_again(why)}")
+        for run in side.runs:
+            if not run.info.finished:
+                problems.append(f"{run.folder.name} is not finished{_missing(run.info)}{_asked_again(why)}")
+            elif run.changed:
+                problems.append(f"{', '.join(run.changed)} of {run.folder.name} was changed after the run was closed: edited, or damaged")
+            elif lost := side.lost.get(run.folder):
+                problems.append(f"{run.folder.name} lacks {lost} of its {run.info.planned} records: its file was damaged or cut")
     return problems
 
 
-def _missing(run: Mapping[str, Any]) -> str:
-    totals: Mapping[str, Any] = run.get("totals") or {}
-    return f" ({totals['missing']} of {totals['planned']} trials are missing)" if totals.get("missing") else ""
+def _missing(run: RunInfo) -> str:
+    totals: Mapping[str, Any] = run.totals or {}
+    return f" ({totals['missing']} of {totals.get('planned')} trials are missing)" if totals.get("missing") else ""
 
 
 def _asked_again(why: str) -> str:
@@ -181,11 +180,11 @@ def _asked_again(why: str) -> str:
 
 def _changed_prompts(old: Side, new: Side) -> str:
     """Which templates of the modes that were asked are others in the candidate; "" where none is, or where it is not known."""
-    before: list[Mapping[str, str]] = [prompts for run in old.runs if (prompts := identity_of(run).get("prompts"))]
-    after: list[Mapping[str, str]] = [prompts for run in new.runs if (prompts := identity_of(run).get("prompts"))]
+    before: list[Mapping[str, str]] = [prompts for run in old.runs if (prompts := run.info.section("prompts"))]
+    after: list[Mapping[str, str]] = [prompts for run in new.runs if (prompts := run.info.section("prompts"))]
     if not before or not after:
         return ""
-    asked: set[str] = {mode for run in (*old.runs, *new.runs) for mode in identity_of(run).get("modes", ())}
+    asked: set[str] = {mode for run in (*old.runs, *new.runs) for mode in run.info.identity.get("modes", ())}
     names = [
         name
         for name in after[0]
@@ -221,7 +220,7 @@ def notes(old: Side, new: Side) -> tuple[str, ...]:
 
 
 def _notes(old: Side, new: Side) -> Iterator[str]:
-    hashes = {run.get("suite", {}).get("sha256") for run in (*old.runs, *new.runs)}
+    hashes = {run.info.suite.sha256 for run in (*old.runs, *new.runs)}
     if len(hashes) > 1:
         yield "the suites differ in content: only the puzzles that both have are compared"
     changed = _changed_prompts(old, new)
@@ -233,5 +232,5 @@ def _notes(old: Side, new: Side) -> Iterator[str]:
     extra = [name for name in new.models if name not in old.models]
     if extra and not len(old.models) == len(new.models) == 1:
         yield f"only the candidate has {', '.join(extra)}"
-    if any(model.get("simulated") for run in (*old.runs, *new.runs) for model in run.get("models", ())):
+    if any(run.info.simulated for run in (*old.runs, *new.runs)):
         yield "simulated models calibrate the instrument: their rates were chosen, not measured on any real model"

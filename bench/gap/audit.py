@@ -12,7 +12,6 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -22,10 +21,10 @@ from bench.gap.cells import Cells, models
 from bench.gap.leaks import leak
 from bench.gap.sections import AuditDoc, Bounds, FidelityDoc, LeakDoc, LeakGapDoc, ShareDoc, SlotDoc
 from bench.mode import Mode
-from bench.puzzle import Puzzle, stored_puzzle
+from bench.puzzle import Puzzle
 from bench.stats.paired import paired_difference
 from bench.stats.rates import clustered_rate
-from bench.store.reader import CAPTIONS, PUZZLES, TRIALS, read_lines
+from bench.store.run import Run
 from tasks.fidelity import Fidelity, fidelity
 from tasks.registry import family
 
@@ -43,20 +42,20 @@ class _Captions:
     leaks: list[LeakDoc] = field(default_factory=list[LeakDoc])
 
 
-def audit_section(folders: Sequence[Path], frame: pd.DataFrame, *, seed: int) -> AuditDoc | None:
-    """Audit the captions of the runs in `folders`, whose merged table is `frame`; None where they hold no caption.
+def audit_section(runs: Sequence[Run], frame: pd.DataFrame, *, seed: int) -> AuditDoc | None:
+    """Audit the captions of `runs`, whose merged table is `frame`; None where they hold no caption.
 
     Raises:
-        UserError: a stored line that is no JSON.
+        UserError: a stored line that is not of this version.
     """
-    puzzles = {puzzle.id: puzzle for folder in folders for puzzle in stored_puzzles(folder)}
-    captions = {line["key"]: line for folder in folders for line in _lines(folder / CAPTIONS) if line.get("text") and not line.get("error")}
+    captions = {key: line for run in runs for key, line in run.captions.items() if line.get("text") and not line.get("error")}
     if not captions:
         return None
+    puzzles = {name: puzzle for run in runs for name, puzzle in run.stored_puzzles.items()}
     groups: dict[tuple[str, str], _Captions] = {}
     flagged: set[str] = set()
     done: dict[tuple[str, str], LeakDoc | None] = {}
-    for trial, caption_key, puzzle_id in _uses(folders):
+    for trial, caption_key, puzzle_id in _uses(runs):
         line, puzzle = captions.get(caption_key), puzzles.get(puzzle_id)
         if line is None or puzzle is None:
             continue
@@ -82,19 +81,10 @@ def audit_section(folders: Sequence[Path], frame: pd.DataFrame, *, seed: int) ->
     }
 
 
-def stored_puzzles(folder: Path) -> Iterator[Puzzle]:
-    """The puzzles of a run as it stored them, without their pictures."""
-    return map(stored_puzzle, _lines(folder / PUZZLES))
-
-
-def _lines(path: Path) -> Iterator[dict[str, Any]]:
-    return (line for _, line in read_lines(path)) if path.is_file() else iter(())
-
-
-def _uses(folders: Sequence[Path]) -> Iterator[tuple[str, str, str]]:
+def _uses(runs: Sequence[Run]) -> Iterator[tuple[str, str, str]]:
     """(trial key, caption key, puzzle id) of every stored trial that was shown a caption of a clear picture."""
-    for folder in folders:
-        for line in _lines(folder / TRIALS):
+    for run in runs:
+        for line in run.lines():
             if line.get("captioner") and line.get("caption_key") and not line.get("dose"):
                 yield line["key"], line["caption_key"], line["puzzle"]
 

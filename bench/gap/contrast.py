@@ -33,11 +33,11 @@ from bench.gap.numbers import interval, rounded, significant
 from bench.gap.rates import Estimate
 from bench.mode import Mode
 from bench.stats.exact import holm
+from bench.stats.level import ALPHA
 from bench.stats.paired import paired_difference
 
 Floats = NDArray[np.float64]
 
-ALPHA = 0.05
 _LOST = ("loss", *PARTS, "picture")
 
 

@@ -9,9 +9,8 @@ two different trials for one cell, and two runs that hold the same families at t
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,10 +19,9 @@ from numpy.typing import NDArray
 
 from bench.digest import digest
 from bench.errors import UserError
-from bench.mode import Mode
-from bench.outcome import Outcome
+from bench.gap.shards import refuse_other_shards, shard_notes, shard_of
 from bench.store.columns import read_columns
-from bench.store.reader import RUN, TRIALS, read_run
+from bench.store.run import Run
 
 CELL = ["model", "mode", "captioner", "dose", "puzzle", "replicate"]
 """What identifies a cell of the experiment: two finished trials of one cell must be one trial."""
@@ -32,137 +30,102 @@ _SHOWN = 5
 
 
 @dataclass(frozen=True, slots=True)
-class RunInfo:
-    """What a report needs of a run directory.
+class RunRows:
+    """A run and what it gave to the merged table.
 
     Attributes:
-        folder: where it lies.
-        suite, sha256: name and hash of the puzzles that it asked.
-        identity: its resolved configuration.
-        about: all that `run.json` says.
-        simulated: names of its simulated models.
-        finished: whether every planned trial is stored.
-        planned: how many trials were planned; None where the run does not say.
+        run: the run directory.
+        sha256: hash of the puzzles that it asked; where the run does not say, one over the ids of those it has records of.
         rows: how many records it gave.
-        torn: whether its last line was being written when it was read.
+        trials: how many of them are the last word on a trial.
         puzzles: codes of its puzzles (categories of the merged table's column).
-        notes: what its suite did not hold although it was asked for.
     """
 
-    folder: Path
-    suite: str
+    run: Run
     sha256: str
-    identity: Mapping[str, Any]
-    about: Mapping[str, Any]
-    simulated: frozenset[str]
-    finished: bool
-    planned: int | None
     rows: int
-    torn: bool
+    trials: int
     puzzles: NDArray[np.int64]
-    notes: tuple[str, ...] = ()
+
+    @property
+    def missing(self) -> int:
+        """Planned trials of which there is no record; 0 where the run does not say how many were planned."""
+        return max(0, (self.run.info.planned or 0) - self.trials)
 
 
 @dataclass(frozen=True, slots=True)
-class Loaded:
+class MergedRuns:
     """Merged runs: the table (see `load_frame`), the runs, and what a reader of the report must know of them."""
 
     frame: pd.DataFrame
-    runs: tuple[RunInfo, ...]
+    parts: tuple[RunRows, ...]
     notes: tuple[str, ...]
 
     @property
     def suite(self) -> tuple[str, str]:
         """(name, hash) of the suite: the runs' own hash where they agree, else a hash over the ids of all their puzzles."""
-        hashes = {run.sha256 for run in self.runs}
-        ids = self.frame["puzzle"].cat
-        sha256 = hashes.pop() if len(hashes) == 1 else digest(sorted(map(str, ids.categories[np.unique(ids.codes)])))
-        return self.runs[0].suite, sha256
+        hashes = {part.sha256 for part in self.parts}
+        sha256 = hashes.pop() if len(hashes) == 1 else _puzzles_hash(self.frame, self.frame["puzzle"].cat.codes.to_numpy())
+        return self.parts[0].run.info.suite.name, sha256
 
 
-def load_frame(folders: Sequence[Path]) -> pd.DataFrame:
+def load_frame(runs: Sequence[Run]) -> pd.DataFrame:
     """The table of `load_runs`."""
-    return load_runs(folders).frame
+    return load_runs(runs).frame
 
 
-def load_runs(folders: Sequence[Path]) -> Loaded:
-    """The runs in `folders` merged: one row per trial, the last record of each key.
+def load_runs(runs: Sequence[Run]) -> MergedRuns:
+    """`runs` merged: one row per trial, the last record of each key.
 
     Columns: key, puzzle, family, suite, split, level (0 for none), model, mode, captioner ("" or "name/prompt"), format, dose ("" or
     "blur=2"), replicate, outcome, options (how many were to choose from), chosen and gold (places among the options as shown, -1 for none),
     answered (whether the verdict holds an answer), sufficient, tokens_in, tokens_out. Texts are categories.
 
     Raises:
-        UserError: no run directory, a line that is no record, no finished trial, or runs that must not be merged.
+        UserError: a line that is no record, no finished trial, or runs that must not be merged.
     """
-    if not folders:
+    if not runs:
         raise UserError("report: name at least one run directory")
-    frame, torn = _read(folders)
-    runs = tuple(_info(folder, number, frame, torn[number]) for number, folder in enumerate(folders))
-    _refuse_unknown(frame)
+    refuse_other_shards(runs)
+    frame = _read(runs)
+    parts = tuple(_rows(run, number, frame) for number, run in enumerate(runs))
     frame = frame.drop(columns="run")
     if frame["key"].duplicated().any():
         frame = frame.drop_duplicates("key", keep="last", ignore_index=True)
     _refuse_mixtures(frame)
-    return Loaded(frame, runs, (*_state_notes(runs), *_overlap_notes(runs, frame)))
+    return MergedRuns(frame, parts, (*_state_notes(parts), *shard_notes(runs), *_overlap_notes(parts, frame)))
 
 
-def _read(folders: Sequence[Path]) -> tuple[pd.DataFrame, list[bool]]:
+def _read(runs: Sequence[Run]) -> pd.DataFrame:
     import pyarrow as pa
 
     tables: list[Any] = []
-    torn: list[bool] = []
-    for number, folder in enumerate(folders):
-        path = folder / TRIALS
-        if not path.is_file():
-            raise UserError(f"{folder} is not a run directory: it has no {TRIALS}")
-        read = read_columns(path)
-        tables.append(read.table.append_column("run", pa.array(np.full(len(read.table), number, np.int32))))
-        torn.append(read.torn)
-    table = pa.concat_tables(tables).unify_dictionaries()
+    for number, run in enumerate(runs):
+        table = read_columns(run.content)
+        tables.append(table.append_column("run", pa.array(np.full(len(table), number, np.int32))))
+    merged = pa.concat_tables(tables).unify_dictionaries()
     del tables
-    if not len(table):
-        raise UserError(f"{', '.join(map(str, folders))}: no finished trial")
-    made: Any = table.to_pandas(self_destruct=True)  # pyright: ignore[reportUnknownMemberType]
-    return made, torn
+    if not len(merged):
+        raise UserError(f"{', '.join(str(run.folder) for run in runs)}: no finished trial")
+    made: Any = merged.to_pandas(self_destruct=True)  # pyright: ignore[reportUnknownMemberType]
+    return made
 
 
-def _info(folder: Path, number: int, frame: pd.DataFrame, torn: bool) -> RunInfo:
-    data = read_run(folder)
-    try:
-        suite, sha256 = data["suite"]["name"], data["suite"]["sha256"]
-        simulated = frozenset(str(model["name"]) for model in data["models"] if model["simulated"])
-    except (KeyError, TypeError) as error:
-        raise UserError(f"{folder / RUN}: not of this version ({type(error).__name__}: {error})") from error
+def _rows(run: Run, number: int, frame: pd.DataFrame) -> RunRows:
     mine = (frame["run"] == number).to_numpy()
-    codes = frame["puzzle"].cat.codes.to_numpy()[mine].astype(np.int64)
-    return RunInfo(
-        folder=folder,
-        suite=str(suite),
-        sha256=str(sha256),
-        identity=data.get("identity") or {},
-        about=data,
-        simulated=simulated,
-        finished=bool(data.get("finished")),
-        planned=data.get("planned"),
-        rows=int(mine.sum()),
-        torn=torn,
-        puzzles=np.unique(codes),
-        notes=tuple(map(str, data["suite"].get("notes") or ())),
-    )
+    codes = np.unique(frame["puzzle"].cat.codes.to_numpy()[mine].astype(np.int64))
+    sha256 = run.info.suite.sha256 or _puzzles_hash(frame, codes)
+    return RunRows(run, sha256, int(mine.sum()), int(frame["key"][mine].nunique()), codes)
+
+
+def _puzzles_hash(frame: pd.DataFrame, codes: NDArray[np.integer[Any]]) -> str:
+    return digest(sorted(map(str, frame["puzzle"].cat.categories[np.unique(codes)])))
 
 
 def _values(frame: pd.DataFrame, column: str) -> list[str]:
     """The distinct values of a category column that occur."""
     cat = frame[column].cat
     return sorted(str(cat.categories[code]) for code in np.unique(cat.codes))
-
-
-def _refuse_unknown(frame: pd.DataFrame) -> None:
-    for column, known in (("mode", Mode), ("outcome", Outcome)):
-        strange = [value for value in _values(frame, column) if value not in {member.value for member in known}]
-        if strange:
-            raise UserError(f"{TRIALS}: {column} {strange[0]!r} is not known to this sightgap; a newer one wrote it: update this one")
 
 
 def _refuse_mixtures(frame: pd.DataFrame) -> None:
@@ -184,51 +147,64 @@ def _refuse_mixtures(frame: pd.DataFrame) -> None:
     )
 
 
-def _state_notes(runs: Sequence[RunInfo]) -> list[str]:
-    """Which runs are not finished or are being written."""
+def _state_notes(parts: Sequence[RunRows]) -> list[str]:
+    """Which runs are not finished or are being written, and which lost records."""
     notes: list[str] = []
-    waiting = [run for run in runs if not run.finished]
+    waiting = [part for part in parts if not part.run.info.finished]
     if waiting:
         named = "; ".join(
-            f"{run.folder.name}: {run.rows} records" + (f" for {run.planned} trials" if run.planned else "") for run in waiting
+            f"{part.run.name}: {part.rows} records" + (f" for {planned} trials" if (planned := part.run.info.planned) else "")
+            for part in waiting
         )
         more = f" ({named})" if len(waiting) <= _SHOWN else ""
-        notes.append(f"{len(waiting)} of {len(runs)} runs are not finished: their missing trials are left out{more}")
-    notes += dict.fromkeys(note for run in runs for note in run.notes)
-    notes += [f"the last line of {run.folder / TRIALS} is being written and is left out" for run in runs if run.torn]
+        notes.append(f"{len(waiting)} of {len(parts)} runs are not finished: their missing trials are left out{more}")
+    notes += [
+        f"{part.run.name} says that it is finished, and {part.missing} of its {part.run.info.planned} records are missing: the file was "
+        "damaged or cut, and its numbers are not those of the whole run"
+        for part in parts
+        if part.run.info.finished and part.missing
+    ]
+    notes += [
+        f"{', '.join(part.run.changed)} of {part.run.name} was changed after the run was closed: edited, or damaged"
+        for part in parts
+        if part.run.changed
+    ]
+    notes += dict.fromkeys(note for part in parts for note in part.run.info.suite.notes)
+    notes += [f"the last line of {part.run.content.path} is being written and is left out" for part in parts if part.run.torn]
     return notes
 
 
-def _overlap_notes(runs: Sequence[RunInfo], frame: pd.DataFrame) -> list[str]:
+def _overlap_notes(parts: Sequence[RunRows], frame: pd.DataFrame) -> list[str]:
     """What suites with different hashes have in common.
 
     Raises:
         UserError: two of them hold the same families at the same levels and not one puzzle in common.
     """
-    by_hash: dict[str, list[RunInfo]] = {}
-    for run in runs:
-        by_hash.setdefault(run.sha256, []).append(run)
+    by_hash: dict[str, list[RunRows]] = {}
+    for part in parts:
+        by_hash.setdefault(part.sha256, []).append(part)
     if len(by_hash) == 1:
         return []
     kinds = _kinds(frame)
-    parts = [(members[0], np.unique(np.concatenate([run.puzzles for run in members]))) for members in by_hash.values()]
+    groups = [(members[0], np.unique(np.concatenate([part.puzzles for part in members]))) for members in by_hash.values()]
     apart: list[str] = []
-    for (a, mine), (b, yours) in itertools.combinations(parts, 2):
-        if np.intersect1d(mine, yours).size or _shards(a, b):
+    for (a, mine), (b, yours) in itertools.combinations(groups, 2):
+        if np.intersect1d(mine, yours).size or (shard_of(a.run) and shard_of(b.run)):
             continue
         same = np.intersect1d(kinds[mine], kinds[yours])
         if same.size:
             family = str(frame["family"].cat.categories[int(same[0]) // 1000])
             raise UserError(
-                f"these runs cannot be paired: {a.folder} and {b.folder} hold different puzzles of suite {a.suite} (hashes {a.sha256[:12]} "
-                f"and {b.sha256[:12]}, none in common, e.g. in {family}): another seed or split; report them one by one"
+                f"these runs cannot be paired: {a.run.folder} and {b.run.folder} hold different puzzles of suite {a.run.info.suite.name} "
+                f"(hashes {a.sha256[:12]} and {b.sha256[:12]}, none in common, e.g. in {family}): another seed or split"
             )
-        apart.append(f"{a.folder.name} and {b.folder.name} share no puzzle (other families or levels): nothing in them is paired")
-    common = parts[0][1]
-    for _, puzzles in parts[1:]:
+        apart.append(f"{a.run.name} and {b.run.name} share no puzzle (other families or levels): nothing in them is paired")
+    common = groups[0][1]
+    for _, puzzles in groups[1:]:
         common = np.intersect1d(common, puzzles)
-    total = np.unique(np.concatenate([puzzles for _, puzzles in parts])).size
-    note = f"the runs hold {len(parts)} different parts of suite {runs[0].suite}: {common.size} of {total} puzzles are in all of them"
+    total = np.unique(np.concatenate([puzzles for _, puzzles in groups])).size
+    suite = parts[0].run.info.suite.name
+    note = f"the runs hold {len(groups)} different parts of suite {suite}: {common.size} of {total} puzzles are in all of them"
     return [f"{note}; pairs are made by puzzle", *apart[:_SHOWN]]
 
 
@@ -238,9 +214,3 @@ def _kinds(frame: pd.DataFrame) -> NDArray[np.int64]:
     family = frame["family"].cat.codes.to_numpy().astype(np.int64)
     kinds[frame["puzzle"].cat.codes.to_numpy()] = family * 1000 + frame["level"].to_numpy()
     return kinds
-
-
-def _shards(a: RunInfo, b: RunInfo) -> bool:
-    """Whether two runs are parts of one suite by `--shard`."""
-    mine, yours = a.identity.get("shard"), b.identity.get("shard")
-    return bool(mine and yours) and a.identity.get("suite") == b.identity.get("suite")

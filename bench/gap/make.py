@@ -7,8 +7,7 @@ function of the records.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
 import pandas as pd
 
@@ -18,7 +17,7 @@ from bench.gap.cells import Cells
 from bench.gap.contrast import captioner_matrix, comparisons, multimodal
 from bench.gap.document import DiagnosisDoc, Document, EstimateDoc, FamilyDoc, ModelDoc, RunDoc
 from bench.gap.doses import dose_section
-from bench.gap.frame import Loaded, RunInfo, load_runs
+from bench.gap.frame import MergedRuns, load_runs
 from bench.gap.notes import model_notes, run_notes
 from bench.gap.parts import caption_loss, part, parts
 from bench.gap.perception import LIMIT as FACTS_LIMIT
@@ -28,7 +27,7 @@ from bench.gap.sensitivity import LIMIT as READING_LIMIT
 from bench.gap.sensitivity import sensitivity_section
 from bench.gap.variants import Variant, variants
 from bench.mode import Mode
-from bench.store.run import open_run
+from bench.store.run import Run
 from bench.versions import SCHEMA, __version__
 from tasks.suites import barred_families, caveats
 
@@ -37,12 +36,12 @@ SEED = 20_260_100_215
 
 
 def gap_document(
-    folders: Sequence[Path], *, seed: int = SEED, baseline: str | None = None, text_base: str | None = None, sensitivity: bool = False
+    runs: Sequence[Run], *, seed: int = SEED, baseline: str | None = None, text_base: str | None = None, sensitivity: bool = False
 ) -> Document:
-    """The gap document of the runs in `folders`, merged.
+    """The gap document of `runs`, merged.
 
     Args:
-        folders: run directories.
+        runs: opened run directories.
         seed: of every bootstrap.
         baseline: the model that the others are compared with; the first one by default.
         text_base: the text-only model whose blind accuracy the others' leakage is measured against, if any.
@@ -51,14 +50,14 @@ def gap_document(
     Raises:
         UserError: nothing to report, runs that must not be merged (`bench.gap.frame`), or no model called `baseline` or `text_base`.
     """
-    loaded = load_runs(folders)
+    loaded = load_runs(runs)
     clear = loaded.frame[loaded.frame["dose"] == ""] if len(loaded.frame["dose"].cat.categories) > 1 else loaded.frame
     if clear.empty:
         raise UserError("report: every trial shows a degraded picture; add the run that shows the clear ones")
     name, sha256 = loaded.suite
     notes = list(loaded.notes)
-    seen = _facts(folders, clear, notes, all_of_them=sensitivity)
-    simulated = frozenset[str]().union(*(run.simulated for run in loaded.runs))
+    seen = _facts(runs, clear, notes, all_of_them=sensitivity)
+    simulated = frozenset[str]().union(*(run.info.simulated for run in runs))
     found = variants(clear)
     barred = barred_families(name)
     models = [_model(variant, barred, seen.get(variant.model, ()), simulated=variant.model in simulated, seed=seed) for variant in found]
@@ -69,25 +68,25 @@ def gap_document(
         "suite": {"name": name, "sha256": sha256, "n": int(clear["puzzle"].nunique())},
         "format": str(clear["format"].iloc[0]),
         "seed": seed,
-        "runs": [run_doc(run) for run in loaded.runs],
+        "runs": [run_doc(run) for run in runs],
         "models": models,
         "barred": {family: reason for family, reason in barred.items() if family in present},
         "notes": notes,
     }
-    notes += dict.fromkeys(note for folder in folders for note in run_notes(open_run(folder).info))
+    notes += dict.fromkeys(note for run in runs for note in run_notes(run.info))
     told = {family: said for family, said in caveats(name).items() if family in present}
     notes += [f"a gap from the captions of {family} compares two different puzzles: {said}" for family, said in told.items()]
     for variant, model in zip(found, models, strict=True):
         _unidentified(model)
         notes += model_notes(variant, model)
-    _attach(document, folders, loaded, clear, found, baseline=baseline, text_base=text_base, sensitivity=sensitivity)
+    _attach(document, runs, loaded, clear, found, baseline=baseline, text_base=text_base, sensitivity=sensitivity)
     return document
 
 
 def _attach(
     document: Document,
-    folders: Sequence[Path],
-    loaded: Loaded,
+    runs: Sequence[Run],
+    loaded: MergedRuns,
     clear: pd.DataFrame,
     found: Sequence[Variant],
     *,
@@ -112,10 +111,10 @@ def _attach(
     if dose is not None:
         document["dose"] = dose
     if sensitivity or len(clear) <= READING_LIMIT:
-        audit = audit_section(folders, clear, seed=seed)
+        audit = audit_section(runs, clear, seed=seed)
         if audit is not None:
             document["audit"] = audit
-        document["sensitivity"] = sensitivity_section(folders, clear, _labelled)
+        document["sensitivity"] = sensitivity_section(runs, clear, _labelled)
         notes += [f"ranking: {flip}" for flip in document["sensitivity"]["flips"]]
     else:
         notes.append(
@@ -172,28 +171,26 @@ def _several(cells: Cells, group: str, seed: int) -> dict[str, FamilyDoc]:
     return docs if len(docs) > 1 else {}
 
 
-def run_doc(run: RunInfo) -> RunDoc:
+def run_doc(run: Run) -> RunDoc:
     """What the document says of a run."""
-    about, identity = run.about, dict(run.identity)
-    sampling: dict[str, Any] = identity.get("sampling") or {}
-    totals: dict[str, Any] = about.get("totals") or {}
+    info = run.info
     return {
-        "name": run.folder.resolve().name,
-        "started": about.get("started"),
-        "version": about.get("version"),
-        "commit": about.get("commit"),
-        "temperature": sampling.get("temperature"),
-        "prompts": identity.get("prompts") or {},
-        "model_ids": identity.get("model_ids") or {},
-        "reported": totals.get("models_reported") or [],
-        "identity": identity,
+        "name": run.name,
+        "started": info.started,
+        "version": info.version,
+        "commit": info.commit,
+        "temperature": info.section("sampling").get("temperature"),
+        "prompts": dict(info.section("prompts")),
+        "model_ids": dict(info.section("model_ids")),
+        "reported": (info.totals or {}).get("models_reported") or [],
+        "identity": dict(info.identity),
     }
 
 
-def _facts(folders: Sequence[Path], frame: pd.DataFrame, notes: list[str], *, all_of_them: bool) -> dict[str, list[Seen]]:
+def _facts(runs: Sequence[Run], frame: pd.DataFrame, notes: list[str], *, all_of_them: bool) -> dict[str, list[Seen]]:
     """What readback replies state; a note instead where they are too many."""
     count = int((frame["mode"] == Mode.READBACK.value).sum())
     if count > FACTS_LIMIT and not all_of_them:
         notes.append(f"{count:,} readback replies were not read fact by fact (more than {FACTS_LIMIT:,}); ask for it")
         return {}
-    return read_facts(folders, frame) if count else {}
+    return read_facts(runs, frame) if count else {}

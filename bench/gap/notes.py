@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from bench.gap.document import ModelDoc
-from bench.gap.replicates import ALPHA
 from bench.gap.variants import Variant
 from bench.mode import Mode
+from bench.stats.level import ALPHA
 from bench.store.run import RunInfo
 
 _GUESS_SHIFT = 0.05

@@ -11,10 +11,8 @@ The same can be read from replies that answer a puzzle (`read_facts` of mode ima
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -26,10 +24,10 @@ from bench.gap.document import RateDoc, ReadbackDoc
 from bench.gap.numbers import interval, rounded
 from bench.gap.rates import denominators, differences, ratio_draws
 from bench.mode import Mode
-from bench.puzzle import Puzzle, stored_puzzle
+from bench.puzzle import Puzzle
 from bench.stats.paired import bootstrap_sums, percentile_interval
 from bench.stats.rates import clustered_rate
-from bench.store.reader import PUZZLES, TRIALS, read_lines
+from bench.store.run import Run
 from tasks.family import ReadError
 from tasks.fidelity import fidelity
 from tasks.kit.notation import MAX_TEXT
@@ -54,20 +52,19 @@ class Seen:
     precision: float | None
 
 
-def read_facts(folders: Sequence[Path], frame: pd.DataFrame, mode: Mode = Mode.READBACK) -> dict[str, list[Seen]]:
+def read_facts(runs: Sequence[Run], frame: pd.DataFrame, mode: Mode = Mode.READBACK) -> dict[str, list[Seen]]:
     """Model -> what its replies in `mode` state of the picture, over the rows of `frame`; replies without a known state are left out.
 
     Raises:
-        UserError: a line that is no JSON.
+        UserError: a line that is not of this version.
     """
     rows = frame[(frame["mode"] == mode.value) & (frame["dose"] == "")]
     code_of = {key: int(code) for key, code in zip(rows["key"], rows["puzzle"].cat.codes, strict=True)}
     found: dict[str, tuple[str, Seen]] = {}
-    for folder in folders:
-        puzzles = _puzzles(folder)
-        for line in _lines(folder / TRIALS, mode):
-            puzzle, key = puzzles.get(line["puzzle"]), line["key"]
-            if not puzzle or key not in code_of or not line.get("reply"):
+    for run in runs:
+        for line in run.lines():
+            puzzle, key = run.stored_puzzles.get(line["puzzle"]), line["key"]
+            if line["mode"] != mode or not puzzle or key not in code_of or not line.get("reply"):
                 continue
             text = line["reply"]["text"]
             if seen := _seen(text if mode is Mode.READBACK else described(text, puzzle.family), puzzle, code_of[key]):
@@ -76,10 +73,6 @@ def read_facts(folders: Sequence[Path], frame: pd.DataFrame, mode: Mode = Mode.R
     for model, seen in found.values():
         by_model.setdefault(model, []).append(seen)
     return by_model
-
-
-def _lines(path: Path, mode: Mode) -> Iterator[dict[str, Any]]:
-    return (line for _, line in read_lines(path) if line.get("mode") == mode)
 
 
 def described(text: str, name: str) -> str:
@@ -97,14 +90,6 @@ def described(text: str, name: str) -> str:
 def _seen(text: str, puzzle: Puzzle, code: int) -> Seen | None:
     match = fidelity(text, puzzle)
     return Seen(code, match.recovered, match.recall, match.precision) if match else None
-
-
-def _puzzles(folder: Path) -> dict[str, Puzzle]:
-    """The puzzles that a run stored; without their pictures, which are not needed."""
-    path = folder / PUZZLES
-    if not path.is_file():
-        return {}
-    return {row["id"]: stored_puzzle(row) for _, row in read_lines(path)}
 
 
 def readback_section(cells: Cells, seen: Sequence[Seen], families: Mapping[str, Cells], seed: int) -> ReadbackDoc | None:

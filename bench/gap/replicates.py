@@ -15,7 +15,6 @@ from bench.stats.rates import consistency, pass_at_k
 
 Floats = NDArray[np.float64]
 
-ALPHA = 0.05
 _LETTER_SCORE = 3.29
 _LETTER_EXCESS = 0.1
 _LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"

@@ -10,7 +10,6 @@ from __future__ import annotations
 import itertools
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -24,7 +23,7 @@ from bench.grader.judge import StoredTrial, judge
 from bench.mode import Mode
 from bench.models.base import Stop
 from bench.outcome import Format, Outcome, Reading
-from bench.store.reader import TRIALS, read_lines
+from bench.store.run import Run
 
 LIMIT = 50_000
 """Most records that are read again without being asked for it."""
@@ -35,18 +34,18 @@ _CLOSED_TAG = re.compile(r"/\s*(?:final[ _-]?)?answer", re.IGNORECASE)
 _OTHERS = (Reading.STRICT, Reading.LENIENT)
 
 
-def sensitivity_section(folders: Sequence[Path], frame: pd.DataFrame, variants: Variants) -> SensitivityDoc:
+def sensitivity_section(runs: Sequence[Run], frame: pd.DataFrame, variants: Variants) -> SensitivityDoc:
     """Accuracies and oracle-image gaps of every model under each reading.
 
     Args:
-        folders: the run directories, in the order in which `frame` was merged.
+        runs: the runs, in the order in which `frame` was merged.
         frame: the table of `bench.gap.frame`.
         variants: makes (name, cells) of every model from a table.
 
     Raises:
         UserError: a line that is no record; the message names file and line.
     """
-    outcomes = _outcomes(folders, frame)
+    outcomes = _outcomes(runs, frame)
     tables = {Reading.NORMAL: frame} | {reading: frame.assign(outcome=outcomes[reading]) for reading in _OTHERS}
     by_reading = {reading: dict(variants(tables[reading])) for reading in Reading}
     models = {
@@ -56,13 +55,13 @@ def sensitivity_section(folders: Sequence[Path], frame: pd.DataFrame, variants: 
     return {"models": models, "flips": _flips(models)}
 
 
-def _outcomes(folders: Sequence[Path], frame: pd.DataFrame) -> dict[Reading, pd.Categorical[str]]:
+def _outcomes(runs: Sequence[Run], frame: pd.DataFrame) -> dict[Reading, pd.Categorical[str]]:
     """The outcome of every row of `frame` under the readings that are not stored."""
     names = [outcome.value for outcome in Outcome]
     stored = np.array([names.index(name) for name in frame["outcome"].cat.categories])[frame["outcome"].cat.codes.to_numpy()]
     codes = {reading: stored.copy() for reading in _OTHERS}
     row_of = {key: row for row, key in enumerate(frame["key"])}
-    for where, line in _replies(folders):
+    for where, line in _replies(runs):
         row = row_of.get(line["key"])
         if row is not None:
             for reading in _OTHERS:
@@ -70,12 +69,12 @@ def _outcomes(folders: Sequence[Path], frame: pd.DataFrame) -> dict[Reading, pd.
     return {reading: pd.Categorical.from_codes(values.tolist(), pd.Index(names)) for reading, values in codes.items()}
 
 
-def _replies(folders: Sequence[Path]) -> Iterator[tuple[str, dict[str, Any]]]:
+def _replies(runs: Sequence[Run]) -> Iterator[tuple[str, Mapping[str, Any]]]:
     """(place, line) of the records with a reply that is graded by reading its answer."""
-    for folder in folders:
-        for number, line in read_lines(folder / TRIALS):
-            if line.get("reply") and line.get("mode") != Mode.READBACK:
-                yield f"{folder / TRIALS} line {number}", line
+    for run in runs:
+        for number, line in enumerate(run.lines(), start=1):
+            if line.get("reply") and line["mode"] != Mode.READBACK:
+                yield f"{run.content.path} line {number}", line
 
 
 def _judged(line: Mapping[str, Any], reading: Reading, where: str) -> Outcome:
@@ -93,8 +92,6 @@ def judged(line: Mapping[str, Any], reading: Reading) -> Outcome:
     """
     verdict = line["verdict"]
     stored, text = Outcome(verdict["outcome"]), line["reply"]["text"]
-    if not isinstance(text, str):
-        raise TypeError(f"reply.text: expected a string, found {text!r}")
     if reading is Reading.STRICT and stored in (Outcome.CORRECT, Outcome.WRONG):
         closed, from_tag = len(_CLOSED_TAG.findall(text)), verdict.get("how") == "answer-tag"
         if text.isascii() and closed == from_tag:  # the one tag that normal read, or no tag and nothing to read strictly

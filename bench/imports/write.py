@@ -35,7 +35,7 @@ _UNSAFE = re.compile(r"[^\w.+-]+")
 
 
 @dataclass(frozen=True, slots=True)
-class Disagreement:
+class ScoreDifference:
     """A sample that the log scores otherwise than our grader."""
 
     puzzle: str
@@ -53,7 +53,7 @@ class Imported:
 
     trials: int
     puzzles: int
-    disagreements: tuple[Disagreement, ...]
+    disagreements: tuple[ScoreDifference, ...]
     compared: int
 
 
@@ -130,12 +130,12 @@ def _sha256(wanted: Import, lines: Mapping[str, Mapping[str, Any]]) -> str:
     return digest([[line["id"], line["question"], list(line["options"]), line["answer"]] for line in lines.values()])
 
 
-def _made(wanted: Import) -> tuple[dict[str, Mapping[str, Any]], list[Record], list[Disagreement], int]:
+def _made(wanted: Import) -> tuple[dict[str, Mapping[str, Any]], list[Record], list[ScoreDifference], int]:
     known = _by_sample_id(wanted.puzzles) if wanted.puzzles is not None else None
     fmt = _format(wanted, known)
     lines: dict[str, Mapping[str, Any]] = {}
     records: list[Record] = []
-    disagreements: list[Disagreement] = []
+    disagreements: list[ScoreDifference] = []
     compared = 0
     for log, mode in zip(wanted.logs, wanted.modes, strict=True):
         for sample in log.samples:
@@ -146,7 +146,7 @@ def _made(wanted: Import) -> tuple[dict[str, Mapping[str, Any]], list[Record], l
             if ours is not None and given is not None:
                 compared += 1
                 if (ours.outcome is Outcome.CORRECT) != sample.score:
-                    disagreements.append(Disagreement(line["id"], mode, log.model, line["answer"], given, ours, sample.text or ""))
+                    disagreements.append(ScoreDifference(line["id"], mode, log.model, line["answer"], given, ours, sample.text or ""))
             verdict = _verdict(wanted, sample, line, ours, given)
             records.append(_record(log, mode, sample, line, verdict, fmt))
     return lines, records, disagreements, compared
@@ -255,7 +255,7 @@ def _record(log: ForeignLog, mode: str, sample: Sample, line: Mapping[str, Any],
     )
 
 
-def disagreement_rows(found: Sequence[Disagreement]) -> Iterator[dict[str, str]]:
+def disagreement_rows(found: Sequence[ScoreDifference]) -> Iterator[dict[str, str]]:
     """Rows of a table of disagreements."""
     for one in found:
         yield {

@@ -23,7 +23,7 @@ from bench.outcome import Format, Outcome
 from bench.prompt import prompt_sha
 from bench.puzzle import stored_puzzle
 from bench.question import question_of, template_of
-from bench.store.reader import CAPTIONS, PUZZLES, TRIALS, read_lines, read_run
+from bench.store.run import Run
 
 PictureOf = Callable[[str], tuple[bytes, str] | None]
 """Puzzle id -> (encoded bytes, media type), or None where the picture cannot be had."""
@@ -43,7 +43,7 @@ _EPOCH = "1970-01-01T00:00:00+00:00"
 class _Arm:
     """The trials of one model in one arm, of one run."""
 
-    run: Mapping[str, Any]
+    run: Run
     model: str
     name: str
     trials: Sequence[Line]
@@ -61,19 +61,19 @@ class _Context:
     scorer: Any
 
 
-def write_inspect_logs(folders: Sequence[Path], out: Path, picture_of: PictureOf) -> list[Path]:
-    """Write the logs of the runs in `folders` into `out`; returns their paths, in the order of models and arms.
+def write_inspect_logs(runs: Sequence[Run], out: Path, picture_of: PictureOf) -> list[Path]:
+    """Write the logs of `runs` into `out`; returns their paths, in the order of models and arms.
 
     Raises:
         MissingExtraError: Inspect AI is not installed.
-        UserError: a folder is no run directory, or a line cannot be read.
+        UserError: a line that is not of this version.
     """
     log, model, scorer = (inspect_module(name) for name in ("log", "model", "scorer"))
     out.mkdir(parents=True, exist_ok=True)
     written: list[Path] = []
-    for folder in folders:
-        context = _Context(_by(folder / PUZZLES, "id"), _by(folder / CAPTIONS, "key"), picture_of, log, model, scorer)
-        for arm in _arms(folder):
+    for run in runs:
+        context = _Context(run.puzzles, run.captions, picture_of, log, model, scorer)
+        for arm in _arms(run):
             made = _log(arm, context)
             path = out / f"{_stamp(made.eval.created)}_{_file_name(made.eval.task)}_{made.eval.task_id}.eval"
             log.write_eval_log(made, str(path), format="eval")
@@ -95,13 +95,8 @@ def data_url(data: bytes, media_type: str) -> str:
     return f"data:{media_type};base64,{base64.b64encode(data).decode()}"
 
 
-def _by(path: Path, key: str) -> dict[str, Line]:
-    return {line[key]: line for _, line in read_lines(path)} if path.is_file() else {}
-
-
-def _arms(folder: Path) -> list[_Arm]:
-    run = read_run(folder)
-    trials = _by(folder / TRIALS, "key")  # the last line of a key is the one that counts
+def _arms(run: Run) -> list[_Arm]:
+    trials = {line["key"]: line for line in run.lines()}  # the last line of a key is the one that counts
     arms: dict[tuple[str, str], list[Line]] = defaultdict(list)
     for line in trials.values():
         arms[line["model"], _arm_name(line)].append(line)
@@ -127,17 +122,17 @@ def _file_name(text: str) -> str:
 # -- one log -----------------------------------------------------------------------------------------------------------------------------
 def _log(arm: _Arm, context: _Context) -> Any:
     """The log of one arm."""
-    first, log = arm.trials[0], context.log
+    first, log, info = arm.trials[0], context.log, arm.run.info
     samples = [log.condense_sample(_sample(line, arm, context)) for line in arm.trials]
-    identity = digest([arm.run.get("identity"), arm.run["suite"], arm.model, arm.name])
-    created = arm.run.get("started") or _EPOCH
+    identity = digest([dict(info.identity), info.suite.model_dump(), arm.model, arm.name])
+    created = info.started or _EPOCH
     usage = {arm.model: _total(line for line in arm.trials)}
     return log.EvalLog(
         status="success",
         eval=log.EvalSpec(
             created=created,
             eval_id=identity[:22],
-            run_id=digest(arm.run.get("identity"))[:22],
+            run_id=digest(dict(info.identity))[:22],
             task=f"sightgap {first['suite']} {arm.name}",
             task_id=identity[22:44],
             task_args={"suite": first["suite"], "mode": first["mode"], "fmt": first["format"]},
@@ -149,7 +144,7 @@ def _log(arm: _Arm, context: _Context) -> Any:
             model=arm.model,
             config=log.EvalConfig(epochs=1 + max(line["replicate"] for line in arm.trials)),
             packages={"sightgap": str(first.get("version", "unknown"))},
-            metadata={"arm": arm.name, "simulated": _simulated(arm), "finished": bool(arm.run.get("finished")), RUN_KEY: dict(arm.run)},
+            metadata={"arm": arm.name, "simulated": arm.model in info.simulated, "finished": info.finished, RUN_KEY: dict(arm.run.about)},
             scorers=[{"name": SCORER, "metrics": [{"name": "inspect_ai/accuracy"}]}],
         ),
         results=_results(arm, log),
@@ -158,10 +153,6 @@ def _log(arm: _Arm, context: _Context) -> Any:
         ),
         samples=samples,
     )
-
-
-def _simulated(arm: _Arm) -> bool:
-    return any(model["name"] == arm.model and model.get("simulated") for model in arm.run.get("models", ()))
 
 
 def _total(lines: Iterable[Line]) -> dict[str, int]:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Protocol, runtime_checkable
 
+from bench.defaults import CONCURRENCY
 from bench.image import ImageLimits, Picture
 from bench.puzzle import Puzzle
 
@@ -77,7 +78,7 @@ class ModelOptions:
 
     base_url: str | None = None
     timeout_s: float = 600.0
-    concurrency: int = 16
+    concurrency: int = CONCURRENCY
     reasoning: str | int | None = None
     temperature: float | None = None
     max_tokens: int | None = None

@@ -20,6 +20,7 @@ from bench.gap.document import Document
 from bench.report import markdown
 from bench.report.sections import audit, dose, published, twins
 from bench.report.sources import Sources
+from bench.store.run import Run
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +28,7 @@ class Report:
     """What is written: the document, the runs behind it, where to, and what only the caller can tell of pictures, facts and prices."""
 
     document: Document
-    runs: Sequence[Path]
+    runs: Sequence[Run]
     folder: Path
     sources: Sources = field(default_factory=Sources)
 

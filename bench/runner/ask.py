@@ -210,9 +210,23 @@ class Runner:
         verdict: Verdict,
         error: Failure | None,
     ) -> Record:
-        return Record.of(
-            trial,
+        puzzle, captioner = trial.puzzle, trial.captioner
+        return Record(
             key=key,
+            puzzle=puzzle.id,
+            family=puzzle.family,
+            suite=puzzle.suite,
+            model=trial.model,
+            mode=trial.mode.value,
+            captioner=captioner.name if captioner else None,
+            caption_prompt=captioner.prompt if captioner else None,
+            format=trial.fmt.value,
+            replicate=trial.replicate,
+            options=trial.options,
+            level=puzzle.level,
+            split=puzzle.split,
+            sufficient=puzzle.sufficient,
+            dose=trial.dose,
             caption_key=caption.key if caption else None,
             prompt_sha=prompt_sha(template_of(trial.mode)),
             image=image,

@@ -19,6 +19,7 @@ from typing import Any
 
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, stop_after_attempt
 
+from bench.defaults import ATTEMPTS
 from bench.errors import ModelError, RefusedParameter, Transient, Unusable
 from bench.models.base import Adjustable, Identified, Model, ModelOptions, Reply, Request, Usage
 from bench.models.registry import cost, saved, server_of
@@ -43,7 +44,7 @@ class RetryPolicy:
     A wait that the provider names is kept; above `longest_named` it ends the run.
     """
 
-    attempts: int = 8
+    attempts: int = ATTEMPTS
     first: float = 1.0
     longest: float = 60.0
     longest_named: float = 600.0

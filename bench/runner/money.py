@@ -37,7 +37,7 @@ OVERHEAD_TOKENS = 200
 
 
 @dataclass(frozen=True, slots=True)
-class Estimate:
+class CostEstimate:
     """What a mode of one model is expected to take.
 
     Attributes:
@@ -127,7 +127,7 @@ def worst_cost(name: str, request: Request, options: ModelOptions) -> float | No
     return cost(name, Usage(input=tokens, output=bound, cache_write=tokens if request.shared else 0), options)
 
 
-class Part(Protocol):
+class ModelWork(Protocol):
     """What one model is asked: a `bench.runner.plan.ModelPlan`."""
 
     @property
@@ -139,8 +139,8 @@ class Part(Protocol):
 
 
 def estimate(
-    parts: Sequence[Part], options: ModelOptions, question: Callable[[Trial], str], caption: Callable[[Trial], str]
-) -> list[Estimate]:
+    parts: Sequence[ModelWork], options: ModelOptions, question: Callable[[Trial], str], caption: Callable[[Trial], str]
+) -> list[CostEstimate]:
     """Expected requests, tokens and cost per model and mode, captions apart.
 
     Args:
@@ -149,7 +149,7 @@ def estimate(
         question: the text of a trial's question, its caption left out.
         caption: the text of the request for a trial's caption.
     """
-    rows: list[Estimate] = []
+    rows: list[CostEstimate] = []
     for part in parts:
         counts: Counter[str] = Counter()
         tokens: dict[str, list[int]] = {}
@@ -172,7 +172,7 @@ def estimate(
     return rows
 
 
-def unknown_pictures(parts: Sequence[Part], options: ModelOptions) -> list[str]:
+def unknown_pictures(parts: Sequence[ModelWork], options: ModelOptions) -> list[str]:
     """Names of the models that are shown pictures and whose provider does not publish how it counts them."""
     names: list[str] = []
     for part in parts:
@@ -214,11 +214,11 @@ def reply_tokens(name: str, written: int, options: ModelOptions) -> int:
     return min(written + thought, room(generation, sampling))
 
 
-def _row(model: Model, options: ModelOptions, what: str, requests: int, tokens_in: Range, written: int) -> Estimate:
+def _row(model: Model, options: ModelOptions, what: str, requests: int, tokens_in: Range, written: int) -> CostEstimate:
     tokens_out = requests * reply_tokens(model.name, written, options)
     least = cost(model.name, Usage(tokens_in.low, tokens_out), options)
     most = cost(model.name, Usage(tokens_in.high, tokens_out), options)
-    return Estimate(model.name, what, requests, tokens_in, tokens_out, None if least is None or most is None else (least, most))
+    return CostEstimate(model.name, what, requests, tokens_in, tokens_out, None if least is None or most is None else (least, most))
 
 
 def _seen(model: Model, puzzle: Puzzle, options: ModelOptions) -> Range:

@@ -20,7 +20,7 @@ from bench.prompt import caption_prompt
 from bench.puzzle import Puzzle
 from bench.question import question_of
 from bench.runner import money
-from bench.runner.money import Estimate
+from bench.runner.money import CostEstimate
 from bench.trial import Trial, looks, plan_trials
 from tasks.suites import Suite, load_suite, take_level
 
@@ -205,7 +205,7 @@ def _require(suite: Suite, mode: str, what: str, lacking: Sequence[Puzzle]) -> N
         raise UserError(f"--mode {mode}: {len(lacking)} puzzles of suite {suite.name} have no {what} (families: {families})")
 
 
-def estimate(plan: Plan) -> list[Estimate]:
+def estimate(plan: Plan) -> list[CostEstimate]:
     """Expected requests, tokens and cost per model and mode, captions apart: see `bench.runner.money`."""
     return money.estimate([_asked_apart(part, plan.config) for part in plan.models], plan.options, _question, _caption)
 

@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import asyncio
 import io
-import json
 import tempfile
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -27,8 +26,8 @@ from bench.digest import digest
 from bench.errors import ModelError, Transient, Unusable, UserError
 from bench.models.api.batch_service import BatchService, BatchState
 from bench.models.base import Adjustable, Model, Reply, Request
+from bench.store.batches import BatchLedger
 
-LEDGER = "batches.jsonl"
 GONE = (404, 410)
 LOOKS = 3
 """How often in a row a batch must not be found before it is taken for lost."""
@@ -44,71 +43,6 @@ class Pace:
 
 
 PACE = Pace()
-
-
-class Ledger:
-    """The batches that a run has handed in: which request is in which batch. The last word on a request counts."""
-
-    def __init__(self, folder: Path, model: Model) -> None:
-        """Read what is there.
-
-        Raises:
-            UserError: the file cannot be read.
-        """
-        self._path = folder / LEDGER
-        self._who = {"provider": model.provider, "model": model.model_id}
-        self.batch_of: dict[str, str] = {}
-        try:
-            text = self._path.read_text(encoding="utf-8") if self._path.exists() else ""
-        except (OSError, ValueError) as error:
-            raise UserError(f"{self._path}: expected a list of batches, found {error}") from None
-        self._torn = text != "" and not text.endswith("\n")
-        for entry in _entries(text.splitlines()):
-            if {name: entry.get(name) for name in self._who} == self._who:
-                self.batch_of |= dict.fromkeys(entry.get("keys", ()), entry.get("batch") or "")
-        self.batch_of = {key: batch for key, batch in self.batch_of.items() if batch}
-
-    def add(self, batch: str, keys: Sequence[str]) -> None:
-        """Keep that `keys` are in `batch`.
-
-        Raises:
-            UserError: it cannot be written.
-        """
-        self.batch_of |= dict.fromkeys(keys, batch)
-        try:
-            self._note(batch, keys)
-        except OSError as error:
-            raise UserError(f"{self._path}: batch {batch} was handed in but cannot be noted ({error})") from error
-
-    def release(self, keys: Sequence[str]) -> None:
-        """`keys` are in no batch any more, also for whoever reads the ledger later.
-
-        Raises:
-            UserError: it cannot be written.
-        """
-        self.batch_of = {key: batch for key, batch in self.batch_of.items() if key not in keys}
-        try:
-            self._note(None, keys)
-        except OSError as error:
-            raise UserError(f"{self._path} cannot be written ({error})") from error
-
-    def _note(self, batch: str | None, keys: Sequence[str]) -> None:
-        with self._path.open("a", encoding="utf-8") as file:
-            file.write("\n" * self._torn + json.dumps({"v": 1, **self._who, "batch": batch, "keys": list(keys)}) + "\n")
-        self._torn = False
-
-    def forget(self, batch: str) -> None:
-        """`batch` has said all that it will."""
-        self.batch_of = {key: other for key, other in self.batch_of.items() if other != batch}
-
-
-def _entries(lines: Sequence[str]) -> Iterator[Mapping[str, Any]]:
-    """The entries of a ledger; a last line that was torn by a kill is passed over."""
-    for line in lines:
-        try:
-            yield json.loads(line)
-        except ValueError:
-            continue
 
 
 class Batched:
@@ -137,7 +71,7 @@ class Batched:
         self.simulated, self.limits = model.simulated, model.limits
         self._model, self._service, self._announce, self._sleep = model, service, announce, sleep
         self._pace = pace or PACE
-        self._ledger = Ledger(folder, model)
+        self._ledger = BatchLedger(folder, model.provider, model.model_id)
         self._waiting: dict[str, list[asyncio.Future[Reply]]] = {}
         self._fresh = Spool()
         self._not_found: dict[str, int] = {}

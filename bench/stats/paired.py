@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from bench.stats.exact import holm, mcnemar_exact, sign_flip_exact
+from bench.stats.level import ALPHA
 from bench.stats.power import mde_paired, normal_quantile, required_pairs
 from bench.stats.rates import Floats, Interval, Rate, clustered_rate, clusters, consistency, effective_size, pass_at_k, wilson
 
@@ -104,7 +105,7 @@ class NonInferiority:
 
 
 def paired_difference(
-    a_sums: ArrayLike, b_sums: ArrayLike, counts: ArrayLike, *, alpha: float = 0.05, seed: int, resamples: int = 2000
+    a_sums: ArrayLike, b_sums: ArrayLike, counts: ArrayLike, *, alpha: float = ALPHA, seed: int, resamples: int = 2000
 ) -> PairedDifference | None:
     """Arm a minus arm b on the puzzles where both have outcomes. None without such puzzles.
 
@@ -130,7 +131,7 @@ def paired_difference(
 
 
 def difference_interval(
-    a: Floats, b: Floats, trials: Floats, *, alpha: float = 0.05, seed: int, resamples: int = 2000
+    a: Floats, b: Floats, trials: Floats, *, alpha: float = ALPHA, seed: int, resamples: int = 2000
 ) -> tuple[Interval, Literal["bootstrap", "score"]]:
     """The interval of `paired_difference`, and how it was made; sums need not be whole. Arguments as there, every count above 0."""
     differences = a - b
@@ -142,7 +143,7 @@ def difference_interval(
     return tango(*_discordant(effective_pairs(a, b, trials, alpha=alpha), delta), alpha=alpha), "score"
 
 
-def effective_pairs(a_sums: ArrayLike, b_sums: ArrayLike, counts: ArrayLike, *, alpha: float = 0.05) -> Pairs:
+def effective_pairs(a_sums: ArrayLike, b_sums: ArrayLike, counts: ArrayLike, *, alpha: float = ALPHA) -> Pairs:
     """What clustered pairs are worth in independent pairs: (0, 0) without pairs; with one replicate per puzzle simply the pairs.
 
     The discordant rate is the mean over puzzles (weighted by replicates) of a(1 - b) + b(1 - a), with a and b the puzzle's rates: all
@@ -158,7 +159,7 @@ def effective_pairs(a_sums: ArrayLike, b_sums: ArrayLike, counts: ArrayLike, *, 
     return Pairs(effective_size(a - b - delta * trials, trials, rate - delta * delta, alpha), rate)
 
 
-def tango(b: float, c: float, n: float, *, alpha: float = 0.05, continuity: float = 0.0) -> Interval:
+def tango(b: float, c: float, n: float, *, alpha: float = ALPHA, continuity: float = 0.0) -> Interval:
     """Score interval of (b - c)/n for `b` and `c` discordant of `n` > 0 pairs; all three may be effective, non-integer counts.
 
     Source: Tango (1998), Statistics in Medicine 17, 891-908; recommended by Fagerland, Lydersen and Laake (2014), Statistics in Medicine
@@ -188,7 +189,7 @@ def tango_score(b: float, c: float, n: float, difference: float, *, continuity: 
 
 
 def noninferiority(
-    baseline: ArrayLike, candidate: ArrayLike, counts: ArrayLike, *, margin: float, alpha: float = 0.05
+    baseline: ArrayLike, candidate: ArrayLike, counts: ArrayLike, *, margin: float, alpha: float = ALPHA
 ) -> NonInferiority | None:
     """Tests whether `candidate` is at most `margin` worse than `baseline` on the same puzzles. None without pairs.
 
@@ -253,7 +254,7 @@ def bootstrap_estimates(
     return statistic(np.divide(right, trials, out=np.full_like(right, np.nan), where=trials > 0))
 
 
-def percentile_interval(draws: ArrayLike, *, alpha: float = 0.05) -> Interval | None:
+def percentile_interval(draws: ArrayLike, *, alpha: float = ALPHA) -> Interval | None:
     """The central 1 - alpha of bootstrap draws (Efron and Tibshirani 1993, chapter 13); None where a draw is not finite."""
     values = np.asarray(draws, dtype=np.float64)
     if not values.size or not np.isfinite(values).all():

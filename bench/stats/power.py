@@ -9,13 +9,15 @@ from statistics import NormalDist
 import numpy as np
 from numpy.typing import NDArray
 
+from bench.stats.level import ALPHA
+
 
 def normal_quantile(level: float) -> float:
     """The value that a standard normal variable stays below with chance `level`."""
     return NormalDist().inv_cdf(level)
 
 
-def mde_paired(n: float, discordant_rate: float, *, alpha: float = 0.05, power: float = 0.8) -> float | None:
+def mde_paired(n: float, discordant_rate: float, *, alpha: float = ALPHA, power: float = 0.8) -> float | None:
     """The smallest difference of two paired proportions that `n` pairs detect with `power`; None where even 1 is too small for them.
 
     Connor (1987), Biometrics 43, 207-211, equation 4, solved for the difference: the larger root of
@@ -40,7 +42,7 @@ def mde_paired(n: float, discordant_rate: float, *, alpha: float = 0.05, power: 
     return 1 - root * root
 
 
-def required_pairs(delta: float, discordant_rate: float, *, alpha: float = 0.05, power: float = 0.8) -> int:
+def required_pairs(delta: float, discordant_rate: float, *, alpha: float = ALPHA, power: float = 0.8) -> int:
     """How many pairs detect a difference of `delta` with `power`: the inverse of `mde_paired` (Connor 1987), rounded up.
 
     Raises:
@@ -60,7 +62,7 @@ _REACH = 7.0
 """Standard deviations of the number of discordant pairs that are summed over."""
 
 
-def detectable_loss(n: float, discordant_rate: float, *, alpha: float = 0.05, power: float = 0.8) -> float | None:
+def detectable_loss(n: float, discordant_rate: float, *, alpha: float = ALPHA, power: float = 0.8) -> float | None:
     """The smallest loss of a paired proportion that McNemar's exact one-sided test at `alpha` finds with `power`; None where none is.
 
     The loss comes on top of the noise: pairs that turn from right to wrong at rate r/2 + loss, and back at r/2, with r the discordant rate
@@ -118,6 +120,6 @@ SPREADS = {"using": math.sqrt(0.5), "seeing": math.sqrt(0.1875), "thinking": mat
 be, so that what is said to be detectable is. Using is a difference of two arms, 2 x 1/4; seeing and thinking are half of three, 3/4 / 4."""
 
 
-def detectable_part(puzzles: int, part: str, *, alpha: float = 0.05, power: float = 0.8) -> float:
+def detectable_part(puzzles: int, part: str, *, alpha: float = ALPHA, power: float = 0.8) -> float:
     """The smallest part of the loss whose interval lies above 0 with `power`, on `puzzles` puzzles; replicates are taken to agree."""
     return (normal_quantile(1 - alpha / 2) + normal_quantile(power)) * SPREADS[part] / math.sqrt(puzzles)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from bench.stats.level import ALPHA
 from bench.stats.power import normal_quantile
 
 Floats = NDArray[np.float64]
@@ -26,7 +27,7 @@ class Rate:
     n_effective: float
 
 
-def wilson(k: float, n: float, *, alpha: float = 0.05) -> Interval | None:
+def wilson(k: float, n: float, *, alpha: float = ALPHA) -> Interval | None:
     """Wilson's score interval for `k` successes of `n`; both may be effective, non-integer counts. None where `n` is 0.
 
     Source: Wilson (1927), JASA 22, 209-212; Brown, Cai and DasGupta (2001), Statistical Science 16, 101-133, equation 4.
@@ -45,7 +46,7 @@ def wilson(k: float, n: float, *, alpha: float = 0.05) -> Interval | None:
     return max(low, 0.0), min(high, 1.0)
 
 
-def clustered_rate(correct: ArrayLike, counts: ArrayLike, *, alpha: float = 0.05) -> Rate | None:
+def clustered_rate(correct: ArrayLike, counts: ArrayLike, *, alpha: float = ALPHA) -> Rate | None:
     """The share of right trials, with Wilson's interval at the effective sample size. None without trials.
 
     Source: Korn and Graubard (1998), Survey Methodology 24, 193-201, with Wilson for Clopper-Pearson; compared with others in Dean and

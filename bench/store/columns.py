@@ -6,36 +6,29 @@ that it does not take is read again line by line, which is slow, takes everythin
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bench.errors import UserError
+from bench.mode import Mode
+from bench.outcome import Format, Outcome
+from bench.store.reader import LineFile, parse_line
+from bench.store.schema import MAX_LEVEL, MAX_OPTIONS, MAX_REPLICATE, MAX_TOKENS, RecordLine, check_line
 from bench.versions import SCHEMA
 
 _BLOCK = 48_000_000
 """Bytes read at once: some 30,000 records of usual size."""
 _PART = 4_000_000
-_NEEDED = ("v", "key", "puzzle", "family", "suite", "model", "mode", "format", "replicate", "outcome")
+_NEEDED = ("v", "key", "puzzle", "family", "suite", "model", "replicate")
+_KNOWN = {name: {member.value for member in known} for name, known in (("mode", Mode), ("format", Format), ("outcome", Outcome))}
 _TEXTS = ("puzzle", "family", "suite", "split", "model", "mode", "captioner", "format", "dose", "outcome")
 """Columns of few distinct values, which are stored as codes."""
 
 
-@dataclass(frozen=True, slots=True)
-class Read:
-    """What a file gave: the table of its records, and whether its last line is torn (it is being written, and is left out)."""
-
-    table: Any
-    torn: bool
-
-
-def read_columns(path: Path) -> Read:
-    """All records of `path` in the order written, as an Arrow table.
+def read_columns(file: LineFile) -> Any:
+    """All records of `file` in the order written, as an Arrow table.
 
     Columns: key, the texts of `_TEXTS` as dictionary codes ("" for no captioner and no dose), level (0 for none), replicate, options (how
     many were to choose from), chosen and gold (place of the answer and of the right one among the options as shown, -1 for none),
@@ -47,40 +40,12 @@ def read_columns(path: Path) -> Read:
     import pyarrow as pa
 
     parts: list[Any] = []
-    first, torn = 1, False
-    for block in _blocks(path):
-        whole, torn = _whole(block)
-        if whole:
-            parts.append(_columns(_parsed(whole, path, first)))
-        first += whole.count(b"\n")
+    first = 1
+    for block in file.blocks(_BLOCK):
+        parts.append(_columns(_parsed(block, file, first)))
+        first += block.count(b"\n")
     schema = _columns(_arrow_schema().empty_table())
-    return Read(pa.concat_tables(parts or [schema]).unify_dictionaries(), torn)
-
-
-def _blocks(path: Path) -> Iterator[bytes]:
-    """Blocks that end with a line break; the last ends as the file does."""
-    with path.open("rb") as reader:
-        rest = b""
-        while block := reader.read(_BLOCK):
-            block = rest + block
-            cut = block.rfind(b"\n") + 1
-            rest = block[cut:]
-            if cut:
-                yield block[:cut]
-        if rest:
-            yield rest
-
-
-def _whole(block: bytes) -> tuple[bytes, bool]:
-    """`block` without a torn last line, and whether there was one."""
-    if block.endswith(b"\n"):
-        return block, False
-    cut = block.rfind(b"\n") + 1
-    try:
-        json.loads(block[cut:])
-    except ValueError:
-        return block[:cut], True
-    return block, False
+    return pa.concat_tables(parts or [schema]).unify_dictionaries()
 
 
 def _arrow_schema() -> Any:
@@ -105,21 +70,23 @@ def _arrow_schema() -> Any:
     )
 
 
-def _parsed(block: bytes, path: Path, first: int) -> Any:
+def _parsed(block: bytes, file: LineFile, first: int) -> Any:
     """The table of a block whose first line has number `first`."""
     import pyarrow as pa
     from pyarrow import json
 
     source: Any = pa.BufferReader(block)  # which is a file, but is not declared as one
     try:
+        if not block.isascii():
+            block.decode()
         table = json.read_json(
             source,
             read_options=json.ReadOptions(block_size=min(_PART, len(block) + 1)),
             parse_options=json.ParseOptions(explicit_schema=_arrow_schema(), unexpected_field_behavior="ignore"),
         )
-    except pa.ArrowInvalid:
-        return _line_by_line(block, path, first)
-    return table if _sound(table) else _line_by_line(block, path, first)
+    except (pa.ArrowInvalid, UnicodeDecodeError):
+        return _line_by_line(block, file, first)
+    return table if _sound(table) else _line_by_line(block, file, first)
 
 
 def _compute() -> Any:
@@ -130,30 +97,49 @@ def _compute() -> Any:
 
 
 def _sound(table: Any) -> bool:
+    """Whether all rows keep to the schema of a record (`bench.store.schema`), as far as columns hold it."""
     pc: Any = _compute()
-    outcomes = pc.struct_field(table["verdict"], "outcome")
-    complete = all(table[name].null_count == 0 for name in _NEEDED if name != "outcome") and outcomes.null_count == 0
-    return complete and bool(pc.all(pc.equal(table["v"], SCHEMA)).as_py())
+    verdict, options = table["verdict"], table["options"]
+    texts = {"mode": table["mode"], "format": table["format"], "outcome": pc.struct_field(verdict, "outcome")}
+    complete = [*(table[name] for name in _NEEDED), *texts.values(), options, pc.list_flatten(options), pc.struct_field(verdict, "gold")]
+    if any(column.null_count for column in complete) or not pc.all(pc.equal(table["v"], SCHEMA)).as_py():
+        return False
+    if any(not set(pc.unique(texts[name]).to_pylist()) <= known for name, known in _KNOWN.items()):
+        return False
+    usage = [pc.struct_field(table["reply"], ["usage", name]) for name in ("input", "output")]
+    numbers = [(table["level"], MAX_LEVEL), (table["replicate"], MAX_REPLICATE), (pc.list_value_length(options), MAX_OPTIONS)]
+    return all(_within(column, most) for column, most in [*numbers, *((column, MAX_TOKENS) for column in usage)]) and _doses_sound(table)
 
 
-def _line_by_line(block: bytes, path: Path, first: int) -> Any:
+def _within(column: Any, most: int) -> bool:
+    """Whether all numbers are from 0 to `most`; nulls are passed over."""
+    bounds = _compute().min_max(column).as_py()
+    return bounds["min"] is None or (bounds["min"] >= 0 and bounds["max"] <= most)
+
+
+def _doses_sound(table: Any) -> bool:
+    pc: Any = _compute()
+    doses = table["dose"].drop_null() if table["dose"].null_count < len(table) else None
+    if doses is None:
+        return True
+    kind, amount = (pc.struct_field(doses, name) for name in ("kind", "amount"))
+    return not kind.null_count and not amount.null_count and bool(pc.all(pc.is_finite(amount)).as_py())
+
+
+def _line_by_line(block: bytes, file: LineFile, first: int) -> Any:
     import pyarrow as pa
 
     schema = _arrow_schema()
     rows: list[dict[str, Any]] = []
-    for number, line in enumerate(block.splitlines(), start=first):
-        where = f"{path} line {number}"
-        try:
-            data = _storable(json.loads(line))
-        except ValueError as error:
-            raise UserError(f"{where}: not a JSON line ({error})") from error
-        row = _checked(data, where, schema.names)
-        try:
-            pa.RecordBatch.from_pylist([row], schema=schema)
-        except (pa.ArrowInvalid, pa.ArrowTypeError, UnicodeEncodeError, AttributeError) as error:
-            raise UserError(f"{where}: not a record of this version ({str(error).splitlines()[0]})") from error
-        rows.append(row)
-    return pa.Table.from_pylist(rows, schema=schema)
+    for number, line in enumerate(block.removesuffix(b"\n").split(b"\n"), start=first):
+        where = f"{file.path} line {number}"
+        data = parse_line(line, where)
+        check_line(RecordLine, data, where)
+        rows.append({name: _storable(data.get(name)) for name in schema.names})
+    try:
+        return pa.Table.from_pylist(rows, schema=schema)
+    except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError) as error:
+        raise UserError(f"{file.path}: a record is not of this version ({str(error).splitlines()[0]})") from error
 
 
 def _storable(value: Any) -> Any:
@@ -165,28 +151,6 @@ def _storable(value: Any) -> Any:
     if isinstance(value, dict):
         return {_storable(key): _storable(item) for key, item in cast(dict[str, Any], value).items()}
     return value
-
-
-def _checked(data: Any, where: str, names: list[str]) -> dict[str, Any]:
-    """The fields of one line that are columns.
-
-    Raises:
-        UserError: it is no object, of another version, or lacks what every record has.
-    """
-    if not isinstance(data, dict):
-        raise UserError(f"{where}: expected a JSON object, found {type(data).__name__}")
-    found = cast(Mapping[str, Any], data)
-    version = found.get("v")
-    if version != SCHEMA:
-        newer = isinstance(version, int) and version > SCHEMA
-        advice = "a newer sightgap wrote it: update this one" if newer else "report it with the version that wrote it, or run it again"
-        raise UserError(f"{where}: a record of schema version {version!r}, and this sightgap reads {SCHEMA}; {advice}")
-    verdict = found.get("verdict")
-    outcome = cast(dict[str, Any], verdict).get("outcome") if isinstance(verdict, dict) else None
-    missing = [name for name in _NEEDED if (outcome if name == "outcome" else found.get(name)) is None]
-    if missing:
-        raise UserError(f"{where}: not a record of this version (it has no {missing[0]!r})")
-    return {name: found.get(name) for name in names}
 
 
 def _columns(table: Any) -> Any:

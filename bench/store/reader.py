@@ -1,68 +1,144 @@
-"""Reading the files of a run directory, line by line."""
+"""The files of a run directory as bytes and lines. `bench.store.run` makes a run of them; nothing else opens them for reading.
+
+A run directory may come from anywhere, so nothing in it is taken on trust: a symbolic link is not followed, a pipe or a folder is not
+opened, and what is no JSON object is refused with the number of its line.
+"""
 
 from __future__ import annotations
 
+import hashlib
 import json
+import mmap
+import os
+import stat
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from bench.errors import UserError
-from bench.store.record import Record
 
-RUN, TRIALS, CAPTIONS, PUZZLES = "run.json", "trials.jsonl", "captions.jsonl", "puzzles.jsonl"
+RUN, TRIALS, CAPTIONS, PUZZLES, BATCHES = "run.json", "trials.jsonl", "captions.jsonl", "puzzles.jsonl", "batches.jsonl"
 
+MAPPED_BYTES = 64_000_000
+"""Files above this size are mapped and not read: a run of a million records need not fit into memory."""
 
-def read_lines(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
-    """(line number, data) of every whole line of `path`; a torn last line, of a run that is being written, is passed over.
-
-    Raises:
-        UserError: a line that is not the last is no JSON object; the message names file and line.
-    """
-    with path.open("rb") as reader:
-        for number, line in enumerate(reader, start=1):
-            try:
-                data = json.loads(line)
-            except ValueError as error:
-                if not line.endswith(b"\n"):
-                    return
-                raise UserError(f"{path} line {number}: not a JSON line ({error})") from error
-            if not isinstance(data, dict):
-                raise UserError(f"{path} line {number}: expected a JSON object, found {type(data).__name__}")
-            yield number, data
+Content = mmap.mmap | bytes
 
 
-def read_records(folder: Path) -> Iterator[Record]:
-    """The records of a run directory in the order written, superseded ones included (see `latest`).
+def read_file(path: Path) -> Content:
+    """The bytes of `path`.
 
     Raises:
-        UserError: no run directory, or a line that is no record.
+        FileNotFoundError: there is no such file.
+        UserError: a symbolic link, no regular file, or one that cannot be read.
     """
-    path = folder / TRIALS
-    if not path.is_file():
-        raise UserError(f"{folder} is not a run directory: it has no {TRIALS}")
-    for number, data in read_lines(path):
-        try:
-            yield Record.from_json(data)
-        except (KeyError, TypeError, ValueError) as error:
-            raise UserError(f"{path} line {number}: not a record of this version ({type(error).__name__}: {error})") from error
-
-
-def read_run(folder: Path) -> dict[str, Any]:
-    """The content of `run.json`.
-
-    Raises:
-        UserError: missing or unreadable.
-    """
-    path = folder / RUN
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        number = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
     except FileNotFoundError:
-        raise UserError(f"{folder} is not a run directory: it has no {RUN}") from None
-    except (OSError, ValueError) as error:
-        raise UserError(f"{path} cannot be read ({error})") from error
+        raise
+    except OSError as error:
+        why = "it is a symbolic link, and those are not followed in a run directory" if path.is_symlink() else error.strerror
+        raise UserError(f"{path} cannot be read ({why})") from error
+    with os.fdopen(number, "rb", buffering=0) as file:
+        about = os.fstat(number)
+        if not stat.S_ISREG(about.st_mode):
+            raise UserError(f"{path} cannot be read (it is no file)")
+        try:
+            return mmap.mmap(number, 0, access=mmap.ACCESS_READ) if about.st_size > MAPPED_BYTES else file.readall()
+        except (OSError, ValueError) as error:
+            raise UserError(f"{path} cannot be read ({error})") from error
 
 
-def latest(records: Iterator[Record]) -> dict[str, Record]:
-    """The record that counts of each key: the last one."""
-    return {record.key: record for record in records}
+def file_sha256(path: Path) -> str:
+    """SHA-256 of the bytes of `path` (raises as `read_file`)."""
+    return hashlib.sha256(read_file(path)).hexdigest()
+
+
+@dataclass(frozen=True)
+class LineFile:
+    """A file of JSON lines.
+
+    Attributes:
+        path: where it lies, for messages.
+        content: its bytes.
+        size: bytes of its whole lines: all, but for a torn last line.
+    """
+
+    path: Path
+    content: Content
+    size: int
+
+    @classmethod
+    def read(cls, path: Path) -> LineFile:
+        """The file at `path` (raises as `read_file`)."""
+        content = read_file(path)
+        cut = content.rfind(b"\n") + 1
+        return cls(path, content, len(content) if cut == len(content) or _is_json(content[cut:]) else cut)
+
+    @classmethod
+    def read_if_there(cls, path: Path) -> LineFile:
+        """The same, empty where there is no such file."""
+        try:
+            return cls.read(path)
+        except FileNotFoundError:
+            return cls(path, b"", 0)
+
+    @property
+    def torn(self) -> bool:
+        """Whether the last line is being written, or was when its writer was killed; it is left out."""
+        return self.size < len(self.content)
+
+    def blocks(self, size: int) -> Iterator[bytes]:
+        """The whole lines in blocks of about `size` bytes; each ends with a line break, which the last may lack."""
+        start = 0
+        while start < self.size:
+            end = self.content.rfind(b"\n", start, start + size) + 1 or self._end(start)
+            end = self.size if end > self.size else end
+            yield self.content[start:end]
+            start = end
+
+    def lines(self) -> Iterator[tuple[int, dict[str, Any]]]:
+        """(number, data) of every whole line.
+
+        Raises:
+            UserError: a line that is no JSON object; the message names file and line.
+        """
+        start, number = 0, 0
+        while start < self.size:
+            end, number = self._end(start), number + 1
+            yield number, parse_line(self.content[start:end], f"{self.path} line {number}")
+            start = end
+
+    def _end(self, start: int) -> int:
+        return self.content.find(b"\n", start) + 1 or self.size
+
+
+def parse_line(line: bytes, where: str) -> dict[str, Any]:
+    """The JSON object in `line`.
+
+    Raises:
+        UserError: it is none; the message begins with `where`.
+    """
+    try:
+        data = _DECODER.decode(line.decode())
+    except (ValueError, RecursionError) as error:
+        raise UserError(f"{where}: not a JSON line ({error})") from error
+    if not isinstance(data, dict):
+        raise UserError(f"{where}: expected a JSON object, found {type(data).__name__}")
+    return cast("dict[str, Any]", data)
+
+
+def _is_json(line: bytes) -> bool:
+    try:
+        json.loads(line)
+    except (ValueError, RecursionError):
+        return False
+    return True
+
+
+def _no_number(text: str) -> None:
+    raise ValueError(f"{text} is no number of JSON")
+
+
+_DECODER = json.JSONDecoder(parse_constant=_no_number)

@@ -14,7 +14,6 @@ from bench.degrade import Degradation
 from bench.image import Picture
 from bench.models.base import Reply, Stop, Usage
 from bench.outcome import Outcome, Verdict
-from bench.trial import Trial
 from bench.versions import SCHEMA
 
 CAPTION_ANSWERS = ("Refused", "Truncated", "Empty", "MissingCaption")
@@ -79,47 +78,6 @@ class Record:
     v: int = SCHEMA
     dose: Degradation | None = None
     extra: Mapping[str, Any] = field(default_factory=dict[str, Any], compare=False)
-
-    @classmethod
-    def of(
-        cls,
-        trial: Trial,
-        *,
-        key: str,
-        caption_key: str | None,
-        prompt_sha: str,
-        image: SentImage | None,
-        reply: Reply | None,
-        verdict: Verdict,
-        error: Failure | None,
-        version: str,
-    ) -> Record:
-        """The record of `trial`."""
-        puzzle, captioner = trial.puzzle, trial.captioner
-        return cls(
-            key=key,
-            puzzle=puzzle.id,
-            family=puzzle.family,
-            suite=puzzle.suite,
-            model=trial.model,
-            mode=trial.mode.value,
-            captioner=captioner.name if captioner else None,
-            caption_prompt=captioner.prompt if captioner else None,
-            caption_key=caption_key,
-            format=trial.fmt.value,
-            replicate=trial.replicate,
-            prompt_sha=prompt_sha,
-            options=trial.options,
-            level=puzzle.level,
-            split=puzzle.split,
-            sufficient=puzzle.sufficient,
-            image=image,
-            reply=reply,
-            verdict=verdict,
-            error=error,
-            version=version,
-            dose=trial.dose,
-        )
 
     @property
     def final(self) -> bool:

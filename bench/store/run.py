@@ -1,17 +1,17 @@
 """A run directory opened for reading: once, typed, whoever needs something of it.
 
-`open_run` reads `run.json`, and maps the other files when they are first asked for; every later pass goes over the same bytes, so a report
-in several formats opens each file once and sees one state of a run that is still being written. Lines are parsed once where the file is
-small enough to keep them (`KEPT_BYTES`), and again for every pass where it is not. A run of an older version or of another tool needs no
-more than `v`, `suite` and the models' names in its `run.json`; what else is absent is unknown.
+`open_run` reads `run.json`, and the other files when they are first asked for; every later pass goes over the same bytes, so a report in
+several formats opens each file once and sees one state of a run that is still being written. Lines are parsed and held against the schema
+(`bench.store.schema`) once where the file is small enough to keep them (`KEPT_BYTES`), and again for every pass where it is not. A run of
+an older version or of another tool needs no more than `v`, `suite` and the models' names in its `run.json`; what else is absent is unknown.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
-import mmap
 import typing
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -19,8 +19,10 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from bench.errors import UserError
-from bench.store.reader import CAPTIONS, PUZZLES, RUN, TRIALS
+from bench.puzzle import Puzzle, stored_puzzle
+from bench.store.reader import CAPTIONS, PUZZLES, RUN, TRIALS, LineFile, read_file
 from bench.store.record import Record
+from bench.store.schema import CaptionLine, PuzzleLine, RecordLine, check_line
 from bench.versions import SCHEMA
 
 KEPT_BYTES = 32_000_000
@@ -32,7 +34,7 @@ Line = Mapping[str, Any]
 class _Data(BaseModel):
     """Tolerant of keys that a newer version wrote, strict about the types of those that are known."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore", use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True, extra="ignore", strict=True, use_attribute_docstrings=True)
 
 
 class SuiteInfo(_Data):
@@ -43,6 +45,8 @@ class SuiteInfo(_Data):
     """of its puzzles"""
     n: int | None = Field(default=None, ge=0)
     """how many puzzles"""
+    notes: tuple[str, ...] = ()
+    """what it does not hold although it was asked for"""
 
 
 class ModelInfo(_Data):
@@ -74,6 +78,8 @@ class RunInfo(_Data):
     totals: Mapping[str, Any] | None = None
     servers: Mapping[str, Any] = Field(default_factory=dict)
     """by model: what its server refused and was left out, what it says of its weights"""
+    files: Mapping[str, str] = Field(default_factory=dict)
+    """SHA-256 of the files beside it, as they were when the run was last closed; a run that was killed has none"""
     packages: Mapping[str, str] = Field(default_factory=dict)
     commit: str | None = None
 
@@ -90,6 +96,11 @@ class RunInfo(_Data):
             return {}
         return {str(name): tuple(map(str, ids)) for name, ids in typing.cast("dict[str, list[Any]]", found).items()}
 
+    def section(self, name: str) -> Mapping[str, Any]:
+        """A group of settings of the identity ("sampling", "prompts", "model_ids"); empty where there is none."""
+        found = self.identity.get(name)
+        return typing.cast("dict[str, Any]", found) if isinstance(found, dict) else {}
+
     @property
     def base_url(self) -> str | None:
         """The server that `--base-url` named, None for the providers' own."""
@@ -100,123 +111,110 @@ class RunInfo(_Data):
 class Run:
     """One run directory. Files are opened when they are first needed, and once."""
 
-    def __init__(self, folder: Path, info: RunInfo) -> None:
-        self.folder, self.info = folder, info
+    def __init__(self, folder: Path, info: RunInfo, about: Mapping[str, Any]) -> None:
+        """Take a folder, what its `run.json` says, and all of its content as JSON data."""
+        self.folder, self.info, self.about = folder, info, about
         self._kept: dict[str, list[Line]] = {}
-        self._torn: set[str] = set()
+        self._files: dict[str, LineFile] = {}
 
     @property
-    def trials(self) -> Path:
-        """Where the records are, for messages."""
-        return self.folder / TRIALS
+    def name(self) -> str:
+        """The name of its folder."""
+        return self.folder.resolve().name
 
     @cached_property
-    def content(self) -> memoryview:
-        """The bytes of `trials.jsonl`, as they were when they were first asked for.
+    def content(self) -> LineFile:
+        """The records as bytes, as they were when they were first asked for.
 
         Raises:
             UserError: there is no such file, or it cannot be read.
         """
-        return self._bytes(TRIALS, needed=True)
+        try:
+            return LineFile.read(self.folder / TRIALS)
+        except FileNotFoundError:
+            raise UserError(f"{self.folder} is not a run directory: it has no {TRIALS}") from None
 
     def lines(self) -> Iterator[Line]:
         """The records in the order written, as JSON data; a torn last line, of a run that is being written, is passed over.
 
         Raises:
-            UserError: no file, or a line that is no JSON object; the message names file and line.
+            UserError: no file, or a line that is no record of this version; the message names file and line.
         """
-        return self._lines(TRIALS)
+        return self._lines(RecordLine, self.content)
 
     def records(self) -> Iterator[Record]:
         """The same, typed; superseded ones included (see `latest`).
 
         Raises:
-            UserError: as `lines`, or a line that is no record of this version.
+            UserError: as `lines`, or a line that lacks what a record has.
         """
         for number, data in enumerate(self.lines(), start=1):
             try:
                 yield Record.from_json(data)
             except (KeyError, TypeError, ValueError) as error:
-                raise UserError(f"{self.trials} line {number}: not a record of this version ({type(error).__name__}: {error})") from error
+                where = f"{self.content.path} line {number}"
+                raise UserError(f"{where}: not a record of this version ({type(error).__name__}: {error})") from error
 
     def latest(self) -> dict[str, Record]:
         """The record that counts of each key: the last one."""
         return {record.key: record for record in self.records()}
 
+    @property
+    def torn(self) -> bool:
+        """Whether the last record is being written."""
+        return self.content.torn
+
     @cached_property
     def puzzles(self) -> Mapping[str, Line]:
         """What was asked about, by puzzle id; empty where the run did not store it."""
-        return self._by("id", PUZZLES)
+        return {line["id"]: line for line in self._lines(PuzzleLine, self._file(PUZZLES))}
+
+    @cached_property
+    def stored_puzzles(self) -> Mapping[str, Puzzle]:
+        """The same as puzzles, without their pictures.
+
+        Raises:
+            UserError: a line that is no puzzle of this version.
+        """
+        found: dict[str, Puzzle] = {}
+        for name, line in self.puzzles.items():
+            try:
+                found[name] = stored_puzzle(line)
+            except (KeyError, TypeError) as error:
+                raise UserError(
+                    f"{self.folder / PUZZLES}: {name} is no puzzle of this version ({type(error).__name__}: {error})"
+                ) from error
+        return found
 
     @cached_property
     def captions(self) -> Mapping[str, Line]:
         """Captions by key, the last of each; empty where there are none."""
-        return self._by("key", CAPTIONS)
+        return {line["key"]: line for line in self._lines(CaptionLine, self._file(CAPTIONS))}
 
-    @property
-    def torn(self) -> bool:
-        """Whether the last record is being written; known after a pass over `lines`."""
-        return TRIALS in self._torn
+    @cached_property
+    def changed(self) -> tuple[str, ...]:
+        """Names of its files that are not as they were when the run was closed: edited, or damaged."""
+        noted = [name for name in (TRIALS, CAPTIONS, PUZZLES) if name in self.info.files]
+        shown = {name: self.content if name == TRIALS else self._file(name) for name in noted}
+        return tuple(name for name, file in shown.items() if hashlib.sha256(file.content).hexdigest() != self.info.files[name])
 
-    def _by(self, key: str, name: str) -> Mapping[str, Line]:
-        found: dict[str, Line] = {}
-        for number, line in enumerate(self._lines(name), start=1):
-            if not isinstance(line.get(key), str):
-                raise UserError(f"{self.folder / name} line {number}: it has no {key!r}")
-            found[line[key]] = line
-        return found
+    def _file(self, name: str) -> LineFile:
+        if name not in self._files:
+            self._files[name] = LineFile.read_if_there(self.folder / name)
+        return self._files[name]
 
-    def _bytes(self, name: str, *, needed: bool) -> memoryview:
-        path = self.folder / name
-        try:
-            with path.open("rb") as file:
-                if not file.seek(0, 2):
-                    return memoryview(b"")
-                return memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
-        except FileNotFoundError:
-            if needed:
-                raise UserError(f"{self.folder} is not a run directory: it has no {name}") from None
-            return memoryview(b"")
-        except (OSError, ValueError) as error:
-            raise UserError(f"{path} cannot be read ({error})") from error
-
-    def _lines(self, name: str) -> Iterator[Line]:
-        if name in self._kept:
-            yield from self._kept[name]
+    def _lines(self, kind: type, file: LineFile) -> Iterator[Line]:
+        if file.path.name in self._kept:
+            yield from self._kept[file.path.name]
             return
-        content = self.content if name == TRIALS else self._bytes(name, needed=False)
-        keep: list[Line] | None = [] if len(content) <= KEPT_BYTES else None
-        for line in self._parsed(content, name):
+        keep: list[Line] | None = [] if file.size <= KEPT_BYTES else None
+        for number, line in file.lines():
+            check_line(kind, line, f"{file.path} line {number}")
             if keep is not None:
                 keep.append(line)
             yield line
         if keep is not None:
-            self._kept[name] = keep
-
-    def _parsed(self, content: memoryview, name: str) -> Iterator[Line]:
-        for number, line in enumerate(whole_lines(content), start=1):
-            where = f"{self.folder / name} line {number}"
-            try:
-                data = json.loads(line)
-            except (ValueError, RecursionError) as error:
-                if not line.endswith(b"\n"):
-                    self._torn.add(name)
-                    return
-                raise UserError(f"{where}: not a JSON line ({error})") from error
-            if not isinstance(data, dict):
-                raise UserError(f"{where}: expected a JSON object, found {type(data).__name__}")
-            yield data
-
-
-def whole_lines(content: memoryview) -> Iterator[bytes]:
-    """The lines of a file, each with its line break; the last may lack it."""
-    mapped = content.obj
-    start, size = 0, len(content)
-    while start < size:
-        end = mapped.find(b"\n", start) if isinstance(mapped, mmap.mmap) else bytes(content).find(b"\n", start)
-        end = size if end < 0 else end + 1
-        yield bytes(content[start:end])
-        start = end
+            self._kept[file.path.name] = keep
 
 
 def open_run(folder: str | Path) -> Run:
@@ -228,19 +226,24 @@ def open_run(folder: str | Path) -> Run:
     folder = Path(folder)
     path = folder / RUN
     try:
-        data = json.loads(path.read_text(encoding="utf-8"))
+        text = bytes(read_file(path))
     except FileNotFoundError:
         raise UserError(f"{folder} is not a run directory: it has no {RUN}") from None
-    except (OSError, ValueError, RecursionError) as error:
-        raise UserError(f"{path} cannot be read ({error})") from error
-    return Run(folder, _info(data, path))
+    return Run(folder, _info(text, path), json.loads(text))
 
 
-def _info(data: object, path: Path) -> RunInfo:
+def open_runs(folders: Sequence[str | Path]) -> tuple[Run, ...]:
+    """The runs in `folders` (raises as `open_run`)."""
+    return tuple(map(open_run, folders))
+
+
+def _info(text: bytes, path: Path) -> RunInfo:
     try:
-        info = RunInfo.model_validate(data)
+        info = RunInfo.model_validate_json(text)
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
+        first = error.errors(include_url=False, include_input=False)[0]
+        if first["type"] == "json_invalid":
+            raise UserError(f"{path} cannot be read ({first['msg']})") from error
         where = ".".join(str(part) for part in first["loc"]) or "its content"
         raise UserError(f"{path}: not of this version ({where}: {first['msg'].lower()})") from error
     if info.v != SCHEMA:

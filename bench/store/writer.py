@@ -12,13 +12,15 @@ import fcntl
 import json
 import os
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any, cast
 
 from bench.errors import SightgapError, UserError
 from bench.files import write_atomically
-from bench.store.reader import CAPTIONS, PUZZLES, RUN, TRIALS, latest, read_lines, read_records, read_run
+from bench.store.reader import CAPTIONS, PUZZLES, RUN, TRIALS, file_sha256
 from bench.store.record import Record
+from bench.store.run import Run, open_run
 
 
 class Log:
@@ -26,7 +28,12 @@ class Log:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._file = path.open("ab", buffering=0)
+        try:
+            number = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666)
+        except OSError as error:
+            why = "it is a symbolic link, and those are not followed in a run directory" if path.is_symlink() else error.strerror
+            raise UserError(f"{path} cannot be written ({why})") from error
+        self._file = os.fdopen(number, "ab", buffering=0)
         self._repair()
 
     def append(self, data: Mapping[str, Any]) -> None:
@@ -100,7 +107,7 @@ def run_lock(folder: Path) -> IO[str]:
         UserError: another process holds it, or the folder cannot be written.
     """
     try:
-        lock = (folder / ".lock").open("w")
+        lock = os.fdopen(os.open(folder / ".lock", os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666), "r+")
     except OSError as error:
         raise UserError(f"{folder} cannot be written ({error.strerror})") from error
     try:
@@ -109,6 +116,22 @@ def run_lock(folder: Path) -> IO[str]:
         lock.close()
         raise UserError(f"{folder} is being written by another process: wait for it, or choose another --out") from None
     return lock
+
+
+def _hashes(folder: Path) -> dict[str, str]:
+    return {name: file_sha256(folder / name) for name in (TRIALS, CAPTIONS, PUZZLES) if (folder / name).is_file()}
+
+
+def replace_records(run: Run, records: Iterable[Record]) -> None:
+    """Put `records` in the place of those of `run`, in one step.
+
+    Raises:
+        UserError: they cannot be written; the old ones are kept.
+    """
+    write_atomically(run.folder / TRIALS, "".join(json.dumps(record.to_json()) + "\n" for record in records))
+    if run.info.files and not run.changed:
+        about = {**run.about, "files": _hashes(run.folder)}
+        write_atomically(run.folder / RUN, json.dumps(about, indent=1, ensure_ascii=False) + "\n")
 
 
 class Store:
@@ -137,11 +160,12 @@ class Store:
             raise UserError(f"{folder} cannot be used as run directory ({error.strerror})") from error
         self._lock = run_lock(folder)
         try:
-            self._run = self._continue(run, identity)
+            self._run = self._continue({name: value for name, value in run.items() if name != "files"}, identity)
             self.save_run()
             self._trials, self._captions = Log(folder / TRIALS), Log(folder / CAPTIONS)
-            self.finished = {r.key for r in latest(read_records(folder)).values() if r.final}
-            self.captions = {line["key"]: line for _, line in read_lines(folder / CAPTIONS) if not line.get("error")}
+            stored = open_run(folder)
+            self.finished = {record.key for record in stored.latest().values() if record.final}
+            self.captions = {key: line for key, line in stored.captions.items() if not line.get("error")}
         except SightgapError:
             self._lock.close()
             raise
@@ -152,13 +176,13 @@ class Store:
             if any(entry.name != ".lock" for entry in self.folder.iterdir()):
                 raise UserError(f"{self.folder} exists and is not a run directory: choose another --out")
             return dict(run)
-        old = read_run(self.folder)
-        before = old.get("identity", {})
+        old = open_run(self.folder).info
+        before = old.identity
         differing = sorted(key for key in {*before, *identity} if before.get(key) != identity.get(key))
         if differing:
             pairs = ", ".join(f"{key} ({before.get(key)!r} there, {identity.get(key)!r} now)" for key in differing)
             raise UserError(f"{self.folder} holds a run of another configuration: {pairs}. Choose another --out")
-        return {**run, "started": old.get("started"), "totals": old.get("totals")}
+        return {**run, "started": old.started, "totals": old.totals}
 
     @property
     def totals(self) -> Mapping[str, Any]:
@@ -190,7 +214,9 @@ class Store:
         write_atomically(self.folder / RUN, json.dumps(self._run, indent=1, ensure_ascii=False) + "\n")
 
     def close(self) -> None:
-        """Flush everything to the disk and release the lock."""
+        """Flush everything to the disk, note the hashes of the files, and release the lock."""
         self._trials.close()
         self._captions.close()
+        with suppress(UserError):  # of a full disk was told already; without hashes a reader cannot tell whether a file was changed
+            self.save_run(files=_hashes(self.folder))
         self._lock.close()

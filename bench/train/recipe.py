@@ -23,7 +23,7 @@ from bench.digest import digest
 from bench.errors import UserError
 from bench.prompt import CAPTION_PROMPTS
 from bench.train.rewards import reward_called
-from bench.train.settings import NAMED_SETS, STRICT, Control, Data, Evaluate, Launch, Lora, Stop, Sweep
+from bench.train.settings import NAMED_SETS, STRICT, Control, Data, Evaluate, Launch, Lora, StopRule, SweepSettings
 from tasks.family import LEVELS
 from tasks.suites import GENERATED, MINI_FAMILIES, SuiteSpec
 
@@ -50,8 +50,8 @@ class Recipe:
     __pydantic_config__: ClassVar[ConfigDict] = STRICT
     data: Data
     grpo: dict[str, Any]
-    sweep: Sweep
-    stop: Stop = field(default_factory=Stop)
+    sweep: SweepSettings
+    stop: StopRule = field(default_factory=StopRule)
     launch: Launch = field(default_factory=Launch)
     lora: Lora | None = None
     name: str = ""
@@ -141,7 +141,15 @@ def _recipe(path: Path, table: dict[str, Any]) -> Recipe:
     return recipe
 
 
-_TABLES = {"data": Data, "stop": Stop, "sweep": Sweep, "evaluate": Evaluate, "controls": Control, "launch": Launch, "lora": Lora}
+_TABLES = {
+    "data": Data,
+    "stop": StopRule,
+    "sweep": SweepSettings,
+    "evaluate": Evaluate,
+    "controls": Control,
+    "launch": Launch,
+    "lora": Lora,
+}
 
 
 def _known(table: str) -> str:

@@ -84,7 +84,7 @@ class Shape:
 
 
 @dataclass(frozen=True, slots=True)
-class Batch:
+class StepSize:
     """The arithmetic of one step: completions a GPU sees at once, in a whole step, and puzzles in a step."""
 
     per_device: int
@@ -99,7 +99,7 @@ class Batch:
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class MemoryPart:
     """A part of a GPU's memory in GB, and how it was counted. `when` is "always", "update" or "rollout"."""
 
     name: str
@@ -173,7 +173,7 @@ def _accepted(recipe: Recipe, options: Mapping[str, Any]) -> Any:
     return made
 
 
-def _batch(recipe: Recipe, options: Any) -> Batch:
+def _batch(recipe: Recipe, options: Any) -> StepSize:
     gpus, per_device, group = recipe.launch.gpus, options.per_device_train_batch_size, options.num_generations
     completions = per_device * options.gradient_accumulation_steps * max(1, gpus)
     if completions % group:
@@ -181,7 +181,7 @@ def _batch(recipe: Recipe, options: Any) -> Batch:
             f"{recipe.source}: grpo: expected a step of whole groups of num_generations = {group} completions, found "
             f"{max(1, gpus)} x {per_device} x {options.gradient_accumulation_steps} = {completions}"
         )
-    return Batch(per_device, gpus, completions, group)
+    return StepSize(per_device, gpus, completions, group)
 
 
 @dataclass(frozen=True, slots=True)
@@ -268,25 +268,25 @@ def _prompt_tokens(recipe: Recipe, shape: Shape) -> tuple[int, int]:
 
 
 # -- memory ------------------------------------------------------------------------------------------------------------------------------
-def _held(shape: Shape, batch: Batch, launch: _Launch, options: Any) -> Iterator[Part]:
+def _held(shape: Shape, batch: StepSize, launch: _Launch, options: Any) -> Iterator[MemoryPart]:
     """Weights, gradients and the optimizer's states."""
     shares = batch.gpus if launch.sharded else 1
     among = f" / {shares} GPUs" if shares > 1 else ""
     width = 2 if options.bf16 else 4
-    yield Part("weights", width * shape.parameters / shares / 1e9, f"{width} B x {shape.parameters / 1e9:.2f} B{among}")
+    yield MemoryPart("weights", width * shape.parameters / shares / 1e9, f"{width} B x {shape.parameters / 1e9:.2f} B{among}")
     if launch.sharded:
-        yield Part("weights gathered", 2 * min(_GATHERED, shape.parameters) / 1e9, "2 B x 1 B parameters at a time", "update")
-    yield Part("gradients", width * shape.trained / shares / 1e9, f"{width} B x {shape.trained / 1e9:.2f} B{among}", "update")
+        yield MemoryPart("weights gathered", 2 * min(_GATHERED, shape.parameters) / 1e9, "2 B x 1 B parameters at a time", "update")
+    yield MemoryPart("gradients", width * shape.trained / shares / 1e9, f"{width} B x {shape.trained / 1e9:.2f} B{among}", "update")
     # without ZeRO there is no float32 copy: AdamW's two moments have the width of the weights
     each = 12 if launch.sharded else 2 * width
     if launch.offloaded:
-        yield Part("AdamW", 0.0, "in the memory of the CPU")
+        yield MemoryPart("AdamW", 0.0, "in the memory of the CPU")
     else:
-        yield Part("AdamW", each * shape.trained / shares / 1e9, f"{each} B x {shape.trained / 1e9:.2f} B{among}")
-    yield Part("context and fragments", _CONTEXT_GB, "allowance")
+        yield MemoryPart("AdamW", each * shape.trained / shares / 1e9, f"{each} B x {shape.trained / 1e9:.2f} B{among}")
+    yield MemoryPart("context and fragments", _CONTEXT_GB, "allowance")
 
 
-def _passing(shape: Shape, batch: Batch, options: Any, image: int, length: int) -> Iterator[Part]:
+def _passing(shape: Shape, batch: StepSize, options: Any, image: int, length: int) -> Iterator[MemoryPart]:
     """Activations of one forward and backward pass over `batch.per_device` sequences of `length` tokens, `image` of them a picture's."""
     width = 2 if options.bf16 else 4
     merged = shape.vision.spatial_merge_size**2
@@ -302,25 +302,25 @@ def _passing(shape: Shape, batch: Batch, options: Any, image: int, length: int) 
             held, how = layers * kept + 2 * inside, f"{layers} layers x {kept / 1e9:.2f} GB kept + one recomputed, with gradients"
         else:
             held, how = layers * inside, f"{layers} layers x {inside / 1e9:.2f} GB"
-        yield Part(f"activations, {name}", held / 1e9, how, "update")
+        yield MemoryPart(f"activations, {name}", held / 1e9, how, "update")
 
 
-def _rollout(shape: Shape, batch: Batch, options: Any, launch: _Launch) -> Iterator[Part]:
+def _rollout(shape: Shape, batch: StepSize, options: Any, launch: _Launch) -> Iterator[MemoryPart]:
     """What sampling takes on the training GPUs."""
     if options.use_vllm and options.vllm_mode == "server":
-        yield Part("rollouts", 0.0, "on the server's own GPUs", "rollout")
+        yield MemoryPart("rollouts", 0.0, "on the server's own GPUs", "rollout")
         return
     if options.use_vllm:
         share = options.vllm_gpu_memory_utilization
         asleep = "rollout" if options.vllm_enable_sleep_mode else "always"
-        yield Part(
+        yield MemoryPart(
             "vLLM", share * GPU_GB, f"{share:.0%} of {GPU_GB:.0f} GB" + ("; asleep in updates" if asleep == "rollout" else ""), asleep
         )
         return
     if launch.sharded:
-        yield Part("weights gathered to sample", 2 * shape.parameters / 1e9, f"2 B x {shape.parameters / 1e9:.2f} B", "rollout")
+        yield MemoryPart("weights gathered to sample", 2 * shape.parameters / 1e9, f"2 B x {shape.parameters / 1e9:.2f} B", "rollout")
     cache = _cache_bytes(shape) * (options.vllm_max_model_length or options.max_completion_length * 2) * options.generation_batch_size
-    yield Part("keys and values", cache / max(1, batch.gpus) / 1e9, "of all sequences sampled at once", "rollout")
+    yield MemoryPart("keys and values", cache / max(1, batch.gpus) / 1e9, "of all sequences sampled at once", "rollout")
 
 
 def _vllm_room(shape: Shape, options: Any, length: int) -> Iterator[str]:
@@ -338,7 +338,7 @@ def _cache_bytes(shape: Shape) -> int:
     return 2 * 2 * shape.text.num_hidden_layers * shape.text.num_key_value_heads * head
 
 
-def _table(parts: Sequence[Part]) -> list[str]:
+def _table(parts: Sequence[MemoryPart]) -> list[str]:
     width = max(len(part.name) for part in parts)
     lines = ["memory per GPU, estimated with every completion at full length:"]
     lines += [f"  {part.name:<{width}}  {part.gb:6.1f} GB  {part.when:<7}  {part.how}" for part in parts]

@@ -93,7 +93,7 @@ class Lora:
 
 
 @dataclass(frozen=True, slots=True)
-class Stop:
+class StopRule:
     """`[stop]`: what the watcher takes for a run that is lost.
 
     Attributes:
@@ -164,7 +164,7 @@ class Control:
 
 
 @dataclass(frozen=True, slots=True)
-class Sweep:
+class SweepSettings:
     """`[sweep]`: rewards x seeds that `--reward all` trains from one base, `jobs` of them at a time."""
 
     __pydantic_config__: ClassVar[ConfigDict] = STRICT

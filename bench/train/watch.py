@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.progress import MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from bench.extras import optional
-from bench.train.settings import Stop
+from bench.train.settings import StopRule
 
 LENGTH = "completions/mean_length"
 CLIPPED = "completions/clipped_ratio"
@@ -26,7 +26,7 @@ EQUAL = "frac_reward_zero_std"
 class Watch:
     """Judges the log of one step after another. `reason` says why to stop, and is None while all is well."""
 
-    def __init__(self, limits: Stop) -> None:
+    def __init__(self, limits: StopRule) -> None:
         self._limits = limits
         self._equal = 0
         self._lengths: deque[float] = deque(maxlen=limits.window)

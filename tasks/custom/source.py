@@ -19,7 +19,7 @@ from bench.extras import optional
 from bench.suggest import did_you_mean
 from tasks.custom.columns import CONFIG, Wishes, read_wishes
 from tasks.custom.sheets import sheet_rows
-from tasks.public.rows import Problem, Table, as_object, json_object, numbered_lines
+from tasks.public.rows import Problem, RowTable, as_object, json_object, numbered_lines
 
 MAX_LINE = 32_000_000
 """Longest line of a JSON-lines file that is read, in bytes: pictures may stand in it as base64."""
@@ -239,8 +239,8 @@ def _table(title: str, name: str, loaded: Any, folder: Path | None, wishes: Wish
     return OpenedTable(title, name, list(table.column_names), partial(_table_rows, table, features, title), folder, wishes, split)
 
 
-def _one_split(title: str, loaded: Any, split: str | None) -> tuple[Table, str | None]:
-    splits: dict[str, Table] | None = as_object(loaded)  # a DatasetDict is a dict by name of split
+def _one_split(title: str, loaded: Any, split: str | None) -> tuple[RowTable, str | None]:
+    splits: dict[str, RowTable] | None = as_object(loaded)  # a DatasetDict is a dict by name of split
     if splits is None:
         return loaded, None
     if split is not None and split in splits:
@@ -253,7 +253,7 @@ def _one_split(title: str, loaded: Any, split: str | None) -> tuple[Table, str |
     raise UserError(f"suite {title}: {wanted}: found {found}")
 
 
-def _undecoded(table: Table, column: str, feature: Any) -> Table:
+def _undecoded(table: RowTable, column: str, feature: Any) -> RowTable:
     """`table` with the pictures of a column left as bytes."""
     datasets = optional("datasets", "data")
     inner = getattr(feature, "feature", None)
@@ -264,7 +264,7 @@ def _undecoded(table: Table, column: str, feature: Any) -> Table:
     return table
 
 
-def _table_rows(table: Table, features: Mapping[str, Any], title: str) -> Iterator[RawRow | Problem]:
+def _table_rows(table: RowTable, features: Mapping[str, Any], title: str) -> Iterator[RawRow | Problem]:
     labels = {name: feature.names for name, feature in features.items() if type(feature).__name__ == "ClassLabel"}
     for index in range(len(table)):
         cells = dict(table[index])
@@ -275,7 +275,7 @@ def _table_rows(table: Table, features: Mapping[str, Any], title: str) -> Iterat
         yield RawRow(f"{title} row {index + 1}", index + 1, fields)
 
 
-def _late(table: Table, index: int, column: str, cell: Any) -> Any:
+def _late(table: RowTable, index: int, column: str, cell: Any) -> Any:
     """A cell, with the bytes of a picture left in the table."""
     stored = as_object(cell)
     if stored is None or set(stored) != {"bytes", "path"} or stored["bytes"] is None:

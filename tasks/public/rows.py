@@ -209,7 +209,7 @@ def _no_constant(name: str) -> Any:
 
 
 # -- tables ----------------------------------------------------------------------------------------------------------------------------
-class Table(Protocol):
+class RowTable(Protocol):
     """The part of `datasets.Dataset` that is used; the library has no type stubs."""
 
     @property
@@ -218,7 +218,7 @@ class Table(Protocol):
     def features(self) -> Mapping[str, Any]: ...
     def __len__(self) -> int: ...
     def __getitem__(self, key: int, /) -> dict[str, Any]: ...
-    def cast_column(self, column: str, feature: Any) -> Table: ...
+    def cast_column(self, column: str, feature: Any) -> RowTable: ...
 
 
 def _from_hub(public: PublicSet) -> Source:
@@ -234,7 +234,7 @@ def _from_hub(public: PublicSet) -> Source:
     return _table_source(public, table, public.hub, None)
 
 
-def _saved_table(public: PublicSet, folder: Path) -> Table | None:
+def _saved_table(public: PublicSet, folder: Path) -> RowTable | None:
     """The table in `folder` that `save_to_disk` wrote or that lies there as Parquet; None where there is neither."""
     datasets = optional("datasets", "data")
     saved = (folder / "dataset_dict.json").is_file() or (folder / "state.json").is_file()
@@ -252,8 +252,8 @@ def _saved_table(public: PublicSet, folder: Path) -> Table | None:
     return None
 
 
-def _split(public: PublicSet, loaded: Any, folder: Path) -> Table:
-    splits: dict[str, Table] | None = as_object(loaded)  # a DatasetDict is a dict by name of split
+def _split(public: PublicSet, loaded: Any, folder: Path) -> RowTable:
+    splits: dict[str, RowTable] | None = as_object(loaded)  # a DatasetDict is a dict by name of split
     if splits is None:
         return loaded
     if public.split in splits:
@@ -263,7 +263,7 @@ def _split(public: PublicSet, loaded: Any, folder: Path) -> Table:
     raise UserError(f"data directory {folder}: expected a split {public.split!r} or a single one, found {', '.join(sorted(splits))}")
 
 
-def _table_source(public: PublicSet, table: Table, title: str, folder: Path | None) -> Source:
+def _table_source(public: PublicSet, table: RowTable, title: str, folder: Path | None) -> Source:
     columns = frozenset(table.column_names)
     if "image" not in columns:
         raise UserError(f"{title}: expected a column 'image', found {', '.join(sorted(columns))}")
@@ -281,7 +281,7 @@ def _table_source(public: PublicSet, table: Table, title: str, folder: Path | No
     return Source(rows, columns, tuple(problems))
 
 
-def _family_of(public: PublicSet, table: Table, cells: Mapping[str, Any]) -> str | None:
+def _family_of(public: PublicSet, table: RowTable, cells: Mapping[str, Any]) -> str | None:
     """The family of a table row: by a column that names it, else by a path such as "images/clock/clock_0000.jpg"."""
     for column in _FAMILY_COLUMNS:
         value = cells.get(column)
@@ -303,7 +303,7 @@ def _family_of(public: PublicSet, table: Table, cells: Mapping[str, Any]) -> str
     return None
 
 
-def _table_rows(table: Table, family: str, indices: Sequence[int], title: str, folder: Path | None) -> Iterator[Row | Problem]:
+def _table_rows(table: RowTable, family: str, indices: Sequence[int], title: str, folder: Path | None) -> Iterator[Row | Problem]:
     for index in indices:
         cells = table[index]
         fields = {name: _unpacked(value) for name, value in cells.items() if name != "image"}
@@ -331,7 +331,7 @@ def _without_none(value: Any) -> Any:
 
 
 # -- images ----------------------------------------------------------------------------------------------------------------------------
-def _cell_image(table: Table, index: int, cell: Any, family: str, folder: Path | None) -> ImageRef:
+def _cell_image(table: RowTable, index: int, cell: Any, family: str, folder: Path | None) -> ImageRef:
     stored = as_object(cell) or {"path": cell}
     if stored.get("bytes") is None:
         if folder is None:
@@ -341,7 +341,7 @@ def _cell_image(table: Table, index: int, cell: Any, family: str, folder: Path |
     return ImageRef(f"{family}/{name}", partial(_cell_bytes, table, index))
 
 
-def _cell_bytes(table: Table, index: int) -> bytes:
+def _cell_bytes(table: RowTable, index: int) -> bytes:
     return table[index]["image"]["bytes"]
 
 

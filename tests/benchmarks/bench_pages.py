@@ -18,14 +18,16 @@ from tests.conftest import ROOT
 _CODE = """
 import json, sys, time
 from pathlib import Path
+from bench.store.run import open_runs
 from bench.gap.make import gap_document
 from bench.publish import publish
 import bench.report.html.page
 run, out = map(Path, sys.argv[1:])
 began = time.monotonic(), time.process_time()
-document = gap_document([run])
+runs = open_runs([run])
+document = gap_document(runs)
 made = time.monotonic(), time.process_time()
-publish(document, [run], out, ("md", "html"))
+publish(document, runs, out, ("md", "html"))
 done = time.monotonic(), time.process_time()
 trials = sum(mode["n"] for model in document["models"] for mode in model["modes"].values())
 print(json.dumps({

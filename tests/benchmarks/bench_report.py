@@ -27,7 +27,8 @@ RATES = {"image": 0.25 + 0.75 * 0.54, "caption": 0.25 + 0.75 * 0.6, "oracle": 0.
 _REASONING = "The picture shows what the question is about, and I go through it step by step before I answer. " * 6
 _CODE = (
     "import sys; from pathlib import Path; from bench.gap.make import gap_document; from bench.report.markdown import render; "
-    "render(gap_document([Path(sys.argv[1])]))"
+    "from bench.store.run import open_runs; "
+    "render(gap_document(open_runs([Path(sys.argv[1])])))"
 )
 
 

@@ -16,6 +16,7 @@ from rich.console import Console
 from bench.commands.compare import compare_command
 from bench.errors import UserError
 from bench.report.ci import summary
+from bench.store.run import open_runs
 from tests.conftest import ROOT
 from tests.gap.test_gap import write_run
 from tests.report.hostile import NAMES, flat, rows
@@ -24,7 +25,9 @@ from tests.report.test_ci_reports import valid
 
 def compared(old: Path, new: Path, *, junit: Path | None = None, summary: Path | None = None) -> tuple[int, str]:
     out = io.StringIO()
-    code = compare_command(old, new, margin=0.02, alpha=0.05, junit=junit, summary=summary, console=Console(file=out, width=100))
+    code = compare_command(
+        open_runs([old]), open_runs([new]), margin=0.02, alpha=0.05, junit=junit, summary=summary, console=Console(file=out, width=100)
+    )
     return code, out.getvalue()
 
 

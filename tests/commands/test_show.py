@@ -13,7 +13,7 @@ from rich.console import Console
 from bench.cli import main
 from bench.commands.one_puzzle import find_puzzle, print_puzzle
 from bench.errors import UserError
-from bench.store.reader import read_records
+from bench.store.run import open_run
 
 
 @pytest.fixture(scope="module")
@@ -26,12 +26,12 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def shown(run: Path, text: str, **more: Any) -> str:
     out = io.StringIO()
-    print_puzzle(find_puzzle(run, text, **more), Console(file=out, width=100))
+    print_puzzle(find_puzzle(open_run(run), text, **more), Console(file=out, width=100))
     return out.getvalue()
 
 
 def test_everything_that_was_sent_and_came_back(run: Path) -> None:
-    records = [record for record in read_records(run) if record.family == "clock"]
+    records = [record for record in open_run(run).records() if record.family == "clock"]
     name = records[0].puzzle
     text = shown(run, name)
     for record in (record for record in records if record.puzzle == name):
@@ -48,7 +48,7 @@ def test_everything_that_was_sent_and_came_back(run: Path) -> None:
 
 
 def test_the_prompt_is_the_one_that_was_sent(run: Path) -> None:
-    found = find_puzzle(run, next(read_records(run)).puzzle, modes=["oracle", "image"])
+    found = find_puzzle(open_run(run), next(open_run(run).records()).puzzle, modes=["oracle", "image"])
     oracle = next(trial for trial in found.trials if trial.mode == "oracle")
     assert found.description is not None
     assert oracle.prompt is not None
@@ -58,8 +58,8 @@ def test_the_prompt_is_the_one_that_was_sent(run: Path) -> None:
 
 
 def test_a_part_of_the_id_is_enough(run: Path) -> None:
-    name = next(read_records(run)).puzzle
-    assert find_puzzle(run, name[-6:]).id == name
+    name = next(open_run(run).records()).puzzle
+    assert find_puzzle(open_run(run), name[-6:]).id == name
 
 
 @pytest.mark.parametrize(
@@ -72,15 +72,15 @@ def test_a_part_of_the_id_is_enough(run: Path) -> None:
     ],
 )
 def test_what_is_not_there(text: str, more: Any, message: str, run: Path) -> None:
-    first = next(read_records(run)).puzzle
+    first = next(open_run(run).records()).puzzle
     wanted = {"FIRST": first, "TYPO": first.replace("clock", "clok")}.get(text, text)
     with pytest.raises(UserError) as error:
-        find_puzzle(run, wanted, **more)
+        find_puzzle(open_run(run), wanted, **more)
     assert message in str(error.value)
 
 
 def test_json_when_piped_and_the_picture_as_a_file(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    name = next(read_records(run)).puzzle
+    name = next(open_run(run).records()).puzzle
     assert main(["show", str(run), name, "--mode", "image", "--picture", str(tmp_path / "p.png")]) == 0
     data = json.loads(capsys.readouterr().out)
     assert data["id"] == name

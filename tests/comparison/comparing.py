@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from bench.comparison import decide
 from bench.comparison.decide import ModePairs, judge
-from bench.comparison.result import Case, Decision
+from bench.comparison.result import Case, Comparison, Decision
+from bench.store.run import open_runs
 
 MODES = ("image", "caption")
 Floats = NDArray[np.float64]
@@ -75,3 +79,9 @@ def caught(
         found += alarmed([case for case in (*overall, *cases) if (case.mode, case.family) == ("image", family)])
         sizes += drop / runs
     return found, sizes
+
+
+def compare(baseline: Path | Sequence[Path], candidate: Path | Sequence[Path], **options: Any) -> Comparison:
+    """The comparison of two run directories, or of several of each side."""
+    sides = (open_runs([side] if isinstance(side, Path) else side) for side in (baseline, candidate))
+    return decide.compare(*sides, **options)

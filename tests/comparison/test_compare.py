@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bench.comparison.decide import ModePairs, compare, judge
+from bench.comparison.decide import ModePairs, judge
 from bench.comparison.result import Comparison, Decision
 from bench.errors import UserError
-from tests.comparison.comparing import caught, false_alarms
+from tests.comparison.comparing import caught, compare, false_alarms
 from tests.gap.test_gap import write_run
 from tests.report.hostile import flat, rows
 

@@ -13,13 +13,14 @@ import pytest
 import bench.prompt
 from bench.cli import main
 from bench.comparison.answers import with_answers
-from bench.comparison.decide import ModePairs, compare, judge
+from bench.comparison.decide import ModePairs, judge
 from bench.comparison.needs import needs
 from bench.comparison.result import Decision
 from bench.errors import UserError
 from bench.mode import Mode
 from bench.report.ci import summary
-from bench.store.reader import read_run
+from bench.store.run import open_run, open_runs
+from tests.comparison.comparing import compare
 from tests.gap.test_gap import write_run
 from tests.report.hostile import flat, rows
 
@@ -146,7 +147,7 @@ def test_a_changed_prompt_under_replay_says_which_and_how_many(
     said = capsys.readouterr().err
     assert "--replay: the cache holds no reply for 8 of 12 trials, such as mini/clock/" in said
     assert "prompts/solve.j2 changed since the cache was filled" in said
-    assert read_run(tmp_path / "new")["totals"]["missing"] == 8, "the four readbacks were answered"
+    assert open_run(tmp_path / "new").about["totals"]["missing"] == 8, "the four readbacks were answered"
     result = compare(tmp_path / "old", tmp_path / "new")
     assert result.exit_code == 3
     problem = next(problem for problem in result.problems if "is not finished" in problem)
@@ -159,14 +160,14 @@ def test_a_changed_prompt_under_replay_says_which_and_how_many(
 
 # -- what a margin needs ------------------------------------------------------------------------------------------------------------------
 def test_what_a_margin_needs_shrinks_with_replicates(tmp_path: Path) -> None:
-    single = needs([run(tmp_path / "a")], margin=0.05, alpha=0.05)
+    single = needs(open_runs([run(tmp_path / "a")]), margin=0.05, alpha=0.05)
     image = next(need for need in single.needs if need.mode == "image")
     assert not image.measured
     assert image.disagreement == pytest.approx(2 * image.accuracy * (1 - image.accuracy))
     several = [run(tmp_path / f"b{seed}", seed=seed) for seed in range(4)]
-    measured = next(need for need in needs(several, margin=0.05, alpha=0.05).needs if need.mode == "image")
+    measured = next(need for need in needs(open_runs(several), margin=0.05, alpha=0.05).needs if need.mode == "image")
     assert measured.measured
-    four = next(need for need in needs(several, margin=0.05, alpha=0.05, replicates=4).needs if need.mode == "image")
+    four = next(need for need in needs(open_runs(several), margin=0.05, alpha=0.05, replicates=4).needs if need.mode == "image")
     assert four.puzzles == pytest.approx(measured.puzzles / 4, rel=0.1)
     assert "blind" not in {need.mode for need in single.needs}
 
@@ -207,7 +208,7 @@ def test_the_summary_shows_what_changed_and_where_to_see_it(tmp_path: Path, monk
     assert asked(tmp_path / "old", tmp_path / "cache") == 0
     assert asked(tmp_path / "new", tmp_path / "cache", model="sim/p=0.6,r=0.9,seed=2") == 0
     folders = [tmp_path / "old"], [tmp_path / "new"]
-    result = with_answers(compare(*folders), *folders)
+    result = with_answers(compare(*folders), *map(open_runs, folders))
     assert result.changes
     text = summary.render(result)
     for change in result.changes:

@@ -9,13 +9,14 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from bench.gap.audit import AuditDoc, audit_section, slot_kind, stored_puzzles
+from bench.gap.audit import AuditDoc, audit_section, slot_kind
 from bench.gap.frame import load_frame
 from bench.mode import Mode
 from bench.models.base import Purpose, Reply, Request
 from bench.report import markdown
 from bench.report.sections import audit
 from bench.runner.session import run_session
+from bench.store.run import open_run, open_runs
 from tasks.suites import Suite, SuiteSpec, load_suite
 from tests.runner.scripted import Scripted, answer, plan_of
 
@@ -42,7 +43,7 @@ def leaky(request: Request, index: int) -> Reply:
 def audited(tmp_path: Path, script: Any = leaky, modes: tuple[Mode, ...] = (Mode.IMAGE, Mode.CAPTION)) -> AuditDoc | None:
     out = tmp_path / "run"
     run_session(plan_of(Scripted(script), out, modes=modes, suite=maze_suite()), Console(quiet=True))
-    return audit_section([out], load_frame([out]), seed=1)
+    return audit_section(open_runs([out]), load_frame(open_runs([out])), seed=1)
 
 
 def test_leaks_are_found_and_the_gap_falls_without_them(tmp_path: Path) -> None:
@@ -102,7 +103,7 @@ def test_a_run_without_captions_has_no_audit(tmp_path: Path) -> None:
 
 def test_stored_puzzles_come_back_without_their_pictures(tmp_path: Path) -> None:
     audited(tmp_path)
-    stored = {puzzle.id: puzzle for puzzle in stored_puzzles(tmp_path / "run")}
+    stored = open_run(tmp_path / "run").stored_puzzles
     for puzzle in maze_suite().puzzles:
         back = stored[puzzle.id]
         assert (back.answer, back.options, back.state, back.description, back.sufficient) == (
@@ -126,7 +127,7 @@ def test_insufficient_descriptions_are_counted(tmp_path: Path) -> None:
     rows = [json.loads(line) for line in path.read_text().splitlines()]
     rows[0]["sufficient"] = False
     path.write_text("".join(json.dumps(row) + "\n" for row in rows))
-    found = audit_section([tmp_path / "run"], load_frame([tmp_path / "run"]), seed=1)
+    found = audit_section(open_runs([tmp_path / "run"]), load_frame(open_runs([tmp_path / "run"])), seed=1)
     assert found is not None
     assert found["insufficient"] == {"rotting_kiwi": 1}
     assert "do not suffice" in "\n".join(markdown.section(audit.section(found)))

@@ -16,6 +16,7 @@ from bench.gap.frame import load_frame
 from bench.runner.plan import make_plan
 from bench.runner.session import run_session
 from bench.stats.paired import paired_difference
+from bench.store.run import open_runs
 from tests.benchmarks import calibration, parts
 from tests.benchmarks.calibration_report import table
 from tests.benchmarks.worlds import MODES, World, cells, gap_interval, joint, spread_out, tally
@@ -44,7 +45,7 @@ def test_the_worlds_are_those_of_the_simulated_model_through_runner_and_grader(t
     words = ["run", "--suite", "mini:n=100", "--families", "clock,n_queens,number_slide", "--replicates", "2", "--cache", "off"]
     words += ["--model", f"sim/p={p},r={r},c={c}", "--mode", ",".join(MODES), "--out", str(tmp_path / "run")]
     assert run_session(make_plan(run_config(build_parser().parse_args(words))), Console(quiet=True)).missing == 0
-    frame = load_frame([tmp_path / "run"])
+    frame = load_frame(open_runs([tmp_path / "run"]))
     assert set(frame["options"]) == {4}
     frame["right"] = frame["outcome"] == "correct"
     wide = frame.astype({"puzzle": str, "mode": str}).pivot_table(index=["puzzle", "replicate"], columns="mode", values="right")

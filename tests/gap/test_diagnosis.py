@@ -20,6 +20,7 @@ from bench.gap.make import gap_document
 from bench.report import verdict
 from bench.report.markdown import render
 from bench.stats.exact import sign_flip_exact
+from bench.store.run import open_runs
 from tests.gap.test_gap import c, simulate, write_run
 
 ARMS = ("image", "caption", "oracle", "readback")
@@ -105,7 +106,7 @@ def test_any_records_are_split_as_an_independent_reckoning_splits_them(
     if not rows:
         return
     folder = write_run(tmp_path_factory.mktemp("runs") / "r", rows, fmt=fmt)
-    model = gap_document([folder])["models"][0]
+    model = gap_document(open_runs([folder]))["models"][0]
     diagnosis = model["diagnosis"]
     json.dumps(model, allow_nan=False)
     arms = tuple(mode for mode in ARMS if mode in diagnosis["arms"])
@@ -143,7 +144,7 @@ def model_of(tmp_path: Path, patterns: dict[str, str], **more: Any) -> ModelDoc:
         for mode, pattern in patterns.items()
         for puzzle, outcome in enumerate(c(pattern))
     ]
-    return gap_document([write_run(tmp_path / "r", rows, **more)])["models"][0]
+    return gap_document(open_runs([write_run(tmp_path / "r", rows, **more)]))["models"][0]
 
 
 PATTERNS = {"image": "1000" * 30, "caption": "1100" * 30, "oracle": "1110" * 30, "readback": "1101" * 30}
@@ -178,7 +179,7 @@ def test_captions_by_another_model_are_no_words_of_its_own(tmp_path: Path) -> No
         for mode, pattern in PATTERNS.items()
         for i, outcome in enumerate(c(pattern))
     ]
-    diagnosis = gap_document([write_run(tmp_path / "r", rows)])["models"][0]["diagnosis"]
+    diagnosis = gap_document(open_runs([write_run(tmp_path / "r", rows)]))["models"][0]["diagnosis"]
     assert (diagnosis["kind"], diagnosis["missing"], diagnosis["using"]) == ("picture", ["caption"], None)
 
 
@@ -226,7 +227,7 @@ def test_the_pool_says_in_which_families_it_does_not_hold(tmp_path: Path) -> Non
         for mode, pattern in (("image", "1010"), ("oracle", oracle), ("blind", "0100"))
         for i, outcome in enumerate(c(pattern * 20))
     ]
-    document = gap_document([write_run(tmp_path / "r", rows)])
+    document = gap_document(open_runs([write_run(tmp_path / "r", rows)]))
     pool = document["models"][0]["diagnosis"]["perception"]
     assert pool["identifiable"]
     assert pool.get("unidentified") == ["maze"]

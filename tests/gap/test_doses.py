@@ -19,6 +19,7 @@ from bench.report.paper.dose_figures import figure, write
 from bench.report.sections import dose
 from bench.runner.plan import make_plan
 from bench.runner.session import run_session
+from bench.store.run import open_runs
 
 P, R, FADE = 0.9, 0.9, 0.5
 
@@ -29,7 +30,7 @@ def frame(tmp_path_factory: pytest.TempPathFactory) -> pd.DataFrame:
     words = ["run", "--suite", "mini:n=120", "--families", "clock,n_queens", "--model", f"sim/p={P},r={R},c=0.8,fade={FADE}"]
     words += ["--mode", "image,oracle,blind", "--cache", "off", "--out", str(out), "--degrade", "scale=0.25,0.5"]
     run_session(make_plan(run_config(build_parser().parse_args(words))), Console(quiet=True))
-    return load_frame([out])
+    return load_frame(open_runs([out]))
 
 
 def section_of(frame: pd.DataFrame) -> DoseDoc:

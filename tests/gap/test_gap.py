@@ -22,6 +22,7 @@ from bench.outcome import Outcome
 from bench.runner.plan import make_plan
 from bench.runner.session import run_session
 from bench.stats.paired import mcnemar_exact
+from bench.store.run import open_runs
 
 OUTCOMES = [outcome.value for outcome in Outcome]
 
@@ -65,7 +66,7 @@ def c(pattern: str) -> list[str]:
 
 def test_counts_add_up_and_failures_of_the_plumbing_are_left_out(tmp_path: Path) -> None:
     rows = [{"puzzle": f"p{i}", "mode": "image", "outcome": outcome} for i, outcome in enumerate(OUTCOMES * 3)]
-    mode = gap_document([write_run(tmp_path / "r", rows)])["models"][0]["modes"]["image"]
+    mode = gap_document(open_runs([write_run(tmp_path / "r", rows)]))["models"][0]["modes"]["image"]
     counts: dict[str, Any] = dict(mode)
     assert sum(counts[outcome] for outcome in OUTCOMES) == mode["n"] == 21
     assert mode["accuracy"] == pytest.approx(3 / 15)
@@ -73,7 +74,7 @@ def test_counts_add_up_and_failures_of_the_plumbing_are_left_out(tmp_path: Path)
 
 def test_gap_and_attribution_by_hand(tmp_path: Path) -> None:
     run = cross(tmp_path / "r", {"image": c("1100110e.1"), "oracle": c("11111001.f")})
-    model = gap_document([run])["models"][0]
+    model = gap_document(open_runs([run]))["models"][0]
     gap = model["gaps"]["oracle-image"]
     assert (gap["n"], gap["delta"]) == (7, pytest.approx((5 - 4) / 7, abs=1e-6))
     assert gap["p"] == pytest.approx(mcnemar_exact(2, 1))
@@ -82,7 +83,7 @@ def test_gap_and_attribution_by_hand(tmp_path: Path) -> None:
 
 def test_a_negative_gap_is_shown_and_never_clipped(tmp_path: Path) -> None:
     run = cross(tmp_path / "r", {"image": c("1" * 30), "caption": c("1" * 18 + "0" * 12)})
-    gap = gap_document([run])["models"][0]["gaps"]["caption-image"]
+    gap = gap_document(open_runs([run]))["models"][0]["gaps"]["caption-image"]
     assert gap["delta"] == pytest.approx(-0.4)
     assert gap["ci"] is not None
     assert gap["ci"][1] < 0
@@ -92,13 +93,13 @@ def test_runs_of_different_days_pair_up_by_puzzle(tmp_path: Path) -> None:
     one = cross(tmp_path / "one", {"image": c("10.1")})
     two = cross(tmp_path / "two", {"oracle": c("111.")})
     both = cross(tmp_path / "both", {"image": c("10.1"), "oracle": c("111.")})
-    merged, whole = gap_document([one, two]), gap_document([both])
+    merged, whole = gap_document(open_runs([one, two])), gap_document(open_runs([both]))
     assert merged["models"] == whole["models"]
     assert merged["models"][0]["gaps"]["oracle-image"]["n"] == 2
 
 
 def test_a_mode_that_was_never_run_says_so(tmp_path: Path) -> None:
-    model = gap_document([cross(tmp_path / "r", {"image": c("10")})])["models"][0]
+    model = gap_document(open_runs([cross(tmp_path / "r", {"image": c("10")})]))["models"][0]
     assert model["gaps"]["oracle-image"] == {
         "n": 0, "trials": 0, "delta": None, "ci": None, "p": None, "mde": None, "why": "no outcome in mode oracle",
         }  # fmt: skip
@@ -107,7 +108,7 @@ def test_a_mode_that_was_never_run_says_so(tmp_path: Path) -> None:
 
 def test_runs_that_share_no_puzzle_say_so(tmp_path: Path) -> None:
     rows = [{"puzzle": "p1", "mode": "image", "outcome": "correct"}, {"puzzle": "p2", "mode": "oracle", "outcome": "correct"}]
-    gap = gap_document([write_run(tmp_path / "r", rows)])["models"][0]["gaps"]["oracle-image"]
+    gap = gap_document(open_runs([write_run(tmp_path / "r", rows)]))["models"][0]["gaps"]["oracle-image"]
     assert (gap["n"], gap.get("why")) == (0, "no puzzle has an outcome in both modes")
 
 
@@ -122,12 +123,12 @@ def test_runs_that_share_no_puzzle_say_so(tmp_path: Path) -> None:
 def test_what_must_not_be_merged_is_refused(tmp_path: Path, left: Any, right: Any, message: str) -> None:
     one, two = (cross(tmp_path / name, {"image": c("10")}, **more) for name, more in (("one", left), ("two", right)))
     with pytest.raises(UserError, match=message):
-        gap_document([one, two])
+        gap_document(open_runs([one, two]))
 
 
 def test_the_last_record_of_a_key_counts(tmp_path: Path) -> None:
     rows = [{"key": "k", "puzzle": "p", "mode": "image", "outcome": outcome} for outcome in ("error", "correct")]
-    mode = gap_document([write_run(tmp_path / "r", rows)])["models"][0]["modes"]["image"]
+    mode = gap_document(open_runs([write_run(tmp_path / "r", rows)]))["models"][0]["modes"]["image"]
     assert (mode["n"], mode["correct"]) == (1, 1)
 
 
@@ -136,7 +137,7 @@ def test_puzzles_whose_description_does_not_suffice_are_barred_from_oracle_gaps(
         {"puzzle": f"p{i}", "mode": mode, "outcome": "correct", "sufficient": i % 2 == 0}
         for i, mode in itertools.product(range(10), ("image", "oracle", "blind"))
     ]
-    model = gap_document([write_run(tmp_path / "r", rows)])["models"][0]
+    model = gap_document(open_runs([write_run(tmp_path / "r", rows)]))["models"][0]
     assert model["gaps"]["oracle-image"]["n"] == 5
     assert model["gaps"]["image-blind"]["n"] == 10
     assert model["modes"]["oracle"]["n"] == 10
@@ -144,7 +145,7 @@ def test_puzzles_whose_description_does_not_suffice_are_barred_from_oracle_gaps(
 
 def test_perception_is_not_identifiable_where_the_oracle_does_not_beat_guessing(tmp_path: Path) -> None:
     run = cross(tmp_path / "r", {"image": c("1000" * 10), "oracle": c("0100" * 10), "blind": c("0010" * 10)})
-    diagnosis = gap_document([run])["models"][0]["diagnosis"]
+    diagnosis = gap_document(open_runs([run]))["models"][0]["diagnosis"]
     assert diagnosis["perception"]["estimate"] is None
     assert "not clearly above guessing" in diagnosis["perception"].get("why", "")
 
@@ -155,7 +156,7 @@ def test_several_captioners_give_an_entry_each_with_the_other_modes_shared(tmp_p
         {"puzzle": f"p{i}", "mode": "caption", "outcome": "correct", "captioner": name, "caption_prompt": "plain"}
         for i, name in itertools.product(range(4), ("x", "y"))
     ]
-    models = gap_document([write_run(tmp_path / "r", rows)])["models"]
+    models = gap_document(open_runs([write_run(tmp_path / "r", rows)]))["models"]
     assert [model["name"] for model in models] == ["m (captions: x/plain)", "m (captions: y/plain)"]
     assert all(model["gaps"]["caption-image"]["delta"] == 1 for model in models)
 
@@ -176,9 +177,9 @@ def test_any_run_makes_a_finite_document_that_adds_up(tmp_path_factory: pytest.T
     run = cross(tmp_path_factory.mktemp("runs") / "r", table)
     if not any(outcome for column in table.values() for outcome in column):
         with pytest.raises(UserError, match="no finished trial"):
-            gap_document([run])
+            gap_document(open_runs([run]))
         return
-    document = gap_document([run])
+    document = gap_document(open_runs([run]))
     json.dumps(document, allow_nan=False)
     model = document["models"][0]
     for mode, doc in model["modes"].items():
@@ -193,7 +194,7 @@ def test_any_run_makes_a_finite_document_that_adds_up(tmp_path_factory: pytest.T
 def simulate(folder: Path, model: str, *more: str) -> Document:
     arguments = build_parser().parse_args(["run", "--model", model, "--cache", "off", "--out", str(folder), *more])
     run_session(make_plan(run_config(arguments)), Console(file=io.StringIO()))
-    return gap_document([folder])
+    return gap_document(open_runs([folder]))
 
 
 def test_the_simulated_model_agrees_with_its_closed_form(tmp_path: Path, shared_data: Path) -> None:
@@ -229,6 +230,6 @@ def test_a_name_cannot_command_the_terminal(tmp_path: Path) -> None:
 
     rows = [{"puzzle": "p", "mode": "image", "outcome": "correct", "model": "evil\x1b[2J\x07"}]
     out = io.StringIO()
-    print_report(gap_document([write_run(tmp_path / "r", rows)]), Console(file=out, width=100))
+    print_report(gap_document(open_runs([write_run(tmp_path / "r", rows)])), Console(file=out, width=100))
     assert "\x1b" not in out.getvalue()
     assert "evil?[2J?" in out.getvalue()

@@ -25,6 +25,7 @@ from bench.puzzle import Puzzle
 from bench.report.markdown import render
 from bench.report.terminal import print_report
 from bench.stats.rates import pass_at_k
+from bench.store.run import open_runs
 from tasks.suites import SuiteSpec, load_suite
 from tests.conftest import ROOT
 from tests.gap.test_gap import c, cross, simulate, write_run
@@ -51,7 +52,7 @@ def replicates(table: dict[str, list[str]], *, mode: str = "image", **more: Any)
 
 def test_pass_at_k_and_consistency_by_hand(tmp_path: Path) -> None:
     rows = replicates({"p": c("110"), "q": c("000"), "r": c("11e")})
-    mode = gap_document([write_run(tmp_path / "r", rows)])["models"][0]["modes"]["image"]
+    mode = gap_document(open_runs([write_run(tmp_path / "r", rows)]))["models"][0]["modes"]["image"]
     assert mode.get("pass_at_k") == {"1": pytest.approx((2 / 3 + 0 + 1) / 3, abs=1e-6), "2": pytest.approx(2 / 3, abs=1e-6), "3": 0.5}
     assert mode.get("consistency") == pytest.approx((1 / 3 + 1 + 1) / 3, abs=1e-6)
 
@@ -75,7 +76,7 @@ def test_blind_above_chance_is_tested_exactly_and_said_out_loud(tmp_path: Path) 
         for family, right in (("clock", 40), ("maze", 12))
         for i in range(50)
     ]
-    document = gap_document([write_run(tmp_path / "r", rows)])
+    document = gap_document(open_runs([write_run(tmp_path / "r", rows)]))
     clock = document["models"][0]["families"]["clock"].get("blind")
     assert clock is not None
     assert clock["p"] == pytest.approx(binom.sf(39, 50, 0.25), rel=1e-3)
@@ -88,7 +89,7 @@ def test_the_blind_test_keeps_its_level_whatever_replicates_have_in_common(tmp_p
     for run in range(runs):
         same = rng.random(40) < 0.25  # all five replicates of a puzzle agree: the worst case for a test that counts trials
         rows = replicates({f"p{i}": c("1" * 5 if right else "0" * 5) for i, right in enumerate(same)}, mode="blind")
-        alarms += gap_document([write_run(tmp_path / str(run), rows)])["models"][0].get("blind", {"p": 1})["p"] < 0.05
+        alarms += gap_document(open_runs([write_run(tmp_path / str(run), rows)]))["models"][0].get("blind", {"p": 1})["p"] < 0.05
     assert alarms <= 6  # 2 expected at most; more than 6 of 40 with chance 0.003
 
 
@@ -104,7 +105,7 @@ def letters(picks: str, gold: str) -> list[dict[str, Any]]:
 
 
 def test_a_favoured_letter_is_noted(tmp_path: Path) -> None:
-    document = gap_document([write_run(tmp_path / "r", letters("A" * 80, "ABCD" * 20))])
+    document = gap_document(open_runs([write_run(tmp_path / "r", letters("A" * 80, "ABCD" * 20))]))
     doc = document["models"][0]["letters"]["blind"]
     assert doc["chosen"] == {"A": 80, "B": 0, "C": 0, "D": 0}
     assert doc["biased"] == {"A": [1.0, pytest.approx(1 / 3, abs=1e-6)]}
@@ -113,7 +114,7 @@ def test_a_favoured_letter_is_noted(tmp_path: Path) -> None:
 
 
 def test_a_right_answer_that_is_always_d_is_no_letter_bias(tmp_path: Path) -> None:
-    document = gap_document([write_run(tmp_path / "r", letters("D" * 60 + "ABC" * 10, "D" * 90))])
+    document = gap_document(open_runs([write_run(tmp_path / "r", letters("D" * 60 + "ABC" * 10, "D" * 90))]))
     assert document["models"][0]["letters"]["blind"]["biased"] == {}
 
 
@@ -122,14 +123,14 @@ def test_levels_and_splits_are_parts_like_families(tmp_path: Path) -> None:
         {"puzzle": f"p{level}{i}", "mode": mode, "outcome": "correct" if mode == "oracle" or level == 1 else "wrong", "level": level}
         for level, i, mode in itertools.product((1, 2), range(20), ("image", "oracle"))
     ]
-    model = gap_document([write_run(tmp_path / "r", rows)])["models"][0]
+    model = gap_document(open_runs([write_run(tmp_path / "r", rows)]))["models"][0]
     assert [model["levels"][level]["gaps"]["oracle-image"]["delta"] for level in ("1", "2")] == [0, 1]
     assert model["splits"] == {}
 
 
 def test_the_caption_split_adds_up(tmp_path: Path) -> None:
     run = cross(tmp_path / "r", {"image": c("0010.0"), "caption": c("01101f"), "oracle": c("111111")})
-    loss = gap_document([run])["models"][0].get("caption_loss")
+    loss = gap_document(open_runs([run]))["models"][0].get("caption_loss")
     assert loss is not None
     assert loss["total"]["n"] == 4
     deltas = [loss[part]["delta"] for part in ("total", "lost_by_captioner", "said_not_used")]
@@ -142,7 +143,7 @@ def test_several_captioners_make_a_matrix(tmp_path: Path) -> None:
         for i, model, name, mode in itertools.product(range(4), ("m", "n"), ("x", "y"), ("caption", "image"))
         if mode == "caption" or name == "x"
     ]
-    document = gap_document([write_run(tmp_path / "r", rows)])
+    document = gap_document(open_runs([write_run(tmp_path / "r", rows)]))
     cells = document.get("captioners", [])
     assert [(cell["captioner"], cell["model"]) for cell in cells] == [
         ("x/plain", "m"),
@@ -167,7 +168,7 @@ def drawn(model: str, p: float, r: float, n: int, seed: int) -> list[dict[str, A
 
 def test_training_that_fixed_seeing_is_told_from_training_that_fixed_thinking(tmp_path: Path) -> None:
     rows = [*drawn("base", 0.5, 0.7, 900, 1), *drawn("sees", 0.9, 0.7, 900, 2), *drawn("thinks", 0.5, 0.98, 900, 3)]
-    document = gap_document([write_run(tmp_path / "r", rows)])
+    document = gap_document(open_runs([write_run(tmp_path / "r", rows)]))
     seeing, thinking = document.get("comparisons", [])
     assert (seeing["improved"], thinking["improved"]) == (["seeing"], ["thinking"])
     assert [doc["kind"] for doc in (seeing, thinking)] == ["complete", "complete"]
@@ -182,10 +183,10 @@ def test_training_that_fixed_seeing_is_told_from_training_that_fixed_thinking(tm
     assert "improved in seeing" in text
     assert max(map(len, text.splitlines())) <= 100
     assert "## Change from" in render(document)
-    other = gap_document([tmp_path / "r"], baseline="sees")
+    other = gap_document(open_runs([tmp_path / "r"]), baseline="sees")
     assert {doc["baseline"] for doc in other.get("comparisons", [])} == {"sees"}
     with pytest.raises(UserError, match="--baseline: expected one of"):
-        gap_document([tmp_path / "r"], baseline="nobody")
+        gap_document(open_runs([tmp_path / "r"]), baseline="nobody")
 
 
 def stored(row: dict[str, Any], outcome: str, answer: str | None, how: str, key: str = "k") -> dict[str, Any]:
@@ -224,7 +225,7 @@ def test_a_ranking_that_flips_is_flagged(tmp_path: Path) -> None:
             how = "answer-tag" if "<" in text else "answer-is"
             line = stored({**options, "text": shown}, outcome, "8:09" if i < right else "1:14", how, key=f"{model}{i}")
             rows.append({**line, "model": model, "puzzle": f"p{i}", "outcome": outcome})
-    document = gap_document([write_run(tmp_path / "r", rows)])
+    document = gap_document(open_runs([write_run(tmp_path / "r", rows)]))
     section = document.get("sensitivity")
     assert section is not None
     assert section["models"]["loose"]["strict"] == {"accuracy": {"image": 0.0}, "oracle_image": None, "changed": 20}
@@ -259,14 +260,14 @@ def test_perfect_readback_is_whole(tmp_path: Path) -> None:
 
 def test_an_open_answer_cannot_be_guessed(tmp_path: Path) -> None:
     run = cross(tmp_path / "r", {"image": c("10" * 20), "oracle": c("11" * 20)}, fmt="open")
-    diagnosis = gap_document([run])["models"][0]["diagnosis"]
+    diagnosis = gap_document(open_runs([run]))["models"][0]["diagnosis"]
     assert (diagnosis["guess"], diagnosis["guess_from"]) == (0, "open")
     assert diagnosis["perception"]["estimate"] == 0.5
 
 
 def test_a_blind_arm_on_part_of_the_puzzles_is_noted_and_used(tmp_path: Path) -> None:
     run = cross(tmp_path / "r", {"image": c("1010" * 20), "oracle": c("1111" * 20), "blind": c("1000" * 10 + "....." * 8)})
-    document = gap_document([run])
+    document = gap_document(open_runs([run]))
     diagnosis = document["models"][0]["diagnosis"]
     assert (diagnosis["guess"], diagnosis["n"]) == (0.25, 40)
     assert any("rests on the 40 of 80 puzzles" in note for note in document["notes"])
@@ -274,7 +275,7 @@ def test_a_blind_arm_on_part_of_the_puzzles_is_noted_and_used(tmp_path: Path) ->
 
 def test_blind_trials_without_an_answer_are_held_against_the_guess_rate(tmp_path: Path) -> None:
     run = cross(tmp_path / "r", {"image": c("1010" * 20), "oracle": c("1110" * 20), "blind": c("u" * 80)})
-    notes = gap_document([run])["notes"]
+    notes = gap_document(open_runs([run]))["notes"]
     assert any("100% of blind trials gave no answer" in note and "perception in use is 50.0% and not 66.7%" in note for note in notes)
 
 
@@ -286,12 +287,12 @@ def test_what_is_owed_to_the_picture_and_what_leaked(tmp_path: Path) -> None:
         for mode, pattern in modes.items()
         for i, outcome in enumerate(c(pattern))
     ]
-    document = gap_document([write_run(tmp_path / "r", rows)], text_base="text")
+    document = gap_document(open_runs([write_run(tmp_path / "r", rows)]), text_base="text")
     (owed,) = document.get("multimodal", [])
     assert (owed["gain"]["delta"], owed["leakage"]) == (0.25, 0.25)
     assert "## What is owed to the picture" in render(document)
     with pytest.raises(UserError, match="--text-base"):
-        gap_document([tmp_path / "r"], text_base="nobody")
+        gap_document(open_runs([tmp_path / "r"]), text_base="nobody")
 
 
 def test_the_exact_solver_ranks_captioners_that_wrote_notation(tmp_path: Path) -> None:
@@ -301,7 +302,7 @@ def test_the_exact_solver_ranks_captioners_that_wrote_notation(tmp_path: Path) -
         for i in range(8)
         for name in ("x", "y")
     ]
-    cells = gap_document([write_run(tmp_path / "r", rows)]).get("captioners", [])
+    cells = gap_document(open_runs([write_run(tmp_path / "r", rows)])).get("captioners", [])
     assert [(cell["captioner"], cell["model"]) for cell in cells] == [
         ("x/notation", "solver"), ("y/notation", "solver"), ("x/notation", "exact solver"), ("y/notation", "exact solver"),
     ]  # fmt: skip

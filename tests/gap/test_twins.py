@@ -23,6 +23,7 @@ from bench.report.sections import twins
 from bench.runner.plan import make_plan
 from bench.runner.session import run_session
 from bench.stats.rates import wilson
+from bench.store.run import open_runs
 
 _PROPORTION: Any = import_module("statsmodels.stats.proportion")  # statsmodels has no types
 
@@ -67,7 +68,7 @@ def test_the_interval_of_two_samples_covers() -> None:
 def run(out: Path, suite: str, model: str, *more: str) -> pd.DataFrame:
     words = ["run", "--suite", suite, "--model", model, "--cache", "off", "--out", str(out), "--families", "clock,maze", *more]
     run_session(make_plan(run_config(build_parser().parse_args(words))), Console(quiet=True))
-    return load_frame([out])
+    return load_frame(open_runs([out]))
 
 
 def contaminated(frame: pd.DataFrame, share: float) -> pd.DataFrame:

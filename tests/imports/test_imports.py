@@ -18,8 +18,8 @@ from bench.gap.make import gap_document
 from bench.imports.inspect_logs import load_inspect_log
 from bench.outcome import Outcome
 from bench.runner.regrade import regrade_run
-from bench.store.reader import read_records, read_run
 from bench.store.record import Record
+from bench.store.run import open_run, open_runs
 from tests.tasks.own import base64_png, write_lines, write_sheet
 
 RECORDED = Path(__file__).parent / "recorded"
@@ -34,7 +34,7 @@ EXPECTED = [Outcome.WRONG, Outcome.WRONG, Outcome.CORRECT, Outcome.CORRECT, Outc
 def imported(files: Path | Sequence[Path], out: Path, *modes: str, **more: Any) -> tuple[list[Record], list[str]]:
     paths = [files] if isinstance(files, Path) else list(files)
     lines = import_logs(Wanted(paths, modes or ("image",), out, **more))
-    return list(read_records(out)), lines
+    return list(open_run(out).records()), lines
 
 
 def lm_lines(path: Path) -> list[dict[str, Any]]:
@@ -98,7 +98,7 @@ def test_an_eval_file_of_inspect(tmp_path: Path) -> None:
 
 def test_regrading_leaves_the_scores_of_others_alone(tmp_path: Path) -> None:
     imported(GEN, tmp_path / "r", filter_name="raw")
-    assert not regrade_run(tmp_path / "r").changed
+    assert not regrade_run(open_run(tmp_path / "r")).changed
 
 
 def test_the_same_import_twice_is_one_run(tmp_path: Path) -> None:
@@ -148,7 +148,7 @@ def test_a_sheet_of_vlmevalkit(suffix: str, tmp_path: Path) -> None:
     assert [record.verdict.outcome for record in records] == [Outcome.CORRECT, Outcome.WRONG, Outcome.CORRECT, Outcome.ERROR]
     assert {(record.model, record.suite, record.family) for record in records} == {("gpt-x", "MMSet", "logic")}
     assert records[0].options == ("it is 0", "none", "both")
-    assert read_run(tmp_path / "r")["finished"] is False
+    assert open_run(tmp_path / "r").about["finished"] is False
 
 
 def test_a_scored_sheet_of_vlmevalkit_and_its_disagreements(tmp_path: Path) -> None:
@@ -201,13 +201,13 @@ def test_two_arms_pair_by_sample_and_make_a_gap(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"several tasks \(sums_mc, text\): where these are one set in several arms, name it with --name"):
         imported([MC, text], tmp_path / "r", "image", "oracle", model="m")
     imported([MC, text], tmp_path / "r", "image", "oracle", model="m", name="sums")
-    document = gap_document([tmp_path / "r"])
+    document = gap_document(open_runs([tmp_path / "r"]))
     gap = document["models"][0]["gaps"]["oracle-image"]
     assert gap is not None
     assert (gap["n"], gap["delta"]) == (6, 0.5)
     for number, (path, mode) in enumerate(((MC, "image"), (text, "oracle"))):
         imported(path, tmp_path / str(number), mode, model="m", name="sums")
-    apart = gap_document([tmp_path / "0", tmp_path / "1"])
+    apart = gap_document(open_runs([tmp_path / "0", tmp_path / "1"]))
     assert apart["models"][0]["gaps"] == document["models"][0]["gaps"], "arms may be imported apart and reported together"
 
 
@@ -290,7 +290,7 @@ def test_one_arm_twice_is_refused(tmp_path: Path) -> None:
 def test_logs_of_different_data_never_pair_by_accident(tmp_path: Path) -> None:
     imported(MC, tmp_path / "a", "image", model="m")
     imported(edited(MC, tmp_path / "samples_sums_mc.jsonl", other_target), tmp_path / "b", "oracle", model="m")
-    ids = [{record.puzzle for record in read_records(tmp_path / name)} for name in "ab"]
+    ids = [{record.puzzle for record in open_run(tmp_path / name).records()} for name in "ab"]
     assert len(ids[0] & ids[1]) == 5
 
 
@@ -357,7 +357,7 @@ def test_a_log_that_was_cut_short_or_limited_is_said(tmp_path: Path) -> None:
     assert records[0].error.message == "boom"
     assert "log.json: the evaluation ended with status 'cancelled'" in lines
     assert "log.json: only some samples were asked (limit 6)" in lines
-    assert read_run(tmp_path / "r")["finished"] is False
+    assert open_run(tmp_path / "r").about["finished"] is False
 
 
 def test_several_scores_are_asked_about(tmp_path: Path) -> None:
@@ -398,4 +398,4 @@ def test_records_of_imports_are_records(tmp_path: Path) -> None:
     assert [Record.from_json(record.to_json()) for record in records] == records
     assert len({record.key for record in records}) == 6
     moved = shutil.copytree(tmp_path / "r", tmp_path / "moved")
-    assert [replace(record) for record in read_records(moved)] == records
+    assert [replace(record) for record in open_run(moved).records()] == records

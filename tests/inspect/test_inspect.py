@@ -30,7 +30,7 @@ from bench.inspect.tasks import MODES
 from bench.publish import picture as stored_picture
 from bench.runner.plan import make_plan
 from bench.runner.session import run_session
-from bench.store.reader import PUZZLES, read_lines
+from bench.store.run import open_run, open_runs
 from tasks.kit.drawing import encode
 from tests.gap.test_gap import OUTCOMES, write_run
 
@@ -49,7 +49,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def pictures(run: Path) -> Callable[[str], tuple[bytes, str] | None]:
-    lines = {line["id"]: line for _, line in read_lines(run / PUZZLES)}
+    lines = open_run(run).puzzles
 
     def picture(puzzle: str) -> tuple[bytes, str] | None:
         drawn = stored_picture(lines[puzzle])
@@ -67,10 +67,10 @@ def read(path: Path) -> Any:
 
 
 def test_its_reader_finds_every_trial(run: Path, tmp_path: Path) -> None:
-    paths = write_inspect_logs([run], tmp_path, pictures(run))
+    paths = write_inspect_logs(open_runs([run]), tmp_path, pictures(run))
     assert len(paths) == 5
     stored = [json.loads(line) for line in (run / "trials.jsonl").read_text().splitlines()]
-    accuracy = {name: mode["accuracy"] for name, mode in gap_document([run])["models"][0]["modes"].items()}
+    accuracy = {name: mode["accuracy"] for name, mode in gap_document(open_runs([run]))["models"][0]["modes"].items()}
     seen = 0
     for path in paths:
         log = read(path)
@@ -94,7 +94,7 @@ def test_its_reader_finds_every_trial(run: Path, tmp_path: Path) -> None:
 
 
 def test_inspect_computes_the_same_accuracy_from_the_samples(run: Path, tmp_path: Path) -> None:
-    for path in write_inspect_logs([run], tmp_path, no_picture):
+    for path in write_inspect_logs(open_runs([run]), tmp_path, no_picture):
         log = read(path)
         ours = log.results.scores[0].metrics["accuracy"].value
         logs.recompute_metrics(log)
@@ -108,7 +108,7 @@ def test_failures_of_the_plumbing_are_errors_and_a_bare_record_is_enough(tmp_pat
         {"puzzle": f"p{i}", "mode": "image", "model": name, "outcome": verdict["outcome"], "verdict": verdict}
         for i, verdict in enumerate(verdicts)
     ]
-    (path,) = write_inspect_logs([write_run(tmp_path / "r", rows)], tmp_path / "out", no_picture)
+    (path,) = write_inspect_logs(open_runs([write_run(tmp_path / "r", rows)]), tmp_path / "out", no_picture)
     log = read(path)
     assert log.eval.model == name
     failed = {sample.metadata["outcome"] for sample in log.samples if sample.error and not sample.scores}
@@ -121,18 +121,18 @@ def lines(folder: Path, name: str) -> list[dict[str, Any]]:
 
 
 def test_what_we_exported_is_imported_back_equal(run: Path, tmp_path: Path) -> None:
-    paths = write_inspect_logs([run], tmp_path / "logs", pictures(run))
+    paths = write_inspect_logs(open_runs([run]), tmp_path / "logs", pictures(run))
     import_logs(Wanted(paths, (), tmp_path / "again"))
     for name in ("trials.jsonl", "captions.jsonl", "puzzles.jsonl"):
         assert lines(tmp_path / "again", name) == lines(run, name), name
-    assert gap_document([tmp_path / "again"]) == gap_document([run])
+    assert gap_document(open_runs([tmp_path / "again"])) == gap_document(open_runs([run]))
 
 
 def test_logs_of_two_runs_are_not_thrown_together(run: Path, tmp_path: Path) -> None:
     more = ["--suite", "mini:n=1", "--families", "clock", "--mode", "image", "--cache", "off", "--out", str(tmp_path / "other")]
     run_session(make_plan(run_config(build_parser().parse_args(["run", "--model", "sim/p=0.6,r=0.7", *more]))), Console(file=io.StringIO()))
-    one, *_ = write_inspect_logs([run], tmp_path / "a", no_picture)
-    (other,) = write_inspect_logs([tmp_path / "other"], tmp_path / "b", no_picture)
+    one, *_ = write_inspect_logs(open_runs([run]), tmp_path / "a", no_picture)
+    (other,) = write_inspect_logs(open_runs([tmp_path / "other"]), tmp_path / "b", no_picture)
     with pytest.raises(UserError, match="is of another run than"):
         import_logs(Wanted([one, other], (), tmp_path / "again"))
 
@@ -142,7 +142,7 @@ def test_a_log_that_our_task_made_under_inspect_is_imported(tmp_path: Path) -> N
     said = import_logs(Wanted([Path(log.location)], ("oracle",), tmp_path / "run"))
     assert said[0].endswith("4 trials on 4 puzzles of sightgap-mini-oracle")
     assert "our grader disagrees on 0 of 4 replies" in said
-    (model,) = gap_document([tmp_path / "run"])["models"]
+    (model,) = gap_document(open_runs([tmp_path / "run"]))["models"]
     assert model["modes"]["oracle"]["accuracy"] == 0.5
 
 

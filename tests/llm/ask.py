@@ -25,8 +25,8 @@ from pathlib import Path
 
 from bench.cli import main as command
 from bench.grader.rulebook import explained
-from bench.store.reader import latest, read_records
 from bench.store.record import Record
+from bench.store.run import open_run
 from tests.conftest import ROOT
 
 HERE = Path(__file__).parent
@@ -76,7 +76,7 @@ def ask(url: str, out: Path, limit: int) -> None:
 def replies(out: Path) -> Iterator[Record]:
     """The records of both runs; each has a reply."""
     for fmt in FORMATS:
-        for record in latest(read_records(out / fmt)).values():
+        for record in open_run(out / fmt).latest().values():
             if record.reply is None:
                 raise SystemExit(f"{record.puzzle} ({record.mode}, {fmt}): no reply ({record.error})")
             yield record

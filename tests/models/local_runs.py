@@ -13,7 +13,8 @@ from bench.config import Conditions, Execution, RunConfig, Subject
 from bench.mode import Mode
 from bench.runner.plan import make_plan
 from bench.runner.session import Result, run_session
-from bench.store.reader import CAPTIONS, TRIALS, read_records
+from bench.store.reader import CAPTIONS, TRIALS
+from bench.store.run import open_run
 
 MODES = (Mode.IMAGE, Mode.CAPTION, Mode.BLIND)
 
@@ -37,7 +38,7 @@ def run(
 
 def said(folder: Path) -> dict[tuple[str, str, str, int], str | None]:
     """The text of every trial, by model, puzzle, mode and replicate; None where there is no reply."""
-    return {(r.model, r.puzzle, r.mode, r.replicate): r.reply.text if r.reply else None for r in read_records(folder)}
+    return {(r.model, r.puzzle, r.mode, r.replicate): r.reply.text if r.reply else None for r in open_run(folder).records()}
 
 
 def cut_in_half(folder: Path, target: Path) -> Path:

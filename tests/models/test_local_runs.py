@@ -14,7 +14,8 @@ from typing import Any
 import pytest
 
 from bench.models.local.transformers import Transformers
-from bench.store.reader import CAPTIONS, TRIALS, read_lines, read_records
+from bench.store.reader import TRIALS
+from bench.store.run import open_run
 from tests.conftest import ROOT
 from tests.models import tiny_qwen
 from tests.models.local_runs import cut_in_half, run, said
@@ -66,7 +67,7 @@ def test_a_run_that_was_cut_short_ends_as_if_it_had_not_been(monkeypatch: pytest
 
 def test_records_say_what_the_model_saw(checkpoint: Path, tmp_path: Path) -> None:
     folder = run((f"hf/{checkpoint}",), tmp_path / "run", limit=2).folder
-    for record in read_records(folder):
+    for record in open_run(folder).records():
         if record.mode == "caption":
             continue  # a random model's captions are cut off, so these have no reply
         assert record.reply is not None
@@ -83,7 +84,7 @@ def test_a_captioner_and_a_solver_are_never_in_memory_together(
     seen = watch(monkeypatch)
     folder = run((f"hf/{checkpoint}",), tmp_path / "run", captioner=f"hf/{second}", limit=3).folder
     assert seen == ["load second", "free second", "load tiny", "free tiny"]
-    captions = [row for _, row in read_lines(folder / CAPTIONS)]
+    captions = list(open_run(folder).captions.values())
     assert len(captions) == 3
     assert {row["model"] for row in captions} == {f"hf/{second}"}
     assert len(said(folder)) == 9

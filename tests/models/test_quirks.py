@@ -21,8 +21,8 @@ from bench.models import aliases, servers, tables
 from bench.outcome import Outcome
 from bench.runner.plan import make_plan
 from bench.runner.session import Result, run_session
-from bench.store.reader import read_records
 from bench.store.record import Record
+from bench.store.run import open_run, open_runs
 from tests.models import quirk_server as quirks
 from tests.models.fault_server import FaultServer, Seen, Step
 
@@ -86,7 +86,7 @@ def run(scenario: Scenario, folder: Path, name: str = "openai/m", *, server: Fau
         except SightgapError as caught:
             error = caught
         seen = playing.seen
-    records = list(read_records(folder / "run")) if (folder / "run/trials.jsonl").is_file() else []
+    records = list(open_run(folder / "run").records()) if (folder / "run/trials.jsonl").is_file() else []
     run_json = run_json_of(folder / "run/run.json")
     written = "".join(path.read_text(errors="replace") for path in folder.rglob("*") if path.is_file())
     assert "SECRET" not in written + said.getvalue() + str(error)
@@ -119,7 +119,7 @@ def test_the_bound_on_a_reply_goes_by_its_other_name(tmp_path: Path) -> None:
     ran = run(quirks.refusing("max_tokens"), tmp_path, max_tokens=64)
     assert ran.seen[-1].body["max_completion_tokens"] == 64
     assert ran.run["servers"]["openai/m"]["left_out"] == ["max_tokens (sent as max_completion_tokens)"]
-    notes = gap_document([tmp_path / "run"])["notes"]
+    notes = gap_document(open_runs([tmp_path / "run"]))["notes"]
     assert "openai/m: its server refused, and the requests did without: max_tokens (sent as max_completion_tokens)" in notes
 
 
@@ -262,7 +262,7 @@ def test_text_in_parts_without_the_thoughts(tmp_path: Path) -> None:
 def test_another_models_name_is_recorded(tmp_path: Path) -> None:
     ran = run(quirks.another_model, tmp_path)
     assert ran.run["totals"]["models_reported"] == {"openai/m": ["somebody/else-1b"]}
-    assert "openai/m: the provider reports another model's name: somebody/else-1b" in gap_document([tmp_path / "run"])["notes"]
+    assert "openai/m: the provider reports another model's name: somebody/else-1b" in gap_document(open_runs([tmp_path / "run"]))["notes"]
 
 
 @pytest.mark.parametrize("where", ["", "/"])

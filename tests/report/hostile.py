@@ -9,6 +9,7 @@ from typing import Any
 
 from bench.gap.document import Document
 from bench.gap.make import gap_document
+from bench.store.run import open_runs
 from tests.gap.test_gap import write_run
 
 NAMES = (
@@ -56,7 +57,7 @@ def document(folder: Path, *, names: Sequence[str] = NAMES, n: int = 8, suite: s
     for row in everything:
         if len(names) > 1 and row["model"] == names[-1]:
             row["outcome"] = "error"
-    return gap_document([write_run(folder, everything, suite=suite, fmt=fmt)])
+    return gap_document(open_runs([write_run(folder, everything, suite=suite, fmt=fmt)]))
 
 
 def many(document_of_one: Document, number: int) -> Document:

@@ -12,9 +12,9 @@ import xmlschema
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bench.comparison.decide import compare
 from bench.comparison.result import Case, Change, Comparison, Decision
 from bench.report.ci import junit, summary
+from tests.comparison.comparing import compare
 from tests.gap.test_gap import write_run
 from tests.report.hostile import NAMES, document, flat, rows
 

@@ -34,6 +34,7 @@ from bench.report.html.material import read_material
 from bench.report.html.page import render, write_html
 from bench.report.html.thumbs import MAX_BYTES, SIDE, thumbnail
 from bench.report.sources import CaptionFacts, Sources
+from bench.store.run import open_runs
 from tasks.kit.drawing import encode
 from tasks.suites import SuiteSpec, load_suite
 from tests.report.pages import MODES, puzzle_line, write_story
@@ -87,13 +88,13 @@ def pattern(model: str, number: int, mode: str) -> str:
 
 def story(tmp_path: Path, n: int = 12, **more: Any) -> tuple[Document, list[Path]]:
     folders = [write_story(tmp_path / "run", [puzzle_line(number) for number in range(n)], **more)]
-    return gap_document(folders), folders
+    return gap_document(open_runs(folders)), folders
 
 
 def test_the_page_is_the_same_every_time_and_needs_nothing_else(tmp_path: Path) -> None:
     document, folders = story(tmp_path, outcome=pattern)
-    page = render(document, folders, publish.sources(document))
-    assert page == render(document, folders, publish.sources(document))
+    page = render(document, open_runs(folders), publish.sources(document))
+    assert page == render(document, open_runs(folders), publish.sources(document))
     for tag, attributes in Page(page).elements:
         assert tag not in ("iframe", "object", "embed", "base", "form" if "action" in attributes else "iframe")
         for name in ("src", "href"):
@@ -104,7 +105,7 @@ def test_the_page_is_the_same_every_time_and_needs_nothing_else(tmp_path: Path) 
 
 def test_the_policy_names_the_very_script_and_style_of_the_page(tmp_path: Path) -> None:
     document, folders = story(tmp_path)
-    page = Page(render(document, folders))
+    page = Page(render(document, open_runs(folders)))
     policy = next(a["content"] for tag, a in page.elements if tag == "meta" and a.get("http-equiv") == "Content-Security-Policy")
     assert policy is not None
     assert policy.startswith("default-src 'none'")
@@ -116,7 +117,7 @@ def test_the_policy_names_the_very_script_and_style_of_the_page(tmp_path: Path) 
 
 @pytest.fixture(scope="session")
 def one_puzzle(tmp_path_factory: pytest.TempPathFactory) -> Document:
-    return gap_document([write_story(tmp_path_factory.mktemp("one") / "run", [puzzle_line(1)])])
+    return gap_document(open_runs([write_story(tmp_path_factory.mktemp("one") / "run", [puzzle_line(1)])]))
 
 
 @settings(max_examples=60, deadline=None)
@@ -127,7 +128,7 @@ def test_any_text_comes_back_as_it_was_and_adds_no_element(
     folder = tmp_path_factory.mktemp("any") / "run"
     line = {**puzzle_line(1), "question": text, "description": text}
     write_story(folder, [line], text=lambda model, number, mode: text, caption=lambda model, number, mode: text or "-")
-    page = Page(render(one_puzzle, [folder]))
+    page = Page(render(one_puzzle, open_runs([folder])))
     assert [tag for tag, _ in page.elements].count("script") == 4
     assert "img" not in [tag for tag, _ in page.elements]
     (puzzle,) = page.puzzles
@@ -140,8 +141,8 @@ def test_names_with_markup_are_text(tmp_path: Path) -> None:
     name = NASTY.replace("\ud800", "")
     line = {**puzzle_line(1), "family": name, "suite": name, "answer": name, "options": [name, "b"]}
     folder = write_story(tmp_path / "run", [line], models=[name, "other"])
-    document = gap_document([folder])
-    text = render(document, [folder], publish.sources(document))
+    document = gap_document(open_runs([folder]))
+    text = render(document, open_runs([folder]), publish.sources(document))
     page = Page(text)
     tags = [tag for tag, _ in page.elements]
     assert (tags.count("script"), tags.count("img")) == (4, 0)
@@ -153,13 +154,13 @@ def test_names_with_markup_are_text(tmp_path: Path) -> None:
 def test_half_a_surrogate_pair_in_a_name_can_be_written(tmp_path: Path) -> None:
     document, folders = story(tmp_path, 1)
     document["models"][0]["name"] = "half \ud800"
-    assert "half \ufffd" in render(document, folders)
+    assert "half \ufffd" in render(document, open_runs(folders))
 
 
 @pytest.mark.parametrize("modes", [(*MODES, "readback"), MODES, ("image", "oracle"), ("image",)])
 def test_rows_are_the_cells_that_the_document_counts(tmp_path: Path, modes: tuple[str, ...]) -> None:
     document, folders = story(tmp_path, 60, models=["m", "n"], outcome=pattern, replicates=2, modes=modes)
-    index = Page(render(document, folders)).index
+    index = Page(render(document, open_runs(folders))).index
     rows = index["rows"]
     for place, model in enumerate(document["models"]):
         codes = [code for code, owner in zip(rows["a"], rows["m"], strict=True) if owner == place]
@@ -173,7 +174,7 @@ def test_rows_are_the_cells_that_the_document_counts(tmp_path: Path, modes: tupl
 def test_a_model_with_two_captioners_is_two_models_with_shared_replies(tmp_path: Path) -> None:
     lines = [puzzle_line(number) for number in range(3)]
     folders = [write_story(tmp_path / "x", lines, captioner="x"), write_story(tmp_path / "y", lines, captioner="y", modes=["caption"])]
-    page = Page(render(gap_document(folders), folders))
+    page = Page(render(gap_document(open_runs(folders)), open_runs(folders)))
     assert page.index["models"] == ["m (captions: x/plain)", "m (captions: y/plain)"]
     assert page.index["rows"]["o"] == ["cccc"] * 6
     assert [len(row["c"]) for puzzle in page.puzzles for row in puzzle["rows"]] == [1] * 6
@@ -192,8 +193,8 @@ def test_lost_and_wrong_facts_of_a_caption_are_marked(tmp_path: Path) -> None:
     assert whole == CaptionFacts(2, (), (), recovered=True)
     assert publish.caption_facts({**line, "state": None}, "x") is None
     folder = write_story(tmp_path / "run", [line], caption=lambda model, number, mode: "a nice clock")
-    document = gap_document([folder])
-    page = render(document, [folder], publish.sources(document))
+    document = gap_document(open_runs([folder]))
+    page = render(document, open_runs([folder]), publish.sources(document))
     (caption,) = Page(page).puzzles[0]["rows"][0]["c"]
     assert caption["f"] == [0, [], [list(pair) for pair in nothing.lost], False]
 
@@ -284,7 +285,7 @@ def test_1800_puzzles_in_four_modes_stay_under_30_mb(tmp_path: Path, monkeypatch
 
     monkeypatch.setattr(thumbs, "thumbnail", largest)
     document, folders = story(tmp_path, 1800, text=heavy)
-    size = write_html(document, folders, tmp_path / "report.html", Sources(picture=lambda _, __: b"x"))
+    size = write_html(document, open_runs(folders), tmp_path / "report.html", Sources(picture=lambda _, __: b"x"))
     print(f"\n1,800 x 4, long replies: {size / 1e6:.1f} MB")
     assert size == (tmp_path / "report.html").stat().st_size < 30_000_000
     page = Page((tmp_path / "report.html").read_text())
@@ -299,13 +300,13 @@ def long(model: str, number: int, mode: str) -> str:
 
 def test_replies_that_fit_are_never_cut(tmp_path: Path) -> None:
     document, folders = story(tmp_path, 2, text=long)
-    page = Page(render(document, folders))
+    page = Page(render(document, open_runs(folders)))
     assert all(trial["x"] == long("", 0, "") for puzzle in page.puzzles for row in puzzle["rows"] for trial in row["t"].values())
 
 
 def test_200_models_render_and_say_what_is_left_out(tmp_path: Path) -> None:
     document, folders = story(tmp_path, 4, models=[f"model {i}" for i in range(200)], outcome=pattern)
-    page = render(document, folders)
+    page = render(document, open_runs(folders))
     assert "188 more models" in page
     assert all(f">model {i}</th>" in page for i in range(200))
     assert len(page.encode()) < 30_000_000
@@ -314,10 +315,10 @@ def test_200_models_render_and_say_what_is_left_out(tmp_path: Path) -> None:
 def test_an_even_share_of_the_families_is_kept(tmp_path: Path) -> None:
     lines = [puzzle_line(number, name=name) for name in ("clock", "maze", "n_queens") for number in range(10)]
     folder = write_story(tmp_path / "run", lines)
-    material = read_material([folder], max_trials=4 * 6)
+    material = read_material(open_runs([folder]), max_trials=4 * 6)
     assert [line["family"] for line in material.puzzles.values()] == ["clock"] * 2 + ["maze"] * 2 + ["n_queens"] * 2
     assert (material.total, sum(entry.replies for entry in material.spending)) == (30, 120)
-    assert len(read_material([folder], max_trials=1).puzzles) == 1
+    assert len(read_material(open_runs([folder]), max_trials=1).puzzles) == 1
 
 
 def failed(model: str, number: int, mode: str) -> str:
@@ -328,13 +329,13 @@ def test_what_is_lacking_is_said(tmp_path: Path) -> None:
     document, folders = story(tmp_path, 1, modes=["image"], outcome=failed)
     (folders[0] / "puzzles.jsonl").unlink()
     (folders[0] / "captions.jsonl").unlink()
-    page = render(document, folders)
+    page = render(document, open_runs(folders))
     assert "has no verdict" in page
     assert "date not on record" in page
     assert "1 puzzle," in page
     assert Page(page).index["rows"]["o"] == ["e"]
     empty: Document = {**document, "models": []}
-    assert "No model has a finished trial." in render(empty, folders)
+    assert "No model has a finished trial." in render(empty, open_runs(folders))
 
 
 def test_sections_that_the_document_gains_are_shown(tmp_path: Path) -> None:
@@ -345,7 +346,7 @@ def test_sections_that_the_document_gains_are_shown(tmp_path: Path) -> None:
         "new_thing": [{"a": NASTY}],
     }
     more["models"] = [{**model, "new_measure": {"n": 7}} for model in more["models"]]
-    page = render(more, folders)
+    page = render(more, open_runs(folders))
     assert "<summary>New thing</summary>" in page
     assert "<summary>By hand</summary>" in page
     assert "m: further measures" in page
@@ -375,14 +376,14 @@ def test_any_section_makes_regular_tables(value: Any) -> None:
 
 def test_no_path_is_in_the_page(tmp_path: Path) -> None:
     document, folders = story(tmp_path, 1)
-    assert str(tmp_path) not in render(document, folders)
+    assert str(tmp_path) not in render(document, open_runs(folders))
 
 
 def test_the_first_screen_says_how_and_when_it_was_asked(tmp_path: Path) -> None:
     document, folders = story(tmp_path, 4, modes=(*MODES, "readback"))
     run = document["runs"][0]
     run.update(started="2026-11-25T10:00:00+00:00", temperature=0.7, prompts={"solve": "0123456789abcdef"}, model_ids={"m": "m@5f2c"})
-    top = render(document, folders).partition("<main>")[0]
+    top = render(document, open_runs(folders)).partition("<main>")[0]
     for fact in ("2026-11-25", "<b>temperature</b> 0.7", "solve 01234567", "m = m@5f2c", document["suite"]["sha256"][:12]):
         assert fact in top
     assert verdict.sentence(document["models"][0]) in html.unescape(top)
@@ -395,7 +396,7 @@ def test_the_first_screen_says_how_and_when_it_was_asked(tmp_path: Path) -> None
 def test_what_changed_between_models_is_open_and_families_keep_one_order(tmp_path: Path) -> None:
     lines = [puzzle_line(number, name=name) for name in ("n_queens", "clock", "maze") for number in range(6)]
     folder = write_story(tmp_path / "run", lines, models=["m", "n"], outcome=pattern)
-    page = render(gap_document([folder]), [folder])
+    page = render(gap_document(open_runs([folder])), open_runs([folder]))
     changed = page[page.index('<section id="changes"') : page.index('<section id="diagnosis"')]
     assert "<details" not in changed
     assert "n against m" in changed
@@ -408,7 +409,7 @@ def test_what_changed_between_models_is_open_and_families_keep_one_order(tmp_pat
 
 def test_control_characters_of_a_name_do_not_reach_the_page(tmp_path: Path) -> None:
     folder = write_story(tmp_path / "run", [puzzle_line(1)], models=["a\x1b[31m\x07\u202eb\x9b"])
-    page = render(gap_document([folder]), [folder])
+    page = render(gap_document(open_runs([folder])), open_runs([folder]))
     assert not set(page) & {"\x1b", "\x07", "\u202e", "\x9b"}
 
 

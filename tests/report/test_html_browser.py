@@ -19,6 +19,7 @@ from bench.gap.make import gap_document
 from bench.report.html.links import link
 from bench.report.html.page import write_html
 from bench.report.sources import CaptionFacts, Sources
+from bench.store.run import open_runs
 from tests.report.pages import MODES, puzzle_line, write_story
 
 CHROMIUM = shutil.which("chromium")
@@ -98,8 +99,8 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Report:
         text=lambda model, number, mode: f"needle{number}x from {model} in {mode}",
         caption=lambda model, number, mode: lines[number]["description"] if number % 3 else "nothing to see",
     )  # fmt: skip
-    document = gap_document([run])
-    write_html(document, [run], folder / "report.html", publish.sources(document))
+    document = gap_document(open_runs([run]))
+    write_html(document, open_runs([run]), folder / "report.html", publish.sources(document))
     return Report(folder / "report.html", document)
 
 
@@ -250,7 +251,7 @@ def test_every_puzzle_and_every_filter_has_a_link(browser: Browser, report: Repo
 
 def test_an_open_question_shows_no_letters(browser: Browser, tmp_path: Path) -> None:
     run = write_story(tmp_path / "run", [puzzle_line(1)], fmt="open")
-    write_html(gap_document([run]), [run], tmp_path / "report.html")
+    write_html(gap_document(open_runs([run])), open_runs([run]), tmp_path / "report.html")
     sheet = opened(browser, tmp_path / "report.html")
     assert "these options were not shown" in sheet.detail()
     assert not re.search(r"\b[A-D]\. ", sheet.detail())
@@ -299,7 +300,7 @@ def hostile(tmp_path_factory: pytest.TempPathFactory) -> Path:
         text=lambda model, number, mode: ATTACKS[number], caption=lambda model, number, mode: everything,
     )  # fmt: skip
     facts = CaptionFacts(1, ((NAME, ATTACKS[0], ATTACKS[1]),), ((ATTACKS[3], NAME),), recovered=False)
-    write_html(gap_document([run]), [run], folder / "report.html", Sources(facts=lambda line, text: facts))
+    write_html(gap_document(open_runs([run])), open_runs([run]), folder / "report.html", Sources(facts=lambda line, text: facts))
     return folder / "report.html"
 
 
@@ -339,7 +340,7 @@ def test_the_policy_stops_even_markup_that_got_in(browser: Browser, hostile: Pat
 def test_a_report_without_pictures_or_models_opens(browser: Browser, tmp_path: Path) -> None:
     run = write_story(tmp_path / "run", [puzzle_line(1)], modes=["image"], outcome=lambda model, number, mode: "error")
     (run / "puzzles.jsonl").unlink()
-    write_html(gap_document([run]), [run], tmp_path / "report.html")
+    write_html(gap_document(open_runs([run])), open_runs([run]), tmp_path / "report.html")
     sheet = opened(browser, tmp_path / "report.html")
     assert "image not at hand" in sheet.detail()
     assert "the question is not stored" in sheet.detail()
@@ -354,7 +355,9 @@ def test_1800_puzzles_in_four_modes_open_quickly(browser: Browser, tmp_path: Pat
         text=lambda model, number, mode: f"only{number}x {mode} {texts[number % 50]}",
     )  # fmt: skip
     picture = publish.picture(puzzle_line(1), 224)
-    size = write_html(gap_document([run]), [run], tmp_path / "report.html", Sources(picture=lambda line, side: picture))
+    size = write_html(
+        gap_document(open_runs([run])), open_runs([run]), tmp_path / "report.html", Sources(picture=lambda line, side: picture)
+    )
     start = time.perf_counter()
     sheet = opened(browser, tmp_path / "report.html")
     seconds = time.perf_counter() - start

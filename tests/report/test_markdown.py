@@ -13,6 +13,7 @@ from bench.gap.make import gap_document
 from bench.report import markdown
 from bench.report.clean import visible
 from bench.report.markdown import render, text
+from bench.store.run import open_runs
 from tests.report.hostile import NAMES, document
 from tests.report.pages import puzzle_line, write_story
 
@@ -57,7 +58,7 @@ def test_a_report_of_hostile_names_has_no_markup_of_theirs(tmp_path: Path) -> No
 
 def test_a_section_escapes_every_cell(tmp_path: Path) -> None:
     folder = write_story(tmp_path / "run", [{**puzzle_line(1), "family": "<i>x</i>"}], models=["m", "<u>n</u>"])
-    found = gap_document([folder])
+    found = gap_document(open_runs([folder]))
     lines = "\n".join(line for part in markdown.across.sections(found) for line in markdown.section(part))
     assert r"\<u\>n" in lines
     assert not re.search(r"(?<!\\)<[ui]", lines)

@@ -22,6 +22,7 @@ from bench.report.paper.csvs import cell, write_csv
 from bench.report.paper.latex import write_latex
 from bench.report.sections import published
 from bench.report.write import Report, write_report
+from bench.store.run import open_runs
 from tasks.suites import MINI_FAMILIES
 from tests.gap.test_gap import write_run
 from tests.report.hostile import FAMILIES, NAMES, document, flat, many, rows
@@ -211,7 +212,7 @@ def test_the_papers_table_is_one_table_with_published_rows_marked(tmp_path: Path
     written = document(tmp_path / "r", names=["m"], n=6, fmt="open")
     assert not nine.applies(written), "a family that the paper did not ask about"
     everything = rows("m", 6, flat, families=PAPER_FAMILIES)
-    ours = gap_document([write_run(tmp_path / "nine", everything, fmt="open")])
+    ours = gap_document(open_runs([write_run(tmp_path / "nine", everything, fmt="open")]))
     assert nine.applies(ours)
     found = nine.rows(ours)
     assert [row.model for row in found[::3]] == ["m", "Claude 3.5", "Claude 3.7 (thinking)"]
@@ -235,7 +236,9 @@ def test_the_papers_table_is_one_table_with_published_rows_marked(tmp_path: Path
 
 
 def test_a_single_puzzle_without_descriptions(tmp_path: Path) -> None:
-    one = gap_document([write_run(tmp_path / "r", [row for row in rows("m", 1, flat, families=["clock"]) if row["mode"] == "image"])])
+    one = gap_document(
+        open_runs([write_run(tmp_path / "r", [row for row in rows("m", 1, flat, families=["clock"]) if row["mode"] == "image"])])
+    )
     text = latex.image_text(one)
     assert "clock" in text
     write_latex(one, tmp_path)

@@ -12,6 +12,7 @@ from bench.gap.make import gap_document
 from bench.publish import formats, publish
 from bench.report import write
 from bench.report.write import Report, register
+from bench.store.run import open_runs
 from tests.report.pages import puzzle_line, write_story
 
 PLUGIN = """
@@ -38,7 +39,7 @@ def names(report: Report) -> None:
 
 def test_every_format_is_written_beside_gap_json(tmp_path: Path, run: Path) -> None:
     ours = [name for name in formats() if name != "inspect"]
-    publish(gap_document([run]), [run], tmp_path / "out", ours)
+    publish(gap_document(open_runs([run])), open_runs([run]), tmp_path / "out", ours)
     found = {path.name for path in (tmp_path / "out").iterdir()}
     assert {"gap.json", "report.md", "report.html", "tables.tex", "diagnosis.csv", "diagnosis.pdf", "junit.xml"} <= found
 
@@ -46,7 +47,7 @@ def test_every_format_is_written_beside_gap_json(tmp_path: Path, run: Path) -> N
 def test_a_registered_format_is_one_function(tmp_path: Path, run: Path) -> None:
     register("count", names)
     assert "count" in formats()
-    publish(gap_document([run]), [run], tmp_path, ["count"])
+    publish(gap_document(open_runs([run])), open_runs([run]), tmp_path, ["count"])
     assert (tmp_path / "models.txt").read_text() == "1"
     with pytest.raises(UserError, match="exists already"):
         register("count", names)
@@ -69,16 +70,16 @@ def test_an_installed_package_offers_a_format(tmp_path: Path, run: Path, monkeyp
     monkeypatch.setattr(sys, "path", [str(tmp_path / "site"), *sys.path])
     assert {"names", "bad", "lost"} <= set(formats())
     assert "sightgap_test_format" not in sys.modules
-    document = gap_document([run])
-    publish(document, [run], tmp_path / "out", ["names"])
+    document = gap_document(open_runs([run]))
+    publish(document, open_runs([run]), tmp_path / "out", ["names"])
     assert (tmp_path / "out" / "names.txt").read_text() == "m"
     for name, said in (("bad", "expected a function"), ("lost", "cannot be imported"), ("nowhere", "expected some of terminal, md")):
         with pytest.raises(UserError, match=said):
-            publish(document, [run], tmp_path / name, [name])
+            publish(document, open_runs([run]), tmp_path / name, [name])
         assert not (tmp_path / name).exists(), "nothing is written before every format is known"
 
 
 def test_a_folder_that_cannot_be_made_is_one_line(tmp_path: Path, run: Path) -> None:
     (tmp_path / "file").write_text("x")
     with pytest.raises(UserError, match="cannot be made"):
-        publish(gap_document([run]), [run], tmp_path / "file" / "out", ["md"])
+        publish(gap_document(open_runs([run])), open_runs([run]), tmp_path / "file" / "out", ["md"])

@@ -19,7 +19,7 @@ from bench.models.registry import cost
 from bench.runner.money import Budget, tight, worst_cost
 from bench.runner.plan import estimate, make_plan
 from bench.runner.session import Result, run_session
-from bench.store.reader import read_run
+from bench.store.run import open_run
 from tests.models.fault_server import FaultServer, Seen, Step, hang, say
 from tests.models.pictures import picture
 
@@ -76,7 +76,7 @@ def test_captions_are_counted_like_everything_else(tmp_path: Path, mine: Any) ->
         mine(server)
         result, said = ran(asked(tmp_path, modes="caption"))
         assert (result.finished, len(server.seen)) == (10, 20)
-    totals = read_run(tmp_path / "run")["totals"]
+    totals = open_run(tmp_path / "run").info.totals or {}
     assert totals["cost_usd_last"] == pytest.approx(20 * EACH)
     assert (totals["tokens_in_last"], totals["tokens_out_last"]) == (10_000, 800)
     assert "$0.18" in said
@@ -90,7 +90,7 @@ def test_a_bound_is_never_passed_and_the_run_goes_on_from_there(bound: float, co
     with FaultServer(rule=lambda seen: Step(delay_s=0.02, text="<answer>A</answer>", usage=usage)) as server:
         mine(server)
         result, _ = ran(asked(tmp_path, modes="image,blind", max_cost=bound, concurrency=concurrency))
-        spent = read_run(tmp_path / "run")["totals"]["cost_usd_last"]
+        spent = (open_run(tmp_path / "run").info.totals or {})["cost_usd_last"]
         assert result.over_budget
         assert 0 < spent <= bound
         assert result.asked == len(server.seen), "nobody is paid for an answer that is thrown away"
@@ -104,7 +104,7 @@ def test_what_may_be_charged_counts_against_the_bound(tmp_path: Path, mine: Any)
         mine(server)
         result, said = ran(asked(tmp_path, modes="blind", max_cost=0.05, timeout=0.1, concurrency=1, attempts=1))
     assert result.over_budget
-    totals = read_run(tmp_path / "run")["totals"]
+    totals = open_run(tmp_path / "run").info.totals or {}
     assert 0 < totals["cost_in_doubt_usd_last"] <= 0.05
     assert "more for requests that broke off" in said
 
@@ -205,7 +205,7 @@ def test_a_picture_that_arms_share_is_kept_at_hand_and_its_saving_shown(tmp_path
         assert len(marked) == 12
         assert len(kept) == 2
     monkeypatch.setenv("ANTHROPIC_BASE_URL", "")
-    saved = read_run(tmp_path / "run")["totals"]["saved_usd_last"]
+    saved = (open_run(tmp_path / "run").info.totals or {})["saved_usd_last"]
     assert saved == 0.0, "at another address no price is known"
     del said
     usage = Usage(input=1600, output=10, cache_read=1500)

@@ -21,9 +21,11 @@ from bench.models.base import ModelOptions, Reply, Request, Sampling, Usage
 from bench.models.registry import batch_service, cost, resolve
 from bench.outcome import Outcome
 from bench.runner.plan import make_plan
-from bench.runner.provider_batches import LEDGER, Batched, Ledger, Pace
+from bench.runner.provider_batches import Batched, Pace
 from bench.runner.session import Result, run_session
-from bench.store.reader import read_records
+from bench.store.batches import BatchLedger
+from bench.store.reader import BATCHES
+from bench.store.run import open_run
 from tests.models.batch_server import TROUBLES, BatchServer
 from tests.models.doors import reached
 from tests.models.pictures import picture
@@ -63,7 +65,7 @@ def test_a_run_goes_out_in_two_batches_captions_first(name: str, tmp_path: Path)
         assert [len(batch.requests) for batch in server.batches.values()] == [4 + 4 + 4, 4]  # captions, image and blind; then caption
         assert "batch batch_0 handed in, 12 requests" in said.getvalue()
         assert "12 of 12 requests are done" in said.getvalue()
-    records = list(read_records(tmp_path / "run"))
+    records = list(open_run(tmp_path / "run").records())
     assert Counter(record.mode for record in records) == {"image": 4, "caption": 4, "blind": 4}
     assert {record.verdict.how for record in records} == {"answer-tag"}
     assert all(record.reply is not None and record.reply.model is not None and record.reply.model.endswith("-served") for record in records)
@@ -83,8 +85,8 @@ def test_a_batch_is_found_again_and_not_paid_twice(name: str, tmp_path: Path) ->
         asked = config(name, server, tmp_path / "run", "image,blind")
         with pytest.raises(KeyboardInterrupt):
             run_session(make_plan(asked), Console(file=io.StringIO()), sleep=interrupted)
-        assert list(read_records(tmp_path / "run")) == []
-        with (tmp_path / "run" / LEDGER).open("a") as ledger:
+        assert list(open_run(tmp_path / "run").records()) == []
+        with (tmp_path / "run" / BATCHES).open("a") as ledger:
             ledger.write('{"v": 1, "provider": "anthr')  # torn by a kill
         assert ran(asked).missing == 0
         assert len(server.batches) == 1
@@ -111,7 +113,9 @@ def test_a_request_that_is_refused_is_an_error_record(name: str, tmp_path: Path)
         result = ran(config(name, server, tmp_path / "run", "image"))
         assert result.missing == 4
         assert len(server.batches) == 1
-    assert {(r.verdict.outcome, r.error.kind if r.error else "") for r in read_records(tmp_path / "run")} == {(Outcome.ERROR, "Rejected")}
+    assert {(r.verdict.outcome, r.error.kind if r.error else "") for r in open_run(tmp_path / "run").records()} == {
+        (Outcome.ERROR, "Rejected")
+    }
 
 
 def test_a_batch_that_the_provider_forgot_is_asked_again(tmp_path: Path) -> None:
@@ -194,18 +198,19 @@ def test_a_bound_on_the_cost_is_held_against_the_estimate(tmp_path: Path) -> Non
 
 def test_a_torn_ledger_loses_no_later_batch(tmp_path: Path) -> None:
     model = resolve("claude-sonnet-4-6", ModelOptions())
-    (tmp_path / LEDGER).write_text('{"v": 1, "provider": "anthropic", "mod')
-    ledger = Ledger(tmp_path, model)
+    (tmp_path / BATCHES).write_text('{"v": 1, "provider": "anthropic", "mod')
+    ledger = BatchLedger(tmp_path, model.provider, model.model_id)
     for number in (1, 2):
         ledger.add(f"batch_{number}", [f"key {number}", "key"])
-    assert Ledger(tmp_path, model).batch_of == {"key 1": "batch_1", "key 2": "batch_2", "key": "batch_2"}
-    assert Ledger(tmp_path, resolve("claude-opus-4-5", ModelOptions())).batch_of == {}
+    assert BatchLedger(tmp_path, model.provider, model.model_id).batch_of == {"key 1": "batch_1", "key 2": "batch_2", "key": "batch_2"}
+    other = resolve("claude-opus-4-5", ModelOptions())
+    assert BatchLedger(tmp_path, other.provider, other.model_id).batch_of == {}
 
 
 def test_the_ledger_is_one_line_a_batch(tmp_path: Path) -> None:
     with BatchServer() as server:
         ran(config("anthropic/claude-test", server, tmp_path / "run", "image"))
-    (line,) = (tmp_path / "run" / LEDGER).read_text().splitlines()
+    (line,) = (tmp_path / "run" / BATCHES).read_text().splitlines()
     entry = json.loads(line)
     assert {name: entry[name] for name in ("v", "provider", "model", "batch")} == {
         "v": 1,
@@ -245,7 +250,7 @@ def test_a_cancelled_batch_stops_the_run_and_keeps_what_it_has(name: str, tmp_pa
         with pytest.raises(Unusable, match="batch_0 was cancelled"):
             ran(config(name, server, tmp_path / "run", "image"))
         assert len(server.batches) == 1
-        assert len(list(read_records(tmp_path / "run"))) == 2
+        assert len(list(open_run(tmp_path / "run").records())) == 2
         server.cancelled, server.rule = False, lambda text: "<answer>A</answer>"
         assert ran(config(name, server, tmp_path / "run", "image")).missing == 0
         assert [len(batch.requests) for batch in server.batches.values()] == [4, 2]
@@ -257,7 +262,7 @@ def test_a_line_that_cannot_be_read_loses_that_request_alone(name: str, tmp_path
         result = ran(config(name, server, tmp_path / "run", "image"))
         assert [len(batch.requests) for batch in server.batches.values()][:2] == [4, 1]
         assert result.missing <= 1, "the one alone in its batch is torn each time"
-    assert len([r for r in read_records(tmp_path / "run") if r.final]) >= 3
+    assert len([r for r in open_run(tmp_path / "run").records() if r.final]) >= 3
 
 
 def test_results_that_are_archived_are_asked_for_again(tmp_path: Path) -> None:

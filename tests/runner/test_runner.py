@@ -23,7 +23,7 @@ from bench.models.base import Request, Stop
 from bench.outcome import Outcome
 from bench.runner.plan import Plan
 from bench.runner.session import Result, run_session
-from bench.store.reader import CAPTIONS, read_lines, read_records
+from bench.store.run import open_run
 from bench.trial import Captioner
 from tests.conftest import ROOT
 from tests.runner.scripted import Scripted, answer, plan_of, right, small_suite
@@ -47,7 +47,7 @@ def ran(plan: Plan, waits: Waits | None = None) -> Result:
 
 
 def outcomes(folder: Path) -> dict[tuple[str, str], Outcome]:
-    return {(r.puzzle, r.mode): r.verdict.outcome for r in read_records(folder)}
+    return {(r.puzzle, r.mode): r.verdict.outcome for r in open_run(folder).records()}
 
 
 def test_every_trial_is_asked_once_and_stored(tmp_path: Path) -> None:
@@ -111,7 +111,7 @@ def test_what_a_provider_rejects_is_asked_once(tmp_path: Path) -> None:
     model = Scripted(lambda request, index: Rejected("image too large", status=413))
     result = ran(plan_of(model, tmp_path / "run", modes=(Mode.BLIND,), suite=small_suite(2)))
     assert (result.missing, len(model.requests)) == (2, 2)
-    error = next(read_records(tmp_path / "run")).error
+    error = next(open_run(tmp_path / "run").records()).error
     assert error is not None
     assert (error.kind, error.status) == ("Rejected", 413)
 
@@ -145,7 +145,7 @@ def test_a_failed_caption_is_never_a_wrong_answer(tmp_path: Path, reply: Any) ->
     found = outcomes(tmp_path / "run")
     assert {outcome for (_, mode), outcome in found.items() if mode == "caption"} == {Outcome.CAPTION_FAILED}
     assert {outcome for (_, mode), outcome in found.items() if mode == "image"} == {Outcome.CORRECT}
-    assert all(line["error"] for _, line in read_lines(tmp_path / "run" / CAPTIONS))
+    assert all(line["error"] for line in open_run(tmp_path / "run").captions.values())
 
 
 def test_one_caption_serves_every_trial_that_needs_it(tmp_path: Path) -> None:
@@ -184,7 +184,7 @@ def test_replay_answers_from_the_cache_alone(tmp_path: Path) -> None:
     result = ran(plan_of(silent, tmp_path / "second", modes=FOUR, cache=cache, replay=True))
     assert result.missing == 0
     assert outcomes(tmp_path / "first") == outcomes(tmp_path / "second")
-    assert all(r.reply and r.reply.cached for r in read_records(tmp_path / "second"))
+    assert all(r.reply and r.reply.cached for r in open_run(tmp_path / "second").records())
     with pytest.raises(ReplayMissError, match="no reply for"):
         ran(plan_of(silent, tmp_path / "third", modes=FOUR, suite=small_suite(4), cache=cache, replay=True))
 
@@ -225,7 +225,7 @@ def test_ten_kills_and_resumes_give_the_report_of_an_undisturbed_run(tmp_path: P
         process.wait()
         kills += 1
     subprocess.run(command(tmp_path, "torn"), cwd=tmp_path, check=True, capture_output=True)
-    whole, torn = ({r.key: r.verdict for r in read_records(tmp_path / name)} for name in ("whole", "torn"))
+    whole, torn = ({r.key: r.verdict for r in open_run(tmp_path / name).records()} for name in ("whole", "torn"))
     assert whole == torn
     assert lines(tmp_path / "torn/trials.jsonl") == total, "a finished trial was asked again"
     documents = [json.loads((tmp_path / f"reports/{name}/gap.json").read_text()) for name in ("whole", "torn")]

@@ -3,22 +3,32 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections import Counter
+from collections.abc import Generator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
+from bench.cli import main
 from bench.errors import UserError
 from bench.runner.session import run_session
 from bench.store import run as store_run
-from bench.store.reader import read_records
+from bench.store.columns import read_columns
 from bench.store.run import open_run
 from tests.runner.scripted import Scripted, plan_of, right
 
+LEAST: dict[str, Any] = {
+    "v": 1, "key": "k", "puzzle": "p", "family": "clock", "suite": "mini", "model": "m", "mode": "image", "format": "mcq", "replicate": 0,
+    "verdict": {"outcome": "wrong"},
+}  # fmt: skip
+"""What no line of the trials may lack."""
+FIRST = json.dumps(LEAST).encode() + b"\n"
 MINIMAL: dict[str, Any] = {"v": 1, "suite": {"name": "mini"}, "models": [{"name": "m"}]}
 
 
@@ -39,7 +49,7 @@ def write(folder: Path, run: object, **files: bytes) -> Path:
 def test_records_are_those_of_the_store(tmp_path: Path) -> None:
     folder = asked(tmp_path / "r")
     run = open_run(folder)
-    assert list(run.records()) == list(read_records(folder))
+    assert [json.loads(json.dumps(record.to_json())) for record in run.records()] == list(run.lines())
     assert run.info.suite.name
     assert not run.torn
 
@@ -72,8 +82,8 @@ def test_a_damaged_run_json_is_one_line(tmp_path: Path, run: object, expected: s
 @pytest.mark.parametrize(
     ("trials", "expected"),
     [
-        (b'{"a": 1}\nnull\n', "line 2: expected a JSON object, found NoneType"),
-        (b'{"a": 1}\n{"b\n{"c": 2}\n', "line 2: not a JSON line"),
+        (FIRST + b"null\n", "line 2: expected a JSON object, found NoneType"),
+        (FIRST + b'{"b\n{"c": 2}\n', "line 2: not a JSON line"),
         (b'{"a": "\xff\xfe"}\n{}\n', "line 1: not a JSON line"),
         (b"[" * 200_000 + b"\n", "line 1: not a JSON line"),
     ],
@@ -85,8 +95,8 @@ def test_a_damaged_line_is_named(tmp_path: Path, trials: bytes, expected: str) -
 
 
 def test_a_torn_last_line_is_passed_over_and_said(tmp_path: Path) -> None:
-    run = open_run(write(tmp_path, MINIMAL, trials=b'{"a": 1}\n{"a": 2'))
-    assert list(run.lines()) == [{"a": 1}]
+    run = open_run(write(tmp_path, MINIMAL, trials=FIRST + b'{"a": 2'))
+    assert list(run.lines()) == [LEAST]
     assert run.torn
 
 
@@ -97,30 +107,110 @@ def test_a_folder_without_records_is_no_run(tmp_path: Path) -> None:
         open_run(tmp_path / "nowhere")
 
 
+_counters: list[Counter[str]] = []
+"""Where opens are counted by the name of the file, whoever asks for them."""
+
+
+def _hear(event: str, arguments: tuple[Any, ...]) -> None:
+    if event == "open" and isinstance(arguments[0], str):
+        for counter in _counters:
+            counter[Path(arguments[0]).name] += 1
+
+
+sys.addaudithook(_hear)
+
+
+@contextmanager
+def counted() -> Generator[Counter[str]]:
+    """How often each file is opened inside."""
+    counter: Counter[str] = Counter()
+    _counters.append(counter)
+    try:
+        yield counter
+    finally:
+        _counters.remove(counter)
+
+
+RUN_FILES = ("run.json", "trials.jsonl", "captions.jsonl", "puzzles.jsonl")
+
+
 @pytest.mark.parametrize("kept", [0, store_run.KEPT_BYTES])
 def test_every_file_is_opened_once_however_often_it_is_read(tmp_path: Path, kept: int, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = asked(tmp_path / "r")
-    opened: Counter[str] = Counter()
-    really = Path.open
-
-    def counting(self: Path, mode: str = "r", **more: Any) -> IO[Any]:
-        opened[self.name] += 1
-        return really(self, mode, **more)
-
     monkeypatch.setattr(store_run, "KEPT_BYTES", kept)
-    monkeypatch.setattr(Path, "open", counting)
-    run = open_run(folder)
-    first = list(run.lines())
-    assert list(run.lines()) == first
-    assert list(run.records())
-    assert run.puzzles == run.puzzles
-    assert max(opened.values()) == 1, opened
+    with counted() as opened:
+        run = open_run(folder)
+        first = list(run.lines())
+        assert list(run.lines()) == first
+        assert list(run.records())
+        assert run.puzzles == run.puzzles
+        assert run.captions == run.captions
+    assert {name: opened[name] for name in RUN_FILES} == dict.fromkeys(RUN_FILES, 1)
+
+
+def test_a_report_in_several_formats_opens_every_file_once(tmp_path: Path) -> None:
+    asked(tmp_path / "r")
+    with counted() as opened:
+        assert main(["report", str(tmp_path / "r"), "--formats", "terminal,md,html,csv,junit", "--out", str(tmp_path / "out")]) == 0
+    assert {name: opened[name] for name in RUN_FILES} == dict.fromkeys(RUN_FILES, 1)
+
+
+@pytest.mark.parametrize("name", RUN_FILES)
+def test_a_symbolic_link_in_a_run_directory_is_refused(tmp_path: Path, name: str) -> None:
+    folder = asked(tmp_path / "r")
+    outside = (folder / name).rename(tmp_path / "outside")
+    (folder / name).symlink_to(outside)
+    before = outside.read_bytes()
+    for command in (["report", str(folder), "--out", str(tmp_path / "out")], ["regrade", str(folder)]):
+        code = main(command)
+        assert code == 2 or (command[0] == "regrade" and name == "captions.jsonl")
+    assert outside.read_bytes() == before
+
+
+WRONG: list[tuple[dict[str, Any], str]] = [
+    ({"options": "ABC"}, "options: input should be a valid list, found 'ABC'"),
+    ({"options": None}, "options: input should be a valid list, found None"),
+    ({"options": ["a", None]}, "options.1"),
+    ({"replicate": -1}, "replicate"),
+    ({"replicate": 10**30}, "replicate"),
+    ({"replicate": 1.5}, "replicate"),
+    ({"replicate": True}, "replicate"),
+    ({"level": "3"}, "level"),
+    ({"level": 10**6}, "level"),
+    ({"mode": "smell"}, "mode 'smell' is not known"),
+    ({"format": "essay"}, "format 'essay' is not known"),
+    ({"puzzle": 7}, "puzzle"),
+    ({"reply": {"text": None}}, "reply.text"),
+    ({"reply": {"text": "x", "usage": {"output": -5}}}, "reply.usage.output"),
+    ({"reply": {"text": "x", "usage": {"input": 10**40}}}, "reply.usage.input"),
+    ({"reply": {"text": "x", "usage": {"input": float("nan")}}}, "not a JSON line (NaN"),
+    ({"reply": {"text": "x", "latency_s": float("inf")}}, "not a JSON line (Infinity"),
+    ({"dose": {"kind": "blur"}}, "it has no 'amount'"),
+    ({"verdict": {"outcome": "wrong", "gold": None}}, "verdict.gold"),
+    ({"verdict": []}, "verdict"),
+    ({"sufficient": "yes"}, "sufficient"),
+]
+
+
+@pytest.mark.parametrize(("change", "message"), WRONG)
+def test_a_wrong_value_is_refused_by_both_readers_with_its_line(tmp_path: Path, change: dict[str, Any], message: str) -> None:
+    whole = {**LEAST, "options": ["a", "b"], "verdict": {"outcome": "wrong", "answer": "a", "gold": "b"}}
+    trials = "".join(json.dumps({**whole, "key": str(number), **(change if number == 2 else {})}) + "\n" for number in (1, 2, 3)).encode()
+    run = open_run(write(tmp_path, MINIMAL, trials=trials))
+    unseen = change.get("reply", {}).keys() & {"latency_s"} or change.get("reply") == {"text": None}  # columns hold no texts and seconds
+    for read in (lambda: list(run.lines()), *(() if unseen else (lambda: read_columns(run.content),))):
+        with pytest.raises(UserError) as raised:
+            read()
+        assert "trials.jsonl line 2: " in str(raised.value)
+        assert message in str(raised.value)
+        assert "\n" not in str(raised.value)
 
 
 @given(
     st.lists(st.dictionaries(st.text(max_size=5), st.text(max_size=20) | st.integers() | st.none(), max_size=4), max_size=8), st.booleans()
 )
 def test_lines_are_what_was_written(tmp_path_factory: pytest.TempPathFactory, rows: list[dict[str, Any]], ended: bool) -> None:
+    rows = [{**row, **LEAST} for row in rows]
     text = "\n".join(json.dumps(row) for row in rows) + ("\n" if ended and rows else "")
     run = open_run(write(tmp_path_factory.mktemp("r"), MINIMAL, trials=text.encode()))
     assert list(run.lines()) == rows

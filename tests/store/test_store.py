@@ -7,6 +7,7 @@ import resource
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -14,12 +15,15 @@ from hypothesis import strategies as st
 
 from bench.errors import UserError
 from bench.files import write_atomically
-from bench.store.reader import read_lines, read_run
+from bench.store.reader import LineFile
 from bench.store.writer import Log, Store
 from tests.conftest import ROOT
 
 values = st.recursive(st.none() | st.integers() | st.text(), lambda inner: st.lists(inner, max_size=3), max_leaves=6)
 rows = st.lists(st.dictionaries(st.text(max_size=5), values, max_size=3), min_size=1, max_size=8)
+
+LEAST: dict[str, Any] = {"v": 1, "identity": {}, "suite": {"name": "mini"}, "models": []}
+"""What a reader needs of run.json."""
 
 
 @settings(max_examples=60, deadline=None)
@@ -38,11 +42,11 @@ def test_a_log_cut_anywhere_keeps_every_whole_line(
     Log(path).close()
     ends = [i for i, byte in enumerate(whole) if byte == ord("\n")]
     complete = sum(end <= len(left) for end in ends)  # a line without its line break is whole
-    assert [data for _, data in read_lines(path)] == rows[:complete]
+    assert [data for _, data in LineFile.read(path).lines()] == rows[:complete]
     log = Log(path)
     log.append({"after": 1})
     log.close()
-    assert [data for _, data in read_lines(path)] == [*rows[:complete], {"after": 1}]
+    assert [data for _, data in LineFile.read(path).lines()] == [*rows[:complete], {"after": 1}]
 
 
 def test_a_very_long_torn_line_is_cut_off(tmp_path: Path) -> None:
@@ -56,7 +60,7 @@ def test_half_a_surrogate_pair_is_stored_and_read_back(tmp_path: Path) -> None:
     log = Log(tmp_path / "log")
     log.append({"text": "\ud83d and 真"})
     log.close()
-    assert [data for _, data in read_lines(tmp_path / "log")] == [{"text": "\ud83d and 真"}]
+    assert [data for _, data in LineFile.read(tmp_path / "log").lines()] == [{"text": "\ud83d and 真"}]
 
 
 FULL_DISK = """
@@ -85,26 +89,26 @@ def test_a_full_disk_is_one_clear_line_and_loses_nothing(tmp_path: Path) -> None
     )
     assert done.returncode == 2, done.stderr
     assert "make room and run the same command again" in done.stdout
-    stored = [data["index"] for _, data in read_lines(path)]
+    stored = [data["index"] for _, data in LineFile.read(path).lines()]
     assert stored == list(range(len(stored)))
     assert len(stored) > 30
     assert path.read_bytes().endswith(b"\n")
 
 
 def test_another_configuration_is_refused_and_named(tmp_path: Path) -> None:
-    Store(tmp_path / "run", {"identity": {"seed": 0, "fmt": "mcq"}}, {"seed": 0, "fmt": "mcq"}).close()
+    Store(tmp_path / "run", {**LEAST, "identity": {"seed": 0, "fmt": "mcq"}}, {"seed": 0, "fmt": "mcq"}).close()
     with pytest.raises(UserError, match=r"seed \(0 there, 1 now\)") as caught:
         Store(tmp_path / "run", {}, {"seed": 1, "fmt": "mcq"})
     assert "fmt" not in str(caught.value)
-    Store(tmp_path / "run", {"identity": {"seed": 0, "fmt": "mcq"}}, {"seed": 0, "fmt": "mcq"}).close()
+    Store(tmp_path / "run", {**LEAST, "identity": {"seed": 0, "fmt": "mcq"}}, {"seed": 0, "fmt": "mcq"}).close()
 
 
 def test_two_writers_are_refused(tmp_path: Path) -> None:
-    first = Store(tmp_path / "run", {"identity": {}}, {})
+    first = Store(tmp_path / "run", LEAST, {})
     with pytest.raises(UserError, match="another process"):
-        Store(tmp_path / "run", {"identity": {}}, {})
+        Store(tmp_path / "run", LEAST, {})
     first.close()
-    Store(tmp_path / "run", {"identity": {}}, {}).close()
+    Store(tmp_path / "run", LEAST, {}).close()
 
 
 def test_a_folder_of_something_else_is_refused(tmp_path: Path) -> None:
@@ -119,7 +123,7 @@ def test_a_broken_line_in_the_middle_names_file_and_line(tmp_path: Path) -> None
     path = tmp_path / "trials.jsonl"
     path.write_text('{"a": 1}\n{"b": \n{"c": 3}\n')
     with pytest.raises(UserError, match=r"trials\.jsonl line 2"):
-        list(read_lines(path))
+        list(LineFile.read(path).lines())
 
 
 def test_an_atomic_write_keeps_the_old_file_when_it_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -132,5 +136,5 @@ def test_an_atomic_write_keeps_the_old_file_when_it_fails(tmp_path: Path, monkey
     monkeypatch.setattr(Path, "write_text", full)
     with pytest.raises(UserError, match="No space left"):
         write_atomically(path, "{}")
-    assert read_run(tmp_path) == {"v": 1}
+    assert path.read_text(encoding="utf-8") == json.dumps({"v": 1})
     assert sorted(p.name for p in tmp_path.iterdir()) == ["run.json"]

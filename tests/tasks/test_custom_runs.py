@@ -16,7 +16,6 @@ from bench.models.base import Model, ModelOptions, Reply, Request, Sampling, Sto
 from bench.models.registry import resolve
 from bench.outcome import Format
 from bench.publish import encoded_picture
-from bench.store.reader import read_records
 from bench.store.run import open_run
 from bench.trial import Captioner, plan_trials, trial_key
 from tests.tasks.own import charts, load, write_lines, write_sheet
@@ -35,7 +34,7 @@ def test_everything_works_on_them(here: Path, capsys: pytest.CaptureFixture[str]
     more = ["--mode", "image,caption,oracle,blind", "--degrade", "blur=2", "--replicates", "2"]
     for name, seed in (("a", ""), ("b", ",seed=2")):
         assert main(["run", "--model", f"sim/p=0.6,r=0.9{seed}", "--cache", "off", "--suite", "mine.csv", "--out", name, *more]) == 0
-    records = list(read_records(here / "a"))
+    records = list(open_run(here / "a").records())
     assert len(records) == 12 * 2 * (4 + 2)
     assert {record.suite for record in records} == {"mine"}
     assert {record.family for record in records} == {"bars", "lines"}
@@ -49,7 +48,7 @@ def test_everything_works_on_them(here: Path, capsys: pytest.CaptureFixture[str]
     assert main(["tasks", "export", "mine.csv", "--out", "exported"]) == 0
     capsys.readouterr()
     assert main(["run", *SIM, "--suite", "exported", "--mode", "oracle", "--out", "c"]) == 0
-    assert {record.puzzle for record in read_records(here / "c")} == {record.puzzle for record in records}
+    assert {record.puzzle for record in open_run(here / "c").records()} == {record.puzzle for record in records}
 
 
 def test_readback_and_missing_descriptions_are_refused_in_one_line(here: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -14,7 +14,17 @@ from bench.report.paper.tex import alone
 from bench.runner.plan import make_plan
 from bench.runner.session import run_session
 from bench.train.recipe import Recipe, load_recipe
-from bench.train.sweep.tables import BASE, Checkpoint, SweepDoc, accuracy_rows, diagnosis_rows, facts_rows, latex, markdown, sweep_document
+from bench.train.sweep.tables import (
+    BASE,
+    SweepCheckpoint,
+    SweepDoc,
+    accuracy_rows,
+    diagnosis_rows,
+    facts_rows,
+    latex,
+    markdown,
+    sweep_document,
+)
 from tests.conftest import ROOT
 from tests.report.test_paper import compile_tex
 from tests.train import recipes
@@ -23,14 +33,14 @@ BASE_MODEL = ROOT / "results" / "checkpoints" / "tiny-base"
 SEEN = {"vanilla": (0.5, 0.9), "perception": (0.8, 0.6)}
 
 
-def simulated(folder: Path, reward: str, seed: int | None, p: float, r: float) -> Checkpoint:
+def simulated(folder: Path, reward: str, seed: int | None, p: float, r: float) -> SweepCheckpoint:
     """A run of a simulated checkpoint; the seed of the simulation makes checkpoints differ."""
     model = f"sim/p={p},r={r},seed={(seed or 0) + (7 if reward == BASE else 1)}"
     run = folder / f"{reward}-{seed}"
     asked = {"models": model, "modes": "image,oracle,blind,readback", "suite": "mini:seed=101,n=60", "format": "open"}
     config = RunConfig.of({**asked, "out": run, "cache": "off"})
     assert run_session(make_plan(config), Console(quiet=True)).missing == 0
-    return Checkpoint(reward, seed, model, run, stopped="for 50 steps all were equal" if (reward, seed) == ("vanilla", 1) else None)
+    return SweepCheckpoint(reward, seed, model, run, stopped="for 50 steps all were equal" if (reward, seed) == ("vanilla", 1) else None)
 
 
 @pytest.fixture(scope="module")

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench.train.settings import Stop
+from bench.train.settings import StopRule
 from bench.train.watch import CLIPPED, EQUAL, LENGTH, Watch, watching
 
-LIMITS = Stop(equal_steps=5, shortest=4.0, longest_share=0.5, window=3)
+LIMITS = StopRule(equal_steps=5, shortest=4.0, longest_share=0.5, window=3)
 
 
 def log(**changes: float) -> dict[str, float]:

@@ -108,7 +108,7 @@ def build(document: Document, material: Material, sources: Sources) -> Drilldown
             "small; every table above counts all of them, and a report of fewer models shows more"
         )
     if limit is not None:
-        made.notes.append(f"texts are cut after {limit:,} characters so that the page stays small; trials.jsonl holds them whole")
+        made.notes.append(f"texts are cut after {limit:,} characters so that the page stays small; the run directory holds them whole")
     return made
 
 

@@ -11,11 +11,10 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import zip_longest
-from pathlib import Path
 from statistics import median, quantiles
 
 from bench.report.sources import Line
-from bench.store.run import Run, open_run
+from bench.store.run import Run
 
 MAX_TRIALS = 40_000
 """Trials whose text one page can hold: five models on 1,800 puzzles in four modes."""
@@ -87,17 +86,16 @@ def captioner_label(line: Line) -> str:
     return f"{line['captioner']}/{line.get('caption_prompt') or 'plain'}" if line.get("captioner") else ""
 
 
-def read_material(folders: Sequence[Path], *, max_trials: int = MAX_TRIALS) -> Material:
-    """Everything that the drill-down shows of the runs in `folders`, at most about `max_trials` trials.
+def read_material(runs: Sequence[Run], *, max_trials: int = MAX_TRIALS) -> Material:
+    """Everything that the drill-down shows of `runs`, at most about `max_trials` trials.
 
     Raises:
-        UserError: no run directory, or a line that is no JSON object.
+        UserError: a line that is not of this version.
     """
     counts: dict[str, dict[str, int]] = defaultdict(lambda: defaultdict(int))
     captioners: dict[str, set[str]] = defaultdict(set)
     spent: dict[tuple[str, str], Spending] = {}
     seen: set[str] = set()
-    runs = [open_run(folder) for folder in folders]
     for line in _trials(runs):
         counts[line["family"]][line["puzzle"]] += 1
         captioners[line["model"]].update(filter(None, [captioner_label(line)]))

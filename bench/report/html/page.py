@@ -28,35 +28,36 @@ from bench.report.html.drilldown import build
 from bench.report.html.links import link
 from bench.report.html.material import Spending, read_material
 from bench.report.sources import Sources
+from bench.store.run import Run
 
 SHOWN_MODELS = 12
 """Models that every section shows at once; further ones are folded away."""
 
 
-def write_html(document: Document, folders: Sequence[Path], path: Path, sources: Sources | None = None) -> int:
-    """Write the report of `document`, whose runs are in `folders`, to `path`; returns its size in bytes.
+def write_html(document: Document, runs: Sequence[Run], path: Path, sources: Sources | None = None) -> int:
+    """Write the report of `document`, of `runs`, to `path`; returns its size in bytes.
 
     Raises:
         UserError: a run cannot be read, or `path` cannot be written.
     """
-    page = render(document, folders, sources)
+    page = render(document, runs, sources)
     write_atomically(path, page)
     return len(page.encode())
 
 
-def render(document: Document, folders: Sequence[Path], sources: Sources | None = None) -> str:
+def render(document: Document, runs: Sequence[Run], sources: Sources | None = None) -> str:
     """The whole page.
 
     Args:
         document: the gap document of the runs.
-        folders: the run directories, for texts, tokens and seconds.
+        runs: the opened run directories, for texts, tokens and seconds.
         sources: pictures, facts of captions and prices, where the caller has them (`bench.publish`).
 
     Raises:
-        UserError: a run holds a line that is no JSON object.
+        UserError: a run holds a line that is not of this version.
     """
     sources = sources or Sources()
-    material = read_material(folders)
+    material = read_material(runs)
     made = build(document, material, sources)
     models = views.models(document, made)
     style = Markup(palette.css() + _source("report.css"))

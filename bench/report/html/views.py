@@ -35,7 +35,7 @@ _TABLE_KEYS = {"blind", "barred", "caption_loss", "readback", "letters"}
 
 
 @dataclass(frozen=True, slots=True)
-class Segment:
+class BarSegment:
     """A piece of a stacked bar: its style, where it starts and how wide it is in percent, a word and a count."""
 
     kind: str
@@ -86,9 +86,9 @@ class ModelView:
     sentence: str
     marks: Sequence[Mark]
     rows: Sequence[Table]
-    bar: Sequence[Segment]
+    bar: Sequence[BarSegment]
     maps: Sequence[HeatMap]
-    captions: Sequence[tuple[str, FidelitySum, Sequence[Segment]]]
+    captions: Sequence[tuple[str, FidelitySum, Sequence[BarSegment]]]
     more: Sequence[Table]
 
 
@@ -207,19 +207,19 @@ def _changed(doc: ComparisonDoc) -> Iterator[tuple[str, str, str]]:
 
 
 # -- bars and heat maps ------------------------------------------------------------------------------------------------------------------
-def bar(counts: Sequence[tuple[str, str, int]]) -> list[Segment]:
+def bar(counts: Sequence[tuple[str, str, int]]) -> list[BarSegment]:
     """(style, word, count) as pieces of one bar, empty ones left out."""
     total, start = sum(count for _, _, count in counts), 0.0
-    pieces: list[Segment] = []
+    pieces: list[BarSegment] = []
     for kind, word, count in counts:
         if count:
             width = 100 * count / total
-            pieces.append(Segment(kind, round(start, 3), round(width, 3), word, count))
+            pieces.append(BarSegment(kind, round(start, 3), round(width, 3), word, count))
             start += width
     return pieces
 
 
-def _caption_bar(each: FidelitySum) -> list[Segment]:
+def _caption_bar(each: FidelitySum) -> list[BarSegment]:
     return bar([("right", "right", each.right), ("wrong", "wrong", each.wrong), ("lost", "lost", each.lost)])
 
 

@@ -32,7 +32,7 @@ from bench.train.grpo import STEPS, Training, TrainingStopped, train
 from bench.train.provenance import RECORD, checkpoint_place
 from bench.train.recipe import Recipe
 from bench.train.supervised import SUPERVISED, supervise
-from bench.train.sweep.tables import BASE, Checkpoint, latex, markdown, sweep_document
+from bench.train.sweep.tables import BASE, SweepCheckpoint, latex, markdown, sweep_document
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,13 +56,13 @@ class Sweep:
     def _training(self, label: str, recipe: Recipe, reward: str, seed: int) -> Training:
         return Training(recipe, reward, self.model, self.out / "checkpoints" / f"{label}-{seed}", seed)
 
-    def checkpoints(self, temperature: float) -> list[Checkpoint]:
+    def checkpoints(self, temperature: float) -> list[SweepCheckpoint]:
         """The base and every checkpoint, with their runs at one temperature of the evaluation."""
         runs, wide = self.out / "runs" / f"temperature-{temperature:g}", "" if self.recipe.grpo.get("bf16", True) else "?dtype=float32"
-        asked = [Checkpoint(BASE, None, f"hf/{checkpoint_place(self.model)}{wide}", runs / BASE, temperature)]
+        asked = [SweepCheckpoint(BASE, None, f"hf/{checkpoint_place(self.model)}{wide}", runs / BASE, temperature)]
         for training in self.trainings():
             stopped, label = _record(training.out).get("stopped"), training.label
-            asked.append(Checkpoint(label, training.seed, f"hf/{training.out}{wide}", runs / training.out.name, temperature, stopped))
+            asked.append(SweepCheckpoint(label, training.seed, f"hf/{training.out}{wide}", runs / training.out.name, temperature, stopped))
         return asked
 
 
@@ -134,7 +134,7 @@ def _record(out: Path) -> dict[str, Any]:
     return json.loads((out / RECORD).read_text(encoding="utf-8")) if (out / RECORD).is_file() else {}
 
 
-def _evaluate(checkpoint: Checkpoint, recipe: Recipe, threads: int) -> str:
+def _evaluate(checkpoint: SweepCheckpoint, recipe: Recipe, threads: int) -> str:
     torch: Any = optional("torch", "train")
     torch.set_num_threads(threads)
     asked, families = recipe.sweep.evaluate, (*recipe.data.in_domain, *recipe.data.out_of_domain)

@@ -28,6 +28,7 @@ from bench.report.markdown import table
 from bench.report.paper import tex
 from bench.report.paper.rows import published
 from bench.stats.paired import bootstrap_sums, percentile_interval
+from bench.store.run import open_runs
 from bench.train.recipe import Recipe
 
 BASE = "base"
@@ -36,7 +37,7 @@ DOMAINS = ("all", "in-domain", "out-of-domain")
 
 
 @dataclass(frozen=True, slots=True)
-class Checkpoint:
+class SweepCheckpoint:
     """One checkpoint and its run at a temperature: `reward` "base" for the start, `stopped` why the watch ended the training, if it did."""
 
     reward: str
@@ -91,16 +92,16 @@ class SweepDoc(TypedDict):
     rewards: list[RewardDoc]
 
 
-def sweep_document(checkpoints: Sequence[Checkpoint], recipe: Recipe, dose: str = CLEAR) -> SweepDoc:
+def sweep_document(checkpoints: Sequence[SweepCheckpoint], recipe: Recipe, dose: str = CLEAR) -> SweepDoc:
     """The numbers of a sweep from its runs alone, all of them at one temperature, and of pictures with one dose of damage.
 
     Raises:
         UserError: a run is missing or cannot be paired with the others.
     """
-    folders = [checkpoint.run for checkpoint in checkpoints]
-    loaded = load_runs(folders)
+    runs = open_runs([checkpoint.run for checkpoint in checkpoints])
+    loaded = load_runs(runs)
     frame = at_dose(loaded.frame, dose)
-    facts = {what: _facts(read_facts(folders, frame, mode)) for what, mode in FACTS.items()}
+    facts = {what: _facts(read_facts(runs, frame, mode)) for what, mode in FACTS.items()}
     rewards = list(dict.fromkeys(checkpoint.reward for checkpoint in checkpoints))
     tables = {reward: _table(frame, [c for c in checkpoints if c.reward == reward]) for reward in rewards}
     seeds = max(1, *(sum(c.reward == reward for c in checkpoints) for reward in tables))
@@ -122,13 +123,13 @@ def sweep_document(checkpoints: Sequence[Checkpoint], recipe: Recipe, dose: str 
     }
 
 
-def _table(frame: pd.DataFrame, checkpoints: Sequence[Checkpoint]) -> pd.DataFrame:
+def _table(frame: pd.DataFrame, checkpoints: Sequence[SweepCheckpoint]) -> pd.DataFrame:
     """The rows of one reward, its seeds numbered as replicates."""
     rows = [frame[frame["model"] == checkpoint.model].assign(replicate=number) for number, checkpoint in enumerate(checkpoints)]
     return pd.concat(rows, ignore_index=True)
 
 
-def _reward(rows: pd.DataFrame, base: pd.DataFrame, facts: _Facts, checkpoints: Sequence[Checkpoint], recipe: Recipe) -> RewardDoc:
+def _reward(rows: pd.DataFrame, base: pd.DataFrame, facts: _Facts, checkpoints: Sequence[SweepCheckpoint], recipe: Recipe) -> RewardDoc:
     reward = checkpoints[0].reward
     images = [Cells.of(rows[rows["replicate"] == number]).right[Mode.IMAGE] for number in range(len(checkpoints))]
     domains: dict[str, DomainDoc] = {}

@@ -17,8 +17,11 @@ import random
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from bench.prompt import caption_prompt, readback_prompt, reward_prompt, solve_prompt
+from bench.mode import Mode
+from bench.outcome import Format
+from bench.prompt import caption_prompt, reward_prompt
 from bench.puzzle import Puzzle
+from bench.question import question_of
 from bench.train.tiny.rationales import rationale
 
 KINDS = ("seen", "solved", "read", "both", "guessed", "rewarded", "glanced")
@@ -30,6 +33,10 @@ _REQUESTS: Mapping[str, float] = {"readback": 3.0, "plain": 2.0, "guided": 1.0}
 
 GLANCE, GUESS = "At a glance.", "A guess."
 """What stands for the description and for the steps in a reply that bypasses the picture."""
+
+
+_MODES = {"solved": Mode.IMAGE, "read": Mode.ORACLE, "both": Mode.IMAGE_ORACLE, "guessed": Mode.BLIND}
+"""Kinds of lesson that are the benchmark's own trials."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +60,7 @@ def lesson(puzzle: Puzzle, kind: str, rng: random.Random) -> Lesson:
         raise ValueError(f"puzzle {puzzle.id}: expected a description, found none")
     if kind == "seen":
         style = rng.choices(tuple(_REQUESTS), tuple(_REQUESTS.values()))[0]
-        prompt = readback_prompt(puzzle) if style == "readback" else caption_prompt(style, puzzle)
+        prompt = caption_prompt("notation" if style == "readback" else style, puzzle)
         return Lesson(puzzle, prompt, True, description)
     steps, answered = rationale(puzzle), puzzle.answer
     if kind == "glanced":
@@ -64,7 +71,7 @@ def lesson(puzzle: Puzzle, kind: str, rng: random.Random) -> Lesson:
         style = rng.choice(STYLES)
         return Lesson(puzzle, reward_prompt(style, puzzle), True, reply(style, description, steps, answered))
     options = puzzle.options if rng.random() < 0.5 else ()
-    evidence = description if kind in ("read", "both") else None
+    fmt = Format.MCQ if options else Format.OPEN
     replies: Mapping[str, str] = {
         "solved": f"{description}\n{steps}\n{answer}",
         "read": f"{steps}\n{answer}",
@@ -73,8 +80,8 @@ def lesson(puzzle: Puzzle, kind: str, rng: random.Random) -> Lesson:
     }
     if kind not in replies:
         raise ValueError(f"kind: expected one of {', '.join(KINDS)}, found {kind!r}")
-    picture = kind in ("solved", "both")
-    return Lesson(puzzle, solve_prompt(puzzle.question, options, evidence=evidence, picture=picture), picture, replies[kind])
+    asked = question_of(puzzle, _MODES[kind], fmt, options)
+    return Lesson(puzzle, asked.text, asked.picture, replies[kind])
 
 
 def reply(style: str, description: str, steps: str, answer: str) -> str:

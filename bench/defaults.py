@@ -1,0 +1,12 @@
+"""Defaults that several rooms share: what holds where nobody names a value, on the command line, from Python and in Inspect AI."""
+
+from __future__ import annotations
+
+SUITE = "mini"
+"""The suite of small pictures that the shipped checkpoints were trained for."""
+CONCURRENCY = 16
+"""Requests at once."""
+ATTEMPTS = 8
+"""Times a request is tried in all."""
+MARGIN = 0.02
+"""Largest loss of accuracy that a comparison tolerates, a share."""
