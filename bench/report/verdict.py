@@ -29,6 +29,9 @@ MISSING = {
     "readback": "readback",
     "image": "the image",
 }
+_NAMED = 4
+"""Most families that a rate's remark names one by one."""
+
 _ONE_ORDER = {
     "readback": "without readback the orders cannot be averaged",
     "oracle": "without true descriptions the orders cannot be averaged",
@@ -114,7 +117,8 @@ def rate(doc: EstimateDoc) -> str:
         return f"not identifiable: {doc.get('why', '')}".rstrip(": ")
     shown = f"{percent(doc['estimate'])} {interval(doc['ci'])}"
     without = doc.get("unidentified", [])
-    remarks = [f"not identifiable in {', '.join(without)}"] if without else []
+    where = f"{len(without)} families, taken one by one" if len(without) > _NAMED else ", ".join(without)
+    remarks = [f"not identifiable in {where}"] if without else []
     remarks += [doc["note"]] if "note" in doc else []
     return f"{shown} ({'; '.join(remarks)})" if remarks else shown
 
