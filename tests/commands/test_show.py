@@ -65,8 +65,8 @@ def test_a_part_of_the_id_is_enough(run: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "more", "message"),
     [
-        ("clock", {}, "'clock' is part of 2 ids: mini/clock/"),
-        ("TYPO", {}, "(did you mean 'mini/clock/"),
+        ("clock", {}, "'clock' is part of 2 ids: mini@2/clock/"),
+        ("TYPO", {}, "(did you mean 'mini@2/clock/"),
         ("FIRST", {"modes": ["image+oracle"]}, "has no trial of mode 'image+oracle'"),
         ("FIRST", {"models": ["sim/p=0.6,r=0.8"]}, "has no trial of model 'sim/p=0.6,r=0.8' (did you mean 'sim/p=0.6,r=0.7'?)"),
     ],

@@ -145,7 +145,7 @@ def test_a_changed_prompt_under_replay_says_which_and_how_many(
     forget()
     assert asked(tmp_path / "new", cache, "--replay") == 3
     said = capsys.readouterr().err
-    assert "--replay: the cache holds no reply for 8 of 12 trials, such as mini/clock/" in said
+    assert "--replay: the cache holds no reply for 8 of 12 trials, such as mini@2/clock/" in said
     assert "prompts/solve.j2 changed since the cache was filled" in said
     assert open_run(tmp_path / "new").about["totals"]["missing"] == 8, "the four readbacks were answered"
     result = compare(tmp_path / "old", tmp_path / "new")
