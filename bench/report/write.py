@@ -74,6 +74,8 @@ def _writer(name: str, more: Mapping[str, Writer]) -> Writer:
     Raises:
         UserError: there is none, or what a package offers is none.
     """
+    if name in _WRITERS or name in more:
+        plugins.refuse(GROUP, name)
     found = _REGISTERED.get(name) or more.get(name) or _WRITERS.get(name) or plugins.load(GROUP, name)
     if found is None:
         raise UserError(f"formats: expected some of {', '.join(dict.fromkeys((*format_names(), *more)))}, found {name!r}")

@@ -189,7 +189,9 @@ def test_a_reply_without_text_is_one_clear_line(capsys: pytest.CaptureFixture[st
     said = mistake_after(capsys, "regrade", "r")
     assert "trials.jsonl line 1: not a record of this version (reply.text: input should be a valid string, found None)" in said
     assert path.read_text() == broken
-    assert "reply.text: input should be a valid string, found None" in mistake_after(capsys, "report", "r", "--out", "report", "--formats", "md")
+    assert "reply.text: input should be a valid string, found None" in mistake_after(
+        capsys, "report", "r", "--out", "report", "--formats", "md"
+    )
 
 
 def test_shards_make_up_the_whole(tmp_path: Path) -> None:

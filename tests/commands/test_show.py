@@ -41,7 +41,7 @@ def test_everything_that_was_sent_and_came_back(run: Path) -> None:
     stored = json.loads((run / "puzzles.jsonl").read_text().splitlines()[0])
     assert " ".join(stored["question"].split()[:6]) in " ".join(text.split())
     assert stored["description"].splitlines()[0] in text
-    assert "caption by self/plain" in text
+    assert "caption by self/notation" in text
     assert "image blur=2" in text
     assert "replicate 1" in text
     assert max(map(len, text.splitlines())) <= 100

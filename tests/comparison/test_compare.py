@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from bench.comparison import decide
 from bench.comparison.decide import ModePairs, judge
 from bench.comparison.result import Comparison, Decision
 from bench.errors import UserError
@@ -215,9 +216,9 @@ def test_replicates_are_paired_and_count_as_one_puzzle(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("number", [-0.1, 1.0, float("nan")])
-def test_a_margin_that_is_none_is_a_mistake(tmp_path: Path, number: float) -> None:
+def test_a_margin_that_is_none_is_a_mistake(number: float) -> None:
     with pytest.raises(UserError, match="--margin"):
-        compare(tmp_path, tmp_path, margin=number)
+        decide.compare([], [], margin=number)
 
 
 def test_not_a_run_directory(tmp_path: Path) -> None:

@@ -42,7 +42,7 @@ def test_the_fast_intervals_are_those_of_the_report(world: World) -> None:
 
 def test_the_worlds_are_those_of_the_simulated_model_through_runner_and_grader(tmp_path: Path) -> None:
     p, r, c = 0.6, 0.8, 0.5
-    words = ["run", "--suite", "mini:n=100", "--families", "clock,n_queens,number_slide", "--replicates", "2", "--cache", "off"]
+    words = ["run", "--suite", "mini@1:n=100", "--families", "clock,n_queens,number_slide", "--replicates", "2", "--cache", "off"]
     words += ["--model", f"sim/p={p},r={r},c={c}", "--mode", ",".join(MODES), "--out", str(tmp_path / "run")]
     assert run_session(make_plan(run_config(build_parser().parse_args(words))), Console(quiet=True)).missing == 0
     frame = load_frame(open_runs([tmp_path / "run"]))

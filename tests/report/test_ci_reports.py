@@ -77,7 +77,7 @@ def test_the_summary_holds_no_markup_of_a_name(hostile: Comparison) -> None:
     text = summary.render(hostile)
     assert text.startswith("### ❌ regression: image overall")
     assert set(re.findall(r"(?<!\\)<[^>]*>", text)) == {"<details>", "</details>", "<summary>", "</summary>"}
-    assert text.count("<details>") == text.count("</details>") == 2
+    assert text.count("<details>") == text.count("</details>") == 3
     lost = sum(change.after < change.before for change in hostile.changes)
     assert f"{lost} right → wrong, {len(hostile.changes) - lost} wrong → right." in text
     assert all(line.endswith("|") for line in text.splitlines() if line.startswith("|"))

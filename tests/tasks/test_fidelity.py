@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from bench.errors import BadDataError
 from bench.image import ImageRef
 from bench.puzzle import Puzzle
 from tasks.family import LEVELS, ReadError
@@ -183,7 +184,7 @@ def test_the_numbers(monkeypatch: pytest.MonkeyPatch, text: str, expected: Fidel
 
 def test_a_broken_state_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tasks.fidelity.family", _fixed)
-    with pytest.raises(ValueError, match="a: expected nothing"):
+    with pytest.raises(BadDataError, match="a: expected nothing"):
         fidelity("a=red", puzzle_of("clock", {"a": 1}))
 
 
