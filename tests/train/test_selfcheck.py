@@ -42,7 +42,7 @@ def test_the_papers_recipe_fits() -> None:
 
 def test_the_tiny_recipe() -> None:
     report = check(load_recipe("tiny"))
-    assert any("24 completions = 3 puzzles x 8 = CPU x 24 x 1" in line for line in report)
+    assert any("128 completions = 8 puzzles x 16 = CPU x 128 x 1" in line for line in report)
 
 
 def test_a_folder_is_checked_with_its_own_architecture(tmp_path: Path) -> None:

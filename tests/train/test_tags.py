@@ -79,6 +79,8 @@ def test_visual_spans() -> None:
 
 # -- properties --------------------------------------------------------------------------------------------------------------------------
 _WORDS = st.sampled_from(["The hand is at 5.", "It is 3:23. ", "So 4:23!", "\n", "a", " ", "7", "<|image_pad|>", "\u200b", "4:23 or 5:23"])
+JUDGED = [name for name in REWARDS if name != "noise"]
+"""Rewards that read what they pay for; noise is drawn by lot."""
 _MARKS = st.sampled_from([f"<{slash}{name}>" for slash in ("", "/") for name in (*NAMES, "image_description")])
 _SOUP = st.lists(st.one_of(_WORDS, _MARKS, st.text(max_size=5)), max_size=25).map("".join)
 
@@ -87,7 +89,13 @@ _SOUP = st.lists(st.one_of(_WORDS, _MARKS, st.text(max_size=5)), max_size=25).ma
 def test_totals_are_bounded_and_finite(text: str) -> None:
     for name, reward in REWARDS.items():
         parts = clock(name, text)
-        assert set(parts) == {"total", *reward.weights, *(("seen",) if reward.seen else ())}
+        assert set(parts) == {
+            "total",
+            *reward.weights,
+            *(("seen",) if reward.seen else ()),
+            *(("sufficient",) if reward.solver else ()),
+            *(("noise",) if reward.noise else ()),
+        }
         told = sum(weight for tag, weight in reward.weights.items() if tag != "answer")
         assert (1 - reward.seen) * told * (ONE - 1) - 1e-9 <= parts["total"] <= 1 + 1e-9
         assert all(ONE - 1 <= value <= 1 for part, value in parts.items() if part != "total")
@@ -107,7 +115,7 @@ def test_any_text_inside_a_tag_is_no_more_than_its_text(text: str) -> None:
 )
 def test_the_order_of_tags_makes_no_difference(tags: Sequence[str]) -> None:
     text = "\n".join(tags)
-    for name in REWARDS:
+    for name in JUDGED:
         expected = clock(
             name, "<image description>One. Two.</image description><think>Three.</think><rethink>A b. C d.</rethink><answer>4:23</answer>"
         )
@@ -120,7 +128,7 @@ _SENTENCE = st.sampled_from(["The hand is short.", "It is late!", "Is it 3:23?",
 @given(st.lists(_SENTENCE, min_size=1, max_size=6), st.sampled_from(["think", "rethink", "image description"]), st.data())
 def test_repeating_a_sentence_never_pays(said: list[str], tag: str, data: st.DataObject) -> None:
     again = data.draw(st.sampled_from(said))
-    for name in REWARDS:
+    for name in JUDGED:
         before, after = (clock(name, f"<{tag}>{' '.join(text)}</{tag}>")["total"] for text in (said, [*said, again.upper()]))
         assert after <= before + 1e-12
 
@@ -128,7 +136,7 @@ def test_repeating_a_sentence_never_pays(said: list[str], tag: str, data: st.Dat
 @given(st.lists(_SENTENCE, min_size=1, max_size=4), st.lists(_SENTENCE, min_size=1, max_size=4))
 def test_a_second_tag_never_pays(first: list[str], second: list[str]) -> None:
     one = f"<think>{' '.join(first)}</think>"
-    for name in REWARDS:
+    for name in JUDGED:
         assert clock(name, f"{one}<think>{' '.join(second)}</think>")["total"] <= clock(name, one)["total"]
 
 

@@ -39,7 +39,7 @@ def test_the_loss_falls_and_all_weights_move(fresh: Path, drawers: int) -> None:
     schedule = Schedule((Stage(30, SEEING), Stage(10, MIXED)), batch=4, learning_rate=3e-3, warmup=5, drawers=drawers)
     warm_start(fresh, PUZZLES, schedule, report=seen.append, every=10)
     assert [learned.step for learned in seen] == [10, 20, 30, 40]
-    assert seen[2].loss < 0.8 * seen[0].loss
+    assert seen[2].loss < 0.9 * seen[0].loss
     after = load.from_pretrained(fresh, dtype="float32").state_dict()
     assert [name for name in before if bool((before[name] == after[name]).all())] == []
 
