@@ -17,6 +17,7 @@ from pathlib import Path
 import pytest
 
 from bench.errors import Rejected, Unusable
+from bench.image import Content
 from bench.models.base import Reply, Request, Sampling, Stop
 from bench.models.local.model import Local
 from bench.models.registry import resolve
@@ -114,7 +115,8 @@ def test_a_cut_reply_says_so(server: str) -> None:
 def test_400s_are_rejections(server: str) -> None:
     (shown,) = requests(1)
     assert shown.picture is not None
-    broken = Request(shown.text, replace(shown.picture, data=shown.picture.data[:60]), Sampling(4))
+    cut = shown.picture.data[:60]
+    broken = Request(shown.text, replace(shown.picture, content=Content(cut, lambda: cut)), Sampling(4))
     long = Request("x" * 600, None, Sampling(4))
     fine, bad_image, too_long = ask(server, [shown, broken, long])
     assert isinstance(fine, Reply)
