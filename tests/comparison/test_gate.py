@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -115,13 +115,14 @@ def test_equal_models_are_called_improved_at_most_at_alpha() -> None:
 
 # -- a changed prompt ---------------------------------------------------------------------------------------------------------------------
 @pytest.fixture
-def prompts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A copy of the templates that a test may edit."""
+def prompts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A copy of the templates that a test may edit; what was rendered of it is forgotten with it."""
     folder = tmp_path / "prompts"
     shutil.copytree(bench.prompt._FOLDER, folder)  # pyright: ignore[reportPrivateUsage]
     monkeypatch.setattr(bench.prompt, "_FOLDER", folder)
     forget()
-    return folder
+    yield folder
+    forget()
 
 
 def forget() -> None:
