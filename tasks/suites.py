@@ -39,14 +39,12 @@ from tasks.registry import names as family_names
 EVAL_SHARE = 4
 """One state in so many belongs to the split "eval"; all other splits use the rest."""
 
-__all__ = ["GENERATED", "MINI_FAMILIES", "NAMES", "Suite", "SuiteSpec", "drawn_by", "generated", "load_suite", "make_puzzle", "take_level"]
+__all__ = ["GENERATED", "MINI_FAMILIES", "Suite", "SuiteSpec", "drawn_by", "generated", "load_suite", "make_puzzle", "take_level"]
 
 _ATTEMPTS = 400
 """States that are sampled for one puzzle before the family is taken to have no fresh one left."""
 _MISSES = 6000
 """As many for a version whose options are balanced, which gives up a state where they are not."""
-NAMES: tuple[str, ...] = ("algo", "mini", *PUBLIC_SUITES)
-"""Names that no set of the user's own can have."""
 _OPTIONS = 4
 _POOL = 6
 
@@ -168,7 +166,7 @@ def _custom(text: str, *, columns: Mapping[str, str] | None, **asked: Any) -> Su
     from tasks.custom.load import load_custom
 
     found = load_custom(text, columns=columns, **asked)
-    if (found.name in NAMES or known(found.name)) and not found.exported:
+    if (found.name in SUITE_NAMES or known(found.name)) and not found.exported:
         raise UserError(
             f'suite {text}: the name {found.name!r} is taken by a suite of ours; put  name = "..."  into a suite.toml beside it'
         )

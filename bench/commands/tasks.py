@@ -10,9 +10,9 @@ from bench.commands.console import names, open_console
 from bench.errors import UserError
 from bench.suggest import did_you_mean
 from tasks.custom.columns import parse_columns
-from tasks.registry import known
+from tasks.registry import SUITE_NAMES, known
 from tasks.registry import names as family_names
-from tasks.suites import NAMES, Suite, SuiteSpec, load_suite, suite_label
+from tasks.suites import Suite, SuiteSpec, load_suite, suite_label
 
 SHOWN = 12
 """Puzzles on the sheet of a suite."""
@@ -53,8 +53,8 @@ def _refuse_unknown(text: str) -> None:
     try:
         SuiteSpec.parse(text)
     except UserError as error:
-        every = (*family_names(), *NAMES)
-        if text.partition(":")[0] in NAMES:
+        every = (*family_names(), *SUITE_NAMES)
+        if text.partition(":")[0] in SUITE_NAMES:
             raise
         raise UserError(f"unknown family or suite {text!r}{did_you_mean(text, every)}: see  tasks list") from error
 

@@ -29,7 +29,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from bench.comparison.result import Case, Change, Comparison, Decision
-from bench.comparison.sides import Side, common_replicates, different_questions, model_pairs, notes, open_ends, open_sides
+from bench.comparison.sides import Side, common_replicates, different_questions, draw_option, model_pairs, notes, open_ends, open_sides
 from bench.defaults import MARGIN
 from bench.errors import UserError
 from bench.gap import contrast
@@ -113,7 +113,7 @@ def compare(
         parts=tuple(paired.parts),
         problems=tuple(dict.fromkeys([*different, *problems])),
         notes=remarks,
-        draws=_draws(new),
+        draws=draw_option(new),
         families=max([1, *(len(set(arm.family.tolist())) for arm in paired.arms)]),
     )
 
@@ -143,18 +143,6 @@ def _pair(old: Side, new: Side) -> _Paired:
     contrast.correct(paired.parts)
     paired.changes.sort(key=lambda change: change.after - change.before)  # stable: within it, by mode and puzzle
     return paired
-
-
-def _draws(side: Side) -> str:
-    """The option that draws {n} puzzles of each family of a generated suite; "" for a set that has what it has."""
-    if side.frame is None or not (side.frame["level"] > 0).all():
-        return ""
-    info = side.runs[0].info
-    identity = info.identity
-    name, _, parameters = str(identity.get("suite") or info.suite.name).partition(":")
-    kept = [part for part in parameters.split(",") if part and not part.startswith("n=")]
-    suite = f"--suite {name}:{','.join([*kept, 'n={n}'])}"
-    return f"{suite} --limit {{n}}" if identity.get("limit") else suite
 
 
 def judge(arms: Sequence[ModePairs], *, margin: float, alpha: float) -> tuple[tuple[Case, ...], tuple[Case, ...]]:

@@ -10,13 +10,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from bench.comparison.result import Need, Needs
-from bench.comparison.sides import open_side, right
+from bench.comparison.sides import draw_option, open_side, right
 from bench.errors import UserError
 from bench.gap.frame import load_frame
 from bench.mode import Mode
@@ -24,7 +23,6 @@ from bench.models.base import ModelOptions, Usage
 from bench.models.registry import cost
 from bench.stats.power import required_pairs
 from bench.store.run import Run
-from tasks.suites import GENERATED
 
 MOST_REPLICATES = 64
 
@@ -57,11 +55,11 @@ def needs(baselines: Sequence[Run], *, margin: float, alpha: float, modes: Seque
     found: list[Need] = []
     for (model, mode), rows in frame.groupby(["model", "mode"], sort=False, observed=True):
         name = str(model)
-        found.append(_need(name, str(mode), rows, side.runs[0], prices.get((name, str(mode))), margin, alpha, replicates))
+        found.append(_need(name, str(mode), rows, draw_option(side), prices.get((name, str(mode))), margin, alpha, replicates))
     return Needs(side.name, margin, alpha, replicates, tuple(found))
 
 
-def _need(model: str, mode: str, rows: pd.DataFrame, run: Run, price: float | None, margin: float, alpha: float, replicates: int) -> Need:
+def _need(model: str, mode: str, rows: pd.DataFrame, draw: str, price: float | None, margin: float, alpha: float, replicates: int) -> Need:
     puzzles = rows.groupby("puzzle", observed=True)["right"].agg(["sum", "count"])
     wins, counts = puzzles["sum"].to_numpy(np.float64), puzzles["count"].to_numpy(np.float64)
     accuracy = float(wins.sum() / counts.sum())
@@ -75,24 +73,22 @@ def _need(model: str, mode: str, rows: pd.DataFrame, run: Run, price: float | No
     have = len(puzzles)
     wanted = next((k for k in range(1, MOST_REPLICATES + 1) if _puzzles(margin, disagreement, alpha, k) <= have), None)
     total = None if price is None else price * enough * replicates
-    return Need(model, mode, accuracy, disagreement, measured, enough, have, _draw(run, rows, enough), wanted, total)
+    return Need(
+        model,
+        mode,
+        accuracy,
+        disagreement,
+        measured,
+        enough,
+        have,
+        draw.format(n=math.ceil(enough / rows["family"].nunique())) or None,
+        wanted,
+        total,
+    )
 
 
 def _puzzles(margin: float, disagreement: float, alpha: float, replicates: int) -> int:
     return required_pairs(margin, disagreement / replicates, alpha=2 * alpha)
-
-
-def _draw(run: Run, rows: pd.DataFrame, enough: int) -> str | None:
-    """The option with which the run's generated suite holds at least `enough` puzzles."""
-    suite: Any = run.info.identity.get("suite")
-    if not isinstance(suite, str):
-        return None
-    name, _, tail = suite.partition(":")
-    if name.partition("@")[0] not in GENERATED:
-        return None
-    kept = [part for part in tail.split(",") if part and not part.startswith("n=")]
-    per_family = math.ceil(enough / rows["family"].nunique())
-    return f"--suite {name}:{','.join([*kept, f'n={per_family}'])}"
 
 
 def _prices(runs: Sequence[Run]) -> dict[tuple[str, str], float | None]:

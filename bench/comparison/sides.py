@@ -140,6 +140,17 @@ def _first(side: Side, most: int) -> Side:
     return side if side.frame is None else replace(side, frame=side.frame[(side.frame["replicate"] < most).to_numpy()])
 
 
+def draw_option(side: Side) -> str:
+    """The option that draws {n} puzzles of each family of the side's generated suite; "" for a set that has what it has."""
+    if side.frame is None or not (side.frame["level"] > 0).all():
+        return ""
+    info = side.runs[0].info
+    name, _, parameters = str(info.identity.get("suite") or info.suite.name).partition(":")
+    kept = [part for part in parameters.split(",") if part and not part.startswith("n=")]
+    suite = f"--suite {name}:{','.join([*kept, 'n={n}'])}"
+    return f"{suite} --limit {{n}}" if info.identity.get("limit") else suite
+
+
 def right(frame: pd.DataFrame) -> pd.Series[float]:
     """1 for each trial that is right, 0 for one that is not, NaN without a counted outcome."""
     outcome = frame["outcome"].astype("object")

@@ -194,6 +194,15 @@ def test_a_reply_without_text_is_one_clear_line(capsys: pytest.CaptureFixture[st
     )
 
 
+def test_the_papers_table_in_one_command(capsys: pytest.CaptureFixture[str]) -> None:
+    """Nine families, open answers, image and oracle, with the published rows marked as third-party."""
+    assert main(["--preset", "paper", "--model", SIM, "--limit", "2", "--out", "r"]) == 0
+    printed = capsys.readouterr().out
+    assert "suite algo@2  18 puzzles" in printed
+    assert "Claude 3.7" in printed
+    assert "third-party" in printed
+
+
 def test_shards_make_up_the_whole(tmp_path: Path) -> None:
     common = ["--model", SIM, "--suite", "mini:n=30", "--families", "clock", "--mode", "image,oracle"]
     main([*common, "--out", "whole"])

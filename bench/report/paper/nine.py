@@ -38,7 +38,7 @@ class NineRow:
 
 def applies(document: Document) -> bool:
     """Whether the document answers the paper's question, on some of its families."""
-    suite = document["suite"]["name"].partition(":")[0]
+    suite = document["suite"]["name"].partition("@")[0]  # whichever version: the questions and their kind of picture are the same
     asked = any(_MODES["text"] in model["modes"] and "image" in model["modes"] for model in document["models"])
     present = {family for model in document["models"] for family in model["families"]}
     return suite in PAPER_SUITES and document["format"] == Format.OPEN.value and asked and bool(present) and present <= set(PAPER_FAMILIES)
