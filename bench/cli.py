@@ -162,6 +162,7 @@ def _add_compare(commands: argparse._SubParsersAction[_Parser]) -> None:  # pyri
     compare.add_argument("--alpha", type=float, default=ALPHA, metavar="A", help=f"chance of a false alarm (default: {ALPHA})")
     compare.add_argument("--junit", metavar="FILE", help="write JUnit XML (default: none)")
     compare.add_argument("--summary", metavar="FILE", help="append a Markdown summary (default: none)")
+    compare.add_argument("--report", metavar="URL", help="the candidate's report.html, for links from the summary (default: none)")
     compare.set_defaults(command="compare")
 
 

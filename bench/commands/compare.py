@@ -27,7 +27,7 @@ def compare(arguments: argparse.Namespace) -> int:
     baselines = open_runs([arguments.baseline, *(arguments.also_baseline or ())])
     console = open_console()
     if arguments.candidate is None:
-        if arguments.also_candidate or arguments.junit or arguments.summary:
+        if arguments.also_candidate or arguments.junit or arguments.summary or arguments.report:
             raise UserError("compare: expected a CANDIDATE; without one, only what a comparison would need is said")
         print_needs(needs(baselines, margin=arguments.margin, alpha=arguments.alpha, modes=modes, replicates=arguments.replicates), console)
         return 0
@@ -40,6 +40,7 @@ def compare(arguments: argparse.Namespace) -> int:
         summary=Path(arguments.summary) if arguments.summary else None,
         console=console,
         modes=modes,
+        page=arguments.report,
     )
 
 
@@ -53,9 +54,11 @@ def compare_command(
     summary: Path | None,
     console: Console,
     modes: Sequence[Mode] = (),
+    page: str | None = None,
 ) -> int:
     """Compare the runs of two sides, print the result, write the files asked for, and return the exit code.
 
+    `page` is where the candidate's HTML report is to be found: the summary links every changed puzzle to its place there.
     An existing `summary` is appended to, which is what `$GITHUB_STEP_SUMMARY` expects; an existing `junit` is replaced.
 
     Raises:
@@ -68,7 +71,7 @@ def compare_command(
         write_atomically(junit, junit_report.render_comparison(comparison))
     if summary is not None:
         _make_room(summary)
-        _append(summary, summary_report.render(with_answers(comparison, baselines, candidates)))
+        _append(summary, summary_report.render(with_answers(comparison, baselines, candidates), page))
     return comparison.exit_code
 
 

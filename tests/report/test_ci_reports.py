@@ -73,6 +73,16 @@ def test_nothing_to_compare_is_one_skipped_case(tmp_path: Path) -> None:
     assert [case.attrib["name"] for case in root.iter("testcase") if case.find("skipped") is not None] == ["complete"]
 
 
+def test_the_summary_links_each_changed_puzzle_to_its_place_in_the_report(tmp_path: Path) -> None:
+    old, new = (write_run(tmp_path / name, rows("m", 20, flat, seed=seed)) for seed, name in enumerate("ab"))
+    comparison = compare(old, new)
+    text = summary.render(comparison, "https://ci.example/a b)/report.html")
+    puzzle = comparison.changes[0].puzzle
+    assert f"](https://ci.example/a%20b%29/report.html#?puzzle={puzzle}&of=m) |" in text
+    assert len(re.findall(r"\(https://ci[.]example", text)) == len(comparison.changes)
+    assert "https://" not in summary.render(comparison)
+
+
 def test_the_summary_holds_no_markup_of_a_name(hostile: Comparison) -> None:
     text = summary.render(hostile)
     assert text.startswith("### ❌ regression: image overall")

@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterable, Sequence
+from urllib.parse import quote
 
 from bench.comparison.result import NO_REGRESSION, REGRESSION, Case, Change, Comparison, Decision
 from bench.gap.document import PARTS
 from bench.report import verdict, words
+from bench.report.html.links import link
 from bench.report.markdown import table, text
 
 LIMIT = 60_000
@@ -22,8 +24,8 @@ _ANSWERS = 3
 _MARKS = {NO_REGRESSION: "✅", REGRESSION: "❌"}
 
 
-def render(comparison: Comparison) -> str:
-    """The whole summary."""
+def render(comparison: Comparison, page: str | None = None) -> str:
+    """The whole summary; `page` is the address of the candidate's HTML report, None where the changed puzzles are to have no links."""
     several = len({case.model for case in comparison.overall}) > 1
     head = f"### {_MARKS.get(comparison.exit_code, '⚠️')} {_cell(comparison.sentence, 400)}"
     about = (
@@ -37,7 +39,7 @@ def render(comparison: Comparison) -> str:
     lines += _parts(comparison)
     lines += _folded("Without a change that counts", _cases(quiet, comparison, several=several, budget=_CASES // 2), len(quiet))
     lines += _folded("By family", _by_family(comparison, several=several), len(comparison.cases))
-    lines += _folded("Puzzles that changed", _changed(comparison.changes, several=several), len(comparison.changes))
+    lines += _folded("Puzzles that changed", _changed(comparison.changes, page, several=several), len(comparison.changes))
     return "\n".join(lines).rstrip() + "\n"
 
 
@@ -115,10 +117,10 @@ def _by_family(comparison: Comparison, *, several: bool) -> list[str]:
     return _cases(comparison.cases, comparison, several=several, budget=_FAMILIES)
 
 
-def _changed(changes: Sequence[Change], *, several: bool) -> list[str]:
+def _changed(changes: Sequence[Change], page: str | None, *, several: bool) -> list[str]:
     lost = sum(1 for change in changes if change.after < change.before)
     header = [*(["model"] if several else []), "puzzle", "mode", "question", "right answer", "before", "after", "see it"]
-    rows = [[*([_cell(change.model)] if several else []), *_changed_row(change)] for change in changes]
+    rows = [[*([_cell(change.model)] if several else []), *_changed_row(change, page)] for change in changes]
     kept, left = _fit(rows, _CHANGES)
     more = [f"and {left} more puzzles", ""] if left else []
     head, line, *body = table(header, kept)
@@ -126,19 +128,27 @@ def _changed(changes: Sequence[Change], *, several: bool) -> list[str]:
     return [f"{lost} right → wrong, {len(changes) - lost} wrong → right.", "", *texts, *more] if rows else []
 
 
-def _changed_row(change: Change) -> list[str]:
+def _changed_row(change: Change, page: str | None) -> list[str]:
     counts = (change.before, change.after)
     answers = [_answers(said, right, change.trials) for said, right in zip(change.said, counts, strict=True)]
     folder = change.where[1] or change.where[0]
     see = _code(f"show {shlex.quote(folder)} {shlex.quote(change.puzzle)} --mode {change.mode.partition(' ')[0]}") if folder else ""
     return [
-        _cell(change.puzzle),
+        _linked(_cell(change.puzzle), change, page),
         _cell(change.mode),
         _cell(change.question or "", _QUESTION),
         _cell(change.gold or ""),
         *answers,
         see,
     ]
+
+
+def _linked(shown: str, change: Change, page: str | None) -> str:
+    """The puzzle's name as a link to its place in the candidate's HTML report, where that is known."""
+    if page is None:
+        return shown
+    address = quote(page, safe=":/?=&%@+,~") + link(puzzle=change.puzzle, of=change.models[1] or change.model)
+    return f"[{shown}]({address})"
 
 
 def _answers(said: Sequence[str], right: int, trials: int) -> str:
