@@ -186,3 +186,23 @@ def test_a_run_sends_and_captions_all_pictures(here: Path, capsys: pytest.Captur
     assert [image["source"] for image in lines[0]["further"]] == ["pics/0.png", "pics/3.png"]
     assert main(["run", *SIM, "--suite", "mine.jsonl", "--mode", "image"]) == 2
     assert "3 pictures in one question; map them as --columns images=image to send them in order" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("described", "arms", "said"), [(True, 4, "in this order of repair"), (False, 3, "using")])
+def test_diagnose_takes_the_arms_that_there_is_material_for(
+    here: Path, capsys: pytest.CaptureFixture[str], described: bool, arms: int, said: str
+) -> None:
+    rows = charts(here, 30)
+    if not described:
+        for row in rows:
+            del row["description"]
+    write_lines(here / "mine.jsonl", rows)
+    assert main(["run", *SIM, "--suite", "mine.jsonl", "--mode", "diagnose", "--out", "r"]) == 0
+    captured = capsys.readouterr()
+    told = " ".join(captured.err.split())
+    assert "30 puzzles have no reader, so captions are plain and readback is left out" in told
+    assert ("30 puzzles have no description, so oracle is left out" in told) is not described
+    records = list(open_run(here / "r").records())
+    assert len(records) == 30 * arms
+    assert {record.caption_prompt for record in records} == {None, "plain"}
+    assert said in " ".join(captured.out.split())
