@@ -25,6 +25,9 @@ MAPPED_BYTES = 64_000_000
 
 Content = mmap.mmap | bytes
 
+_STRETCH = 16_000_000
+"""Bytes of a mapped file that one pass keeps in memory behind it."""
+
 
 def read_file(path: Path) -> Content:
     """The bytes of `path`.
@@ -50,9 +53,25 @@ def read_file(path: Path) -> Content:
             raise UserError(f"{path} cannot be read ({error})") from error
 
 
+def sha256(content: Content) -> str:
+    """SHA-256 of `content`, of which no more than a stretch need be in memory."""
+    made = hashlib.sha256()
+    for start in range(0, len(content), _STRETCH):
+        made.update(content[start : start + _STRETCH])
+        _let_go(content, start, start + _STRETCH)
+    return made.hexdigest()
+
+
 def file_sha256(path: Path) -> str:
     """SHA-256 of the bytes of `path` (raises as `read_file`)."""
-    return hashlib.sha256(read_file(path)).hexdigest()
+    return sha256(read_file(path))
+
+
+def _let_go(content: Content, start: int, end: int) -> None:
+    """Give the memory of a mapped stretch that was passed over back to the system, which has the file; a later pass reads it again."""
+    if isinstance(content, mmap.mmap):
+        first, last = start - start % mmap.PAGESIZE, min(end, len(content))
+        content.madvise(mmap.MADV_DONTNEED, first, (last - first) // mmap.PAGESIZE * mmap.PAGESIZE)
 
 
 @dataclass(frozen=True)
@@ -96,6 +115,7 @@ class LineFile:
             end = self.content.rfind(b"\n", start, start + size) + 1 or self._end(start)
             end = self.size if end > self.size else end
             yield self.content[start:end]
+            _let_go(self.content, start, end)
             start = end
 
     def lines(self) -> Iterator[tuple[int, dict[str, Any]]]:
@@ -104,11 +124,19 @@ class LineFile:
         Raises:
             UserError: a line that is no JSON object; the message names file and line.
         """
-        start, number = 0, 0
+        for number, (_, line) in enumerate(self.raw_lines(), start=1):
+            yield number, parse_line(line, f"{self.path} line {number}")
+
+    def raw_lines(self) -> Iterator[tuple[int, bytes]]:
+        """(place of its first byte, bytes) of every whole line, whatever is in it; its line break included, which the last may lack."""
+        start = passed = 0
         while start < self.size:
-            end, number = self._end(start), number + 1
-            yield number, parse_line(self.content[start:end], f"{self.path} line {number}")
+            end = self._end(start)
+            yield start, self.content[start:end]
             start = end
+            if start - passed > _STRETCH:
+                _let_go(self.content, passed, start)
+                passed = start
 
     def _end(self, start: int) -> int:
         return self.content.find(b"\n", start) + 1 or self.size
