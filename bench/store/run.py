@@ -212,11 +212,15 @@ class Run:
         return {line["key"]: line for line in self._lines(CaptionLine, self._file(CAPTIONS))}
 
     @cached_property
+    def hashes(self) -> Mapping[str, str]:
+        """SHA-256 of its files of lines, as they are now; that of nothing where there is none."""
+        return {name: sha256((self.content if name == TRIALS else self._file(name)).content) for name in (TRIALS, CAPTIONS, PUZZLES)}
+
+    @property
     def changed(self) -> tuple[str, ...]:
         """Names of its files that are not as they were when the run was closed: edited, or damaged."""
-        noted = [name for name in (TRIALS, CAPTIONS, PUZZLES) if name in self.info.files]
-        shown = {name: self.content if name == TRIALS else self._file(name) for name in noted}
-        return tuple(name for name, file in shown.items() if sha256(file.content) != self.info.files[name])
+        noted = self.info.files
+        return tuple(name for name in (TRIALS, CAPTIONS, PUZZLES) if name in noted and self.hashes[name] != noted[name])
 
     def _file(self, name: str) -> LineFile:
         if name not in self._files:
