@@ -175,7 +175,8 @@ def written(text: str) -> str:
     for found, plain_tag in _TAGS.items():
         text = text.replace(found, plain_tag)
     said, thoughts = split_thoughts(text)
-    return said.strip() if thoughts else text
+    shown = said.strip() if thoughts else text
+    return shown.encode("utf-8", "replace").decode()  # half a surrogate pair, which a model may write, fits into no request
 
 
 _TAGS = {

@@ -6,7 +6,7 @@ import ctypes
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -26,7 +26,7 @@ def _heed_permissions() -> None:
 
 
 @contextmanager
-def read_only(root: Path) -> Iterator[None]:
+def read_only(root: Path) -> Generator[None]:
     folders = [root, *(path for path in root.rglob("*") if path.is_dir())]
     files = [path for path in root.rglob("*") if path.is_file()]
     for path in (*files, *folders):
