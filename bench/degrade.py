@@ -127,7 +127,7 @@ class DegradedRef(ImageRef):
     original: ImageRef | None = None
     dose: Degradation | None = None
 
-    def _look(self) -> ImageInfo:
+    def _looked_at(self) -> ImageInfo:
         assert self.original is not None
         return replace(inspect(self.data(), name=self.source), identity=f"{self.original.info.identity}+{self.dose}")
 

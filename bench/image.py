@@ -162,13 +162,17 @@ class ImageRef:
 
     @property
     def info(self) -> ImageInfo:
-        """Sniffed once from the bytes (raises `BadDataError` as `inspect` does); the bytes are not kept."""
+        """Sniffed once from the bytes (raises `BadDataError` as `inspect` does); the bytes are not kept.
+
+        No `cached_property`: before Python 3.12 one lock of the class lets a single picture be looked at at a time, in all threads.
+        """
         found: ImageInfo | None = self.__dict__.get("_info")
-        if found is None:  # not a `cached_property`: before Python 3.12 that lets one thread in at a time, for all pictures
-            found = self.__dict__["_info"] = self._look()
+        if found is None:
+            found = self._looked_at()
+            self.__dict__["_info"] = found
         return found
 
-    def _look(self) -> ImageInfo:
+    def _looked_at(self) -> ImageInfo:
         return inspect(self.data(), name=self.source, drawn=self.drawn)
 
 
