@@ -16,6 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
+from pydantic_core import from_json
+
 from bench.errors import UserError
 
 RUN, TRIALS, CAPTIONS, PUZZLES, BATCHES = "run.json", "trials.jsonl", "captions.jsonl", "puzzles.jsonl", "batches.jsonl"
@@ -148,10 +150,13 @@ def parse_line(line: bytes, where: str) -> dict[str, Any]:
     Raises:
         UserError: it is none; the message begins with `where`.
     """
-    try:
-        data = _DECODER.decode(line.decode())
-    except (ValueError, RecursionError) as error:
-        raise UserError(f"{where}: not a JSON line ({error})") from error
+    try:  # three times as fast, and equal names and short texts are one object in all lines
+        data = from_json(line, allow_inf_nan=False)
+    except ValueError:  # it is damaged, or spells half a surrogate pair or more depth than that reader takes
+        try:
+            data = _DECODER.decode(line.decode())
+        except (ValueError, RecursionError) as error:
+            raise UserError(f"{where}: not a JSON line ({error})") from error
     if not isinstance(data, dict):
         raise UserError(f"{where}: expected a JSON object, found {type(data).__name__}")
     return cast("dict[str, Any]", data)

@@ -1,7 +1,6 @@
 """How long a run of a million records takes to plan, to go on and to stop again: `python -m tests.benchmarks.bench_resume [--records N]`.
 
-Each measurement is a process of its own: seconds of processor time (Python's start included) and peak resident memory. A run directory of
-`bench_report` is opened as a session opens it (which of its trials are finished, which captions are there), beside the way that builds a
+Each measurement is a process of its own (`tests.benchmarks.child`). A run directory of `bench_report` is opened as a session opens it (which of its trials are finished, which captions are there), beside the way that builds a
 record of every line; and a run of as many trials is planned and walked through, keys included. The goals are those of the project: 15 s and
 500 MB for a million records, 10 s for the plan.
 """
@@ -10,13 +9,11 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import subprocess
-import sys
 import tempfile
 from pathlib import Path
 
 from tests.benchmarks.bench_report import write_run
+from tests.benchmarks.child import python
 from tests.benchmarks.table import Row, row, show
 
 RESUME_S, PLAN_S, RESUME_MB = 15.0, 10.0, 500.0
@@ -41,17 +38,6 @@ print(plan.total)
 _WALK = _PLAN + "print(sum(1 for part in plan.models for _ in part.trials))"
 
 
-def measure(code: str, argument: str) -> tuple[float, float, int]:
-    """(seconds of processor time, peak resident MB, what it printed last) of `code` in a new process."""
-    child = subprocess.Popen([sys.executable, "-c", code, argument], stdout=subprocess.PIPE, text=True)
-    assert child.stdout is not None
-    printed = child.stdout.read()
-    _, status, usage = os.wait4(child.pid, 0)
-    if status:
-        raise SystemExit(f"the measurement failed with status {status}")
-    return usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1e3, int(printed.split()[-1])
-
-
 def _captioned(folder: Path, captions: int) -> None:
     text = "The picture shows a clock whose hour hand stands between eight and nine. " * 8
     reply = {"text": text, "stop": "end_turn", "usage": {"input": 812, "output": 140, "reasoning": 0}, "latency_s": 1.2, "cached": False}
@@ -69,25 +55,30 @@ def rows(records: int) -> list[Row]:
         count = write_run(run, records=records, models=5, replicates=5)
         _captioned(run, count // 5)
         few = write_run(small, records=min(NAIVE, records), models=5, replicates=5)
-        naive_s, naive_mb, _ = measure(_RECORDS, str(small))
-        _, start_mb, _ = measure("print(0)", "")
-        naive_s, naive_mb = naive_s * count / few, start_mb + (naive_mb - start_mb) * count / few
-        resume_s, resume_mb, finished = measure(_RESUME, str(run))
-        assert finished == count
+        naive, start = python(_RECORDS, str(small)), python("print(0)")
+        naive_s, naive_mb = naive.cpu_s * count / few, start.peak_mb + (naive.peak_mb - start.peak_mb) * count / few
+        resumed = python(_RESUME, str(run))
+        assert resumed.last == count
     times = max(1, records // (40 * 9 * 5))
-    plan_s, plan_mb, total = measure(_PLAN, str(times))
-    walk_s, walk_mb, walked = measure(_WALK, str(times))
-    assert walked == total
-    naive = f"building a record of every line: {naive_s:.0f} s, {naive_mb:,.0f} MB ({few:,} records, scaled)"
+    planned, walked = python(_PLAN, str(times)), python(_WALK, str(times))
+    total = planned.last
+    assert walked.last == total
+    note = f"building a record of every line: {naive_s:.0f} s, {naive_mb:,.0f} MB ({few:,} records, scaled)"
     whole = f"{count:,} records"
     return [
-        row(f"{whole} and {count // 5:,} captions resumed", resume_s, None, RESUME_S * scale, unit="s", better="less", note=naive),
-        row(f"{whole} resumed, memory", resume_mb, None, RESUME_MB, unit="MB", better="less", note=naive),
-        row(f"{total:,} trials planned", plan_s, None, PLAN_S, unit="s", better="less", note="the suite is drawn, no trial is made"),
-        row(f"{total:,} trials planned, memory", plan_mb, None, None, unit="MB", better="less"),
-        row(f"{total:,} trials planned and looked at", walk_s, None, PLAN_S, unit="s", better="less"),
+        row(f"{whole} and {count // 5:,} captions resumed", resumed.cpu_s, None, RESUME_S * scale, unit="s", better="less", note=note),
+        row(f"{whole} resumed, memory", resumed.peak_mb, None, RESUME_MB, unit="MB", better="less", note=note),
+        row(f"{total:,} trials planned", planned.cpu_s, None, PLAN_S, unit="s", better="less", note="the suite is drawn, no trial is made"),
+        row(f"{total:,} trials planned, memory", planned.peak_mb, None, None, unit="MB", better="less"),
+        row(f"{total:,} trials planned and looked at", walked.cpu_s, None, PLAN_S, unit="s", better="less"),
         row(
-            f"{total:,} trials looked at, memory", walk_mb, None, plan_mb + 20, unit="MB", better="less", note="that of the plan and 20 MB"
+            f"{total:,} trials looked at, memory",
+            walked.peak_mb,
+            None,
+            planned.peak_mb + 20,
+            unit="MB",
+            better="less",
+            note="the plan's and 20 MB",
         ),
     ]
 
