@@ -6,7 +6,7 @@ VLLM := .venv-vllm
 INSPECT := .venv-inspect
 LLM := .venv-llm
 BIN := $(VENV)/bin
-PARTS ?= api report resume start local vllm ray families rewards
+PARTS ?= api report resume replay sets start local vllm ray families rewards
 INSTALL := $(BIN)/python -m pip install --quiet --no-compile --disable-pip-version-check -c constraints.txt
 
 .DEFAULT_GOAL := demo
