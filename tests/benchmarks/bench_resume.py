@@ -1,9 +1,9 @@
 """How long a run of a million records takes to plan, and to go on with: `python -m tests.benchmarks.bench_resume [--records N]`.
 
 Each measurement is a process of its own (`tests.benchmarks.child`). A run directory of `bench_report` is opened as a session opens it
-(which of its trials are finished, which captions are there), beside the way that builds a record of every line; a run of as many trials is planned
-and walked through. The goals are those of the project: 15 s and 500 MB for a million records, 10 s for the plan. And 100,000 records are
-reported, which is the most memory that a run of them takes: 400 MB.
+(which of its trials are finished, which captions are there), beside the way that builds a record of every line; a run of as many trials is
+planned and walked through. The goals are those of the project: 15 s and 500 MB for a million records, 10 s for the plan. And 100,000
+records are reported, which is the most memory that a run of them takes: 400 MB.
 """
 
 from __future__ import annotations
