@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterable
 from typing import Any
 
 
@@ -13,5 +14,16 @@ def digest(value: Any) -> str:
     Raises:
         TypeError: `value` holds something that is not plain JSON data.
     """
-    text = json.dumps(value, sort_keys=True, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
-    return hashlib.sha256(text.encode()).hexdigest()
+    return hashlib.sha256(_CANONICAL.encode(value).encode()).hexdigest()
+
+
+def digest_of_rows(rows: Iterable[Any]) -> str:
+    """`digest` of the list of `rows`, which are never held all at once."""
+    made = hashlib.sha256(b"[")
+    for place, row in enumerate(rows):
+        made.update(("," * bool(place) + _CANONICAL.encode(row)).encode())
+    made.update(b"]")
+    return made.hexdigest()
+
+
+_CANONICAL = json.JSONEncoder(sort_keys=True, ensure_ascii=False, separators=(",", ":"), allow_nan=False)

@@ -2,10 +2,24 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
 from contextlib import suppress
 from pathlib import Path
 
 from bench.errors import UserError
+
+
+def file_sha256(path: Path) -> str:
+    """SHA-256 of the bytes of `path` (raises `OSError`)."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def writable(folder: Path) -> bool:
+    """Whether files can be written into `folder`, or it can be made: a read-only disk, or a folder of somebody else's, is told before."""
+    there = next(place for place in (folder.absolute(), *folder.absolute().parents) if place.exists())
+    return there.is_dir() and os.access(there, os.W_OK | os.X_OK)
 
 
 def write_atomically(path: Path, text: str) -> None:

@@ -15,7 +15,6 @@ import math
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import cached_property
 
 from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
@@ -64,9 +63,27 @@ def inspect(data: bytes, *, name: str = "image", max_pixels: int = MAX_PIXELS, d
 
     `drawn` makes the identity a hash of the pixels (see `ImageInfo`).
 
+    The same bytes are decoded once, however many rows of a set hold them.
+
     Raises:
         BadDataError: not an image of a supported type, more than `max_pixels` pixels, or undecodable. The message starts with `name`.
     """
+    key = (hashlib.sha256(data).hexdigest(), max_pixels, drawn)
+    found = _INSPECTED.get(key)
+    if found is None:
+        found = _inspect(data, key[0], name, max_pixels, drawn=drawn)
+        while len(_INSPECTED) >= _INSPECTED_MOST:
+            _INSPECTED.pop(next(iter(_INSPECTED)), None)
+        _INSPECTED[key] = found
+    return found
+
+
+_INSPECTED: dict[tuple[str, int, bool], ImageInfo] = {}
+_INSPECTED_MOST = 4096
+"""Pictures of which it is remembered what they are."""
+
+
+def _inspect(data: bytes, sha256: str, name: str, max_pixels: int, *, drawn: bool) -> ImageInfo:
     try:
         with Image.open(io.BytesIO(data)) as image:
             media_type = _MEDIA_TYPES.get(image.format or "")
@@ -80,7 +97,6 @@ def inspect(data: bytes, *, name: str = "image", max_pixels: int = MAX_PIXELS, d
             needs, turn = _needs(image), _orientation(image)
             if turn >= 5:  # on its side
                 width, height = height, width
-            sha256 = hashlib.sha256(data).hexdigest()
             return ImageInfo(sha256, _pixel_hash(image) if drawn else sha256, media_type, width, height, color, needs)
     except Image.DecompressionBombError as error:
         raise BadDataError(f"{name}: more pixels than the bound of {max_pixels:,} ({error})") from error
@@ -144,9 +160,19 @@ class ImageRef:
         except OSError as error:
             raise BadDataError(f"{self.source}: image cannot be read ({error.strerror or error})") from error
 
-    @cached_property
+    @property
     def info(self) -> ImageInfo:
-        """Sniffed once from the bytes (raises `BadDataError` as `inspect` does); the bytes are not kept."""
+        """Sniffed once from the bytes (raises `BadDataError` as `inspect` does); the bytes are not kept.
+
+        No `cached_property`: before Python 3.12 one lock of the class lets a single picture be looked at at a time, in all threads.
+        """
+        found: ImageInfo | None = self.__dict__.get("_info")
+        if found is None:
+            found = self._looked_at()
+            self.__dict__["_info"] = found
+        return found
+
+    def _looked_at(self) -> ImageInfo:
         return inspect(self.data(), name=self.source, drawn=self.drawn)
 
 

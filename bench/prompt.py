@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import random
 from collections.abc import Sequence
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -30,6 +30,7 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
         autoescape=False,  # plain text for models, not HTML
+        auto_reload=False,
     )
 
 
@@ -52,7 +53,7 @@ def caption_prompt(kind: str, puzzle: Puzzle) -> str:
     """The request for a caption: `plain` does not see the question, `guided` sees it and must not solve it, `notation` is `readback`."""
     if kind == "notation":
         return readback_prompt(puzzle)
-    return _render(caption_template(kind), **({"question": puzzle.question} if kind == "guided" else {}))
+    return _captioning(kind, puzzle.question if kind == "guided" else None)
 
 
 def caption_template(kind: str) -> str:
@@ -62,7 +63,17 @@ def caption_template(kind: str) -> str:
 
 def readback_prompt(puzzle: Puzzle) -> str:
     """The request to write the family's notation, shown by an example of another state of the family."""
-    return _render("readback", example=_example(puzzle))
+    return _reading_back(_example(puzzle))
+
+
+@lru_cache(maxsize=64)
+def _captioning(kind: str, question: str | None) -> str:
+    return _render(caption_template(kind), **({} if question is None else {"question": question}))
+
+
+@lru_cache(maxsize=64)
+def _reading_back(example: str) -> str:
+    return _render("readback", example=example)
 
 
 def reward_prompt(reward: str, puzzle: Puzzle) -> str:

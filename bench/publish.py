@@ -22,6 +22,7 @@ from bench.models.base import ModelOptions, Usage
 from bench.models.registry import cost
 from bench.puzzle import stored_puzzle
 from bench.report.sources import CaptionFacts, Sources
+from bench.report.unchanged import made_of, note_made, unchanged
 from bench.report.write import Report, Writer, format_names, write_report
 from bench.store.run import Run
 from tasks.custom.columns import parse_columns
@@ -37,6 +38,34 @@ _INSPECT = "inspect"
 def formats() -> tuple[str, ...]:
     """Names of the formats that a report can be written in, those of plug-ins included."""
     return tuple(dict.fromkeys((*format_names(), _INSPECT)))
+
+
+def published(runs: Sequence[Run], folder: Path, names: Sequence[str], *, data_dir: Path | None = None, **options: Any) -> Document:
+    """The gap document of `runs`, with `gap.json` and the formats `names` of it in `folder`; one that stands there is not made again.
+
+    With no format at all the folder is left alone.
+
+    Args:
+        runs: opened run directories.
+        folder: where to; made where it is missing.
+        names: some of `formats()`.
+        data_dir: the authors' clone that holds the pictures of a public set.
+        options: of `bench.gap.make.gap_document`.
+
+    Raises:
+        UserError: as `gap_document` and `publish`.
+        MissingExtraError: a format needs a package that is not installed.
+    """
+    made = made_of(runs, names, data_dir=str(data_dir), **options)
+    document = unchanged(folder, made)
+    if document is None:
+        from bench.gap.make import gap_document
+
+        document = gap_document(runs, **options)
+        if names:
+            publish(document, runs, folder, names, data_dir=data_dir)
+            note_made(folder, made, names)
+    return document
 
 
 def publish(document: Document, runs: Sequence[Run], folder: Path, names: Sequence[str], *, data_dir: Path | None = None) -> None:

@@ -9,7 +9,8 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from functools import cached_property
+from typing import Any, overload
 
 from bench.degrade import Degradation
 from bench.digest import digest
@@ -47,29 +48,70 @@ class Trial:
     dose: Degradation | None = None
 
 
-def plan_trials(
-    puzzles: Sequence[Puzzle],
-    model: str,
-    modes: Sequence[Mode],
-    captioner: Captioner,
-    fmt: Format,
-    replicates: int,
-    seed: int,
-    doses: Sequence[Degradation] = (),
-) -> Iterator[Trial]:
-    """All trials of one model; the modes of a puzzle come together, so that a run cut short still holds pairs.
+@dataclass(frozen=True)
+class Trials(Sequence[Trial]):
+    """All trials of one model, in the order in which they are asked; each is made when it is looked at, so a million take no memory.
 
+    The modes of a puzzle come together, so that a run cut short still holds pairs; all puzzles come once before the first comes again.
     Modes in which a picture is looked at, by the model or by its captioner, come once more for each of `doses`.
     """
-    seen = [(puzzle, [(dose, _damaged(puzzle, dose)) for dose in doses]) for puzzle in puzzles]
-    for replicate in range(replicates):
-        for puzzle, dosed in seen:
-            options = shown_options(puzzle, replicate, seed)
-            for mode in modes:
-                shown = captioner if mode.shows_caption else None
-                yield Trial(puzzle, model, mode, shown, fmt, replicate, options)
-                if looks(mode, captioner):
-                    yield from (Trial(worse, model, mode, shown, fmt, replicate, options, dose) for dose, worse in dosed)
+
+    puzzles: Sequence[Puzzle]
+    model: str
+    modes: Sequence[Mode]
+    captioner: Captioner
+    fmt: Format
+    replicates: int
+    seed: int
+    doses: Sequence[Degradation] = ()
+
+    def without(self, mode: Mode) -> Trials:
+        """The same without the trials of `mode`."""
+        return replace(self, modes=tuple(other for other in self.modes if other is not mode))
+
+    def once(self) -> Trials:
+        """The first replicate alone: what is asked again of every puzzle, once."""
+        return replace(self, replicates=1)
+
+    def __len__(self) -> int:
+        return self.replicates * len(self.puzzles) * len(self._arms)
+
+    def __iter__(self) -> Iterator[Trial]:
+        for replicate in range(self.replicates):
+            for place, puzzle in enumerate(self.puzzles):
+                options = shown_options(puzzle, replicate, self.seed)
+                for arm in self._arms:
+                    yield self._trial(place, arm, replicate, options)
+
+    @overload
+    def __getitem__(self, index: int) -> Trial: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[Trial]: ...
+    def __getitem__(self, index: int | slice) -> Trial | Sequence[Trial]:
+        places = range(len(self))[index]
+        if isinstance(places, range):
+            return [self[place] for place in places]
+        rest, arm = divmod(places, len(self._arms))
+        replicate, place = divmod(rest, len(self.puzzles))
+        return self._trial(place, self._arms[arm], replicate, shown_options(self.puzzles[place], replicate, self.seed))
+
+    @cached_property
+    def _arms(self) -> Sequence[tuple[Mode, Degradation | None]]:
+        """What is asked of one puzzle in one replicate."""
+        return [(mode, dose) for mode in self.modes for dose in (None, *(self.doses if looks(mode, self.captioner) else ()))]
+
+    @cached_property
+    def _worse(self) -> dict[tuple[int, Degradation], Puzzle]:
+        """Damaged puzzles by place and dose: one for all of its trials, since what a picture is (`ImageRef.info`) is found out once."""
+        return {}
+
+    def _trial(self, place: int, arm: tuple[Mode, Degradation | None], replicate: int, options: tuple[str, ...]) -> Trial:
+        mode, dose = arm
+        puzzle = self.puzzles[place]
+        if dose is not None:
+            found = self._worse.get((place, dose))
+            puzzle = found if found is not None else self._worse.setdefault((place, dose), _damaged(puzzle, dose))
+        return Trial(puzzle, self.model, mode, self.captioner if mode.shows_caption else None, self.fmt, replicate, options, dose)
 
 
 def _damaged(puzzle: Puzzle, dose: Degradation) -> Puzzle:

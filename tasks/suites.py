@@ -17,11 +17,11 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache, partial
+from functools import cached_property, lru_cache, partial
 from pathlib import Path
 from typing import Any
 
-from bench.digest import digest
+from bench.digest import digest, digest_of_rows
 from bench.errors import BadDataError, UserError
 from bench.image import ImageRef
 from bench.puzzle import Puzzle, puzzle_id
@@ -127,11 +127,12 @@ class Suite:
     rows: tuple[int, ...] = ()
     notes: tuple[str, ...] = ()
 
-    @property
+    @cached_property
     def sha256(self) -> str:
         """Hash of everything that is asked and known; the same on every machine. Pixels enter through the ids of public puzzles."""
-        rows = [[p.id, p.question, list(p.options), p.answer, p.state, p.description, p.level, p.seed, p.split] for p in self.puzzles]
-        return digest(rows)
+        return digest_of_rows(
+            [p.id, p.question, list(p.options), p.answer, p.state, p.description, p.level, p.seed, p.split] for p in self.puzzles
+        )
 
 
 def load_suite(

@@ -25,7 +25,7 @@ from bench.runner.plan import make_plan
 from bench.runner.session import run_session
 from bench.store.record import Record
 from bench.store.run import open_run, open_runs
-from bench.trial import Captioner, plan_trials
+from bench.trial import Captioner, Trials
 from tests.runner.scripted import small_suite
 
 KINDS = ("blur=2", "scale=0.5", "contrast=0.4", "noise=0.1", "jpeg=20")
@@ -142,7 +142,7 @@ def test_doses_are_read_back_from_their_names(texts: list[str]) -> None:
 @given(st.sets(st.sampled_from(list(Mode)), min_size=1), st.integers(0, 3), st.sampled_from(["self", "dataset"]))
 def test_only_modes_in_which_a_picture_is_looked_at_come_again(modes: set[Mode], n: int, captioner: str) -> None:
     doses = parse_doses(["blur=1,2,3"])[:n]
-    trials = list(plan_trials(small_suite(2).puzzles, "sim/p=1,r=1", list(modes), Captioner(captioner), Format.MCQ, 2, 0, doses))
+    trials = list(Trials(small_suite(2).puzzles, "sim/p=1,r=1", list(modes), Captioner(captioner), Format.MCQ, 2, 0, doses))
     assert len({(t.puzzle.id, t.mode, t.replicate, t.dose) for t in trials}) == len(trials)
     for mode in modes:
         looked = mode.shows_image or (mode.shows_caption and captioner == "self")

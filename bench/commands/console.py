@@ -6,7 +6,9 @@ from rich.console import Console
 
 from bench.errors import UserError
 from bench.mode import Mode
-from bench.report.terminal import WIDTH
+
+WIDTH = 100
+"""Columns where standard output is no terminal."""
 
 
 def open_console() -> Console:

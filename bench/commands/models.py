@@ -48,7 +48,7 @@ def models_list(arguments: argparse.Namespace) -> int:
 
 def _lacking(provider: str) -> str | None:
     """What keeps models of `provider` from running here, with the command that mends it; None where nothing does."""
-    from bench.models.local.model import PACKAGES
+    from bench.models.local.checkpoint import PACKAGES
 
     packages, extra = PACKAGES.get(provider, ((), ""))
     package = missing(packages)

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from rich.console import Console
 from rich.table import Table
 
 from bench.commands.console import open_console
 from bench.commands.options import run_config
-from bench.config import DEFAULT_RUN
+from bench.config import DEFAULT_RUN, RunConfig
+from bench.files import writable
 from bench.gap.document import PARTS
-from bench.gap.make import gap_document
 from bench.mode import DIAGNOSE
 from bench.models.image_tokens import Range
-from bench.publish import publish
+from bench.publish import published
 from bench.report.terminal import print_report
 from bench.runner.money import unknown_pictures
 from bench.runner.plan import Plan, estimate, make_plan
@@ -30,6 +32,15 @@ def run(arguments: argparse.Namespace) -> int:
     """`run`: plan, ask, store, report."""
     config = run_config(arguments, DEFAULT_RUN if arguments.default else None)
     errors = Console(stderr=True)
+    out = config.execution.out or config.default_out()
+    if not config.execution.replay or config.execution.dry_run or writable(out):
+        return _run(config, errors)
+    with TemporaryDirectory() as scratch:
+        errors.print(f"{out} cannot be written: the replay is shown, and not kept", highlight=False, markup=False, soft_wrap=True)
+        return _run(replace(config, execution=replace(config.execution, out=Path(scratch) / out.name)), errors)
+
+
+def _run(config: RunConfig, errors: Console) -> int:
     plan = make_plan(config)
     for line in plan.warnings:
         errors.print(f"warning: {line}", highlight=False, markup=False, soft_wrap=True)
@@ -42,11 +53,12 @@ def run(arguments: argparse.Namespace) -> int:
         console.print(f"all {result.finished} trials were already stored in {result.folder}", highlight=False, markup=False)
     if result.finished:
         stored = open_run(result.folder)
-        document = gap_document([stored])
         folder = Path("reports") / result.folder.name
-        publish(document, [stored], folder, ("md", "html"), data_dir=config.subject.data_dir)
+        formats = ("md", "html") if writable(folder) else ()
+        document = published([stored], folder, formats, data_dir=config.subject.data_dir)
         print_report(document, console)
-        console.print(f"\nrun {result.folder}  report {folder / 'report.html'}", highlight=False, markup=False, soft_wrap=True)
+        report = folder / "report.html" if formats else f"not written ({folder} cannot be)"
+        console.print(f"\nrun {result.folder}  report {report}", highlight=False, markup=False, soft_wrap=True)
     if result.missing:
         why = "the money bound was reached" if result.over_budget else "see the error records"
         again = f"the same command, or --out {result.folder}, asks for them"

@@ -12,12 +12,14 @@ from dataclasses import dataclass, replace
 from datetime import date
 from functools import cache
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from bench.errors import UserError
-from bench.image import ImageLimits
 from bench.models import tables
 from bench.models.base import LEVELS, Usage
+
+if TYPE_CHECKING:  # Pillow is a third of what a table of models would wait for
+    from bench.image import ImageLimits
 
 BEDROCK_REGIONS = ("us", "us-gov", "eu", "apac", "jp", "au", "ca", "global")
 """Prefixes of Bedrock's inference profiles: `us.anthropic.…` is the model `anthropic.…` served from several regions."""
@@ -69,6 +71,8 @@ class Generation:
 
     def limits(self, max_base64: int) -> ImageLimits:
         """The pictures to send, none of which the provider would scale down unseen. `max_base64` bounds the encoded image, in bytes."""
+        from bench.image import ImageLimits
+
         return ImageLimits(
             max_side=self.max_side,
             max_bytes=max_base64 // 4 * 3,

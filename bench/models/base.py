@@ -9,11 +9,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from bench.defaults import CONCURRENCY
-from bench.image import ImageLimits, Picture
-from bench.puzzle import Puzzle
+
+if TYPE_CHECKING:  # what a table of models is made from needs no Pillow
+    from bench.image import ImageLimits, Picture
+    from bench.puzzle import Puzzle
 
 
 class Stop(StrEnum):

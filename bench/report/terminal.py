@@ -13,8 +13,6 @@ from bench.gap.document import DiagnosisDoc, Document, ModelDoc
 from bench.report import verdict, words
 from bench.report.sections import published
 
-WIDTH = 100
-
 
 def print_report(document: Document, console: Console) -> None:
     """Print every model of `document`, then the verdicts."""

@@ -58,6 +58,7 @@ class CaptionDesk:
         self._store = store
         self._sampling = sampling
         self._resize = resize
+        self._last: tuple[Puzzle, int, str] | None = None
         self._tasks: dict[str, asyncio.Task[Caption]] = {}
 
     @property
@@ -67,6 +68,11 @@ class CaptionDesk:
 
     def key(self, puzzle: Puzzle, replicate: int) -> str:
         """The identity of a caption: a hash of everything that the captioner is asked."""
+        if self._last is None or self._last[0] is not puzzle or self._last[1] != replicate:
+            self._last = (puzzle, replicate, self._key(puzzle, replicate))  # the arms of a puzzle come together, and share it
+        return self._last[2]
+
+    def _key(self, puzzle: Puzzle, replicate: int) -> str:
         if self.client is None:
             return digest({"captioner": "dataset", "image": puzzle.image.info.identity, "text": puzzle.description})
         model = self.client.model
@@ -91,9 +97,16 @@ class CaptionDesk:
             ReplayMissError: the cache is the only source and has no reply.
         """
         key = self.key(puzzle, replicate)
-        if key not in self._tasks:
-            self._tasks[key] = asyncio.ensure_future(self._make(key, puzzle, replicate, shared))
-        return await asyncio.shield(self._tasks[key])
+        task = self._tasks.get(key)
+        if task is None:
+            task = self._tasks[key] = asyncio.ensure_future(self._make(key, puzzle, replicate, shared))
+            task.add_done_callback(lambda _: self._forget(key))
+        return await asyncio.shield(task)
+
+    def _forget(self, key: str) -> None:
+        """Let go of a caption that the store has; one that failed is kept, so that it is asked for once in this session."""
+        if key in self._store.captions:
+            del self._tasks[key]
 
     async def _make(self, key: str, puzzle: Puzzle, replicate: int, shared: bool) -> Caption:
         stored = self._store.captions.get(key)
@@ -162,7 +175,8 @@ def written(text: str) -> str:
     for found, plain_tag in _TAGS.items():
         text = text.replace(found, plain_tag)
     said, thoughts = split_thoughts(text)
-    return said.strip() if thoughts else text
+    shown = said.strip() if thoughts else text
+    return shown.encode("utf-8", "replace").decode()  # half a surrogate pair, which a model may write, fits into no request
 
 
 _TAGS = {

@@ -22,7 +22,7 @@ from bench.models.base import Model, ModelOptions, Request, Sampling, Usage
 from bench.models.image_tokens import Range, image_tokens
 from bench.models.registry import cost, facts
 from bench.puzzle import Puzzle
-from bench.trial import Trial
+from bench.trial import Trial, Trials
 
 CHARS_PER_TOKEN = 4
 CAPTION_TOKENS = 300
@@ -135,7 +135,7 @@ class ModelWork(Protocol):
     @property
     def captioner(self) -> Model | None: ...
     @property
-    def trials(self) -> Sequence[Trial]: ...
+    def trials(self) -> Trials: ...
 
 
 def estimate(
@@ -151,24 +151,25 @@ def estimate(
     """
     rows: list[CostEstimate] = []
     for part in parts:
+        times = part.trials.replicates  # which ask the same of every puzzle, in another order of options
         counts: Counter[str] = Counter()
         tokens: dict[str, list[int]] = {}
-        captions: dict[tuple[str, str, int], Range] = {}
-        for trial in part.trials:
-            counts[trial.mode] += 1
+        captions: dict[tuple[str, str], Range] = {}
+        for trial in part.trials.once():
+            counts[trial.mode] += times
             seen = _seen(part.model, trial.puzzle, options) if trial.mode.shows_image else Range(0, 0)
             text = _text_tokens(question(trial)) + (CAPTION_TOKENS if trial.mode.shows_caption else 0)
             both = tokens.setdefault(trial.mode, [0, 0])
-            both[0] += seen.low + text
-            both[1] += seen.high + text
+            both[0] += times * (seen.low + text)
+            both[1] += times * (seen.high + text)
             if trial.captioner and part.captioner:
                 prompt = caption(trial)
                 seen, text = _seen(part.captioner, trial.puzzle, options), _text_tokens(prompt)
-                captions[trial.puzzle.image.info.identity, prompt, trial.replicate] = Range(seen.low + text, seen.high + text)
+                captions[trial.puzzle.image.info.identity, prompt] = Range(times * (seen.low + text), times * (seen.high + text))
         rows += [_row(part.model, options, mode, count, Range(*tokens[mode]), REPLY_TOKENS) for mode, count in counts.items()]
         if captions and part.captioner:
             total = Range(sum(found.low for found in captions.values()), sum(found.high for found in captions.values()))
-            rows.append(_row(part.captioner, options, f"captions for {part.model.name}", len(captions), total, CAPTION_TOKENS))
+            rows.append(_row(part.captioner, options, f"captions for {part.model.name}", times * len(captions), total, CAPTION_TOKENS))
     return rows
 
 
@@ -176,7 +177,7 @@ def unknown_pictures(parts: Sequence[ModelWork], options: ModelOptions) -> list[
     """Names of the models that are shown pictures and whose provider does not publish how it counts them."""
     names: list[str] = []
     for part in parts:
-        shown = [part.model] if any(trial.mode.shows_image for trial in part.trials) else []
+        shown = [part.model] if any(mode.shows_image for mode in part.trials.modes) else []
         for model in (*shown, *([part.captioner] if part.captioner is not None else [])):
             alias, generation = facts(model.name, options)
             if generation is not None and generation.image_tokens is None and (alias is None or alias.image_tokens is None):

@@ -21,7 +21,7 @@ from bench.puzzle import Puzzle
 from bench.question import question_of
 from bench.runner import money
 from bench.runner.money import CostEstimate
-from bench.trial import Trial, looks, plan_trials
+from bench.trial import Trial, Trials, looks
 from tasks.suites import Suite, load_suite, take_level
 
 
@@ -31,7 +31,7 @@ class ModelPlan:
 
     model: Model
     captioner: Model | None
-    trials: Sequence[Trial]
+    trials: Trials
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ def make_plan(config: RunConfig) -> Plan:
     subject, conditions = config.subject, config.conditions
     parts: list[ModelPlan] = []
     for model, captioner in models:
-        trials = plan_trials(
+        trials = Trials(
             suite.puzzles,
             model.name,
             subject.modes,
@@ -81,7 +81,7 @@ def make_plan(config: RunConfig) -> Plan:
             conditions.sampling.seed,
             conditions.doses,
         )
-        parts.append(ModelPlan(model, captioner, list(trials)))
+        parts.append(ModelPlan(model, captioner, trials))
     plan = Plan(config, suite, parts, _model_options(config), left_out)
     _check_costs(plan)
     return plan
@@ -214,7 +214,7 @@ def _asked_apart(part: ModelPlan, config: RunConfig) -> ModelPlan:
     """`part` without the readbacks that are the model's own captions in notation: one request serves both."""
     if config.captions.prompt != "notation" or part.captioner is not part.model:
         return part
-    return replace(part, trials=[trial for trial in part.trials if trial.mode is not Mode.READBACK])
+    return replace(part, trials=part.trials.without(Mode.READBACK))
 
 
 def _question(trial: Trial) -> str:

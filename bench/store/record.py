@@ -81,10 +81,8 @@ class Record:
 
     @property
     def final(self) -> bool:
-        """Whether the trial need not be asked again: it has a verdict, or its captioner answered and left no caption."""
-        if self.verdict.outcome is Outcome.CAPTION_FAILED:
-            return self.error is None or self.error.kind in CAPTION_ANSWERS
-        return self.verdict.outcome is not Outcome.ERROR
+        """Whether the trial need not be asked again (`is_final`)."""
+        return is_final(self.verdict.outcome, self.error.kind if self.error else None)
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON data, `v` first."""
@@ -111,6 +109,16 @@ class Record:
         defaults: dict[str, Any] = {"level": None, "split": "eval", "sufficient": True, "caption_prompt": None, "version": "unknown"}
         extra = {name: value for name, value in data.items() if name not in cls.__dataclass_fields__}
         return cls(**{**defaults, **known}, extra=extra)
+
+
+def is_final(outcome: Outcome, failure: str | None) -> bool:
+    """Whether a trial need not be asked again: it has a verdict, or its captioner answered and left no caption.
+
+    `failure` is the kind of what went wrong (`Failure.kind`), None where nothing did.
+    """
+    if outcome is Outcome.CAPTION_FAILED:
+        return failure is None or failure in CAPTION_ANSWERS
+    return outcome is not Outcome.ERROR
 
 
 def plain(value: Any) -> Any:

@@ -8,7 +8,6 @@ an older version or of another tool needs no more than `v`, `suite` and the mode
 
 from __future__ import annotations
 
-import hashlib
 import json
 import typing
 from collections.abc import Iterator, Mapping, Sequence
@@ -19,10 +18,11 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from bench.errors import UserError
+from bench.outcome import Outcome
 from bench.puzzle import Puzzle, stored_puzzle
-from bench.store.reader import CAPTIONS, PUZZLES, RUN, TRIALS, LineFile, read_file
-from bench.store.record import Record
-from bench.store.schema import CaptionLine, PuzzleLine, RecordLine, check_line
+from bench.store.reader import CAPTIONS, PUZZLES, RUN, TRIALS, LineFile, parse_line, read_file, sha256
+from bench.store.record import Record, is_final
+from bench.store.schema import CaptionLine, EndOfTrial, PuzzleLine, RecordLine, check_line, glance
 from bench.versions import SCHEMA
 
 KEPT_BYTES = 32_000_000
@@ -159,6 +159,26 @@ class Run:
         """The record that counts of each key: the last one."""
         return {record.key: record for record in self.records()}
 
+    def finished(self) -> set[str]:
+        """Keys of the trials that need not be asked again. No record is built, and the rest of a line is not looked at.
+
+        Raises:
+            UserError: as `lines`, where a line's key or end cannot be told.
+        """
+        found: set[str] = set()
+        for number, (_, line) in enumerate(self.content.raw_lines(), start=1):
+            end = glance(EndOfTrial, line)
+            if end is None or end["v"] != SCHEMA:
+                where = f"{self.content.path} line {number}"
+                end = parse_line(line, where)
+                check_line(RecordLine, end, where)
+            failure: Line = end.get("error") or {}
+            if is_final(Outcome(end["verdict"]["outcome"]), failure.get("kind")):
+                found.add(end["key"])
+            else:
+                found.discard(end["key"])
+        return found
+
     @property
     def torn(self) -> bool:
         """Whether the last record is being written."""
@@ -192,11 +212,15 @@ class Run:
         return {line["key"]: line for line in self._lines(CaptionLine, self._file(CAPTIONS))}
 
     @cached_property
+    def hashes(self) -> Mapping[str, str]:
+        """SHA-256 of its files of lines, as they are now; that of nothing where there is none."""
+        return {name: sha256((self.content if name == TRIALS else self._file(name)).content) for name in (TRIALS, CAPTIONS, PUZZLES)}
+
+    @property
     def changed(self) -> tuple[str, ...]:
         """Names of its files that are not as they were when the run was closed: edited, or damaged."""
-        noted = [name for name in (TRIALS, CAPTIONS, PUZZLES) if name in self.info.files]
-        shown = {name: self.content if name == TRIALS else self._file(name) for name in noted}
-        return tuple(name for name, file in shown.items() if hashlib.sha256(file.content).hexdigest() != self.info.files[name])
+        noted = self.info.files
+        return tuple(name for name in (TRIALS, CAPTIONS, PUZZLES) if name in noted and self.hashes[name] != noted[name])
 
     def _file(self, name: str) -> LineFile:
         if name not in self._files:

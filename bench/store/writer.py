@@ -18,9 +18,10 @@ from typing import IO, Any, cast
 
 from bench.errors import SightgapError, UserError
 from bench.files import write_atomically
-from bench.store.reader import CAPTIONS, PUZZLES, RUN, TRIALS, file_sha256
+from bench.store.reader import CAPTIONS, PUZZLES, RUN, TRIALS, LineFile, file_sha256, parse_line
 from bench.store.record import Record
 from bench.store.run import Run, open_run
+from bench.store.schema import CaptionEnd, CaptionLine, check_line, glance
 
 
 class Log:
@@ -36,13 +37,13 @@ class Log:
         self._file = os.fdopen(number, "ab", buffering=0)
         self._repair()
 
-    def append(self, data: Mapping[str, Any]) -> None:
-        """Write one line, straight to the operating system.
+    def append(self, data: Mapping[str, Any]) -> tuple[int, int]:
+        """Write one line, straight to the operating system; returns the place of its first byte and its size.
 
         Raises:
             UserError: the line could not be written whole (a full disk); the part that was is taken back.
         """
-        line = _encode(data)
+        whole = line = _encode(data)
         start = self._file.seek(0, os.SEEK_END)
         try:
             while line:
@@ -52,6 +53,18 @@ class Log:
             raise UserError(
                 f"{self.path} cannot be written ({error.strerror}): all that was stored is kept; make room and run the same command again"
             ) from error
+        return start, len(whole)
+
+    def read(self, start: int, size: int) -> bytes:
+        """`size` bytes from `start` on.
+
+        Raises:
+            UserError: they cannot be read.
+        """
+        try:
+            return os.pread(self._file.fileno(), size, start)
+        except OSError as error:
+            raise UserError(f"{self.path} cannot be read ({error.strerror})") from error
 
     def close(self) -> None:
         """Flush to the disk and close."""
@@ -134,12 +147,61 @@ def replace_records(run: Run, records: Iterable[Record]) -> None:
         write_atomically(run.folder / RUN, json.dumps(about, indent=1, ensure_ascii=False) + "\n")
 
 
+class StoredCaptions:
+    """Captions by key, the last of each; those that failed are left out, since they are asked for again.
+
+    A run of a million trials has hundreds of thousands of captions, each with its reply: what is held is where each stands in the file.
+    """
+
+    def __init__(self, file: Log) -> None:
+        """Look through `file`.
+
+        Raises:
+            UserError: a line that is no caption of this version; the message names file and line.
+        """
+        self._file = file
+        self._places: dict[str, tuple[int, int]] = {}
+        for number, (start, line) in enumerate(LineFile.read(file.path).raw_lines(), start=1):
+            end = glance(CaptionEnd, line)
+            if end is None:
+                end = _checked(line, f"{file.path} line {number}")
+            self._place(end, start, len(line))
+
+    def __contains__(self, key: str) -> bool:
+        return key in self._places
+
+    def get(self, key: str) -> Mapping[str, Any] | None:
+        """The line of a caption; None where there is none.
+
+        Raises:
+            UserError: it is no caption of this version, or cannot be read.
+        """
+        place = self._places.get(key)
+        return None if place is None else _checked(self._file.read(*place), f"{self._file.path}, caption {key}")
+
+    def add(self, line: Mapping[str, Any]) -> None:
+        """Append a caption (raises `UserError` on a full disk)."""
+        self._place(line, *self._file.append(line))
+
+    def _place(self, line: Mapping[str, Any], start: int, size: int) -> None:
+        if line.get("error"):
+            self._places.pop(line["key"], None)
+        else:
+            self._places[line["key"]] = (start, size)
+
+
+def _checked(line: bytes, where: str) -> Mapping[str, Any]:
+    data = parse_line(line, where)
+    check_line(CaptionLine, data, where)
+    return data
+
+
 class Store:
     """A run directory opened for writing.
 
     Attributes:
         finished: keys of trials that need not be asked again (`Record.final`).
-        captions: caption key -> line of `captions.jsonl`, failed ones left out.
+        captions: those that need not be asked for again.
     """
 
     def __init__(self, folder: Path, run: Mapping[str, Any], identity: Mapping[str, Any], *, must_exist: bool = False) -> None:
@@ -163,9 +225,8 @@ class Store:
             self._run = self._continue({name: value for name, value in run.items() if name != "files"}, identity)
             self.save_run()
             self._trials, self._captions = Log(folder / TRIALS), Log(folder / CAPTIONS)
-            stored = open_run(folder)
-            self.finished = {record.key for record in stored.latest().values() if record.final}
-            self.captions = {key: line for key, line in stored.captions.items() if not line.get("error")}
+            self.finished = open_run(folder).finished()
+            self.captions = StoredCaptions(self._captions)
         except SightgapError:
             self._lock.close()
             raise
@@ -198,9 +259,7 @@ class Store:
 
     def add_caption(self, line: Mapping[str, Any]) -> None:
         """Append a caption; a failed one is kept for the record and will be asked for again."""
-        self._captions.append(line)
-        if not line.get("error"):
-            self.captions[line["key"]] = dict(line)
+        self.captions.add(line)
 
     def save_puzzles(self, rows: Iterable[Mapping[str, Any]]) -> None:
         """Write `puzzles.jsonl`, what was asked about, once: reports and `regrade` need neither the suite nor its images."""

@@ -11,7 +11,6 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
@@ -27,7 +26,7 @@ from tasks.custom.exported import exported_puzzle, is_exported, stored_state
 from tasks.custom.pictures import picture
 from tasks.custom.source import OpenedTable, RawRow, open_table, parameters
 from tasks.family import LEVELS
-from tasks.public.load import THREADS, Loaded, summary
+from tasks.public.load import THREADS, Loaded, look_at, summary
 from tasks.public.rows import Problem
 
 _UNSAFE = re.compile(r"[^\w.+-]+")
@@ -162,7 +161,7 @@ def _chosen(
         counts[name] += isinstance(made, Puzzle)
         kept.append((row, made))
     with ThreadPoolExecutor(THREADS) as pool:
-        list(pool.map(_look, (image for _, made in kept if isinstance(made, Puzzle) for image in made.pictures)))
+        look_at((image for _, made in kept if isinstance(made, Puzzle) for image in made.pictures), pool)
     for row, made in kept:
         yield row, _with_sound_pictures(maker, row, made)
 
@@ -174,11 +173,6 @@ def _puzzle_or_problem(maker: _Maker | _Exported, row: RawRow) -> Puzzle | Probl
         return Problem(row.where, str(error), error.code, maker.family_of(row))
     except BadDataError as error:
         return Problem(row.where, " ".join(str(error).split()), "row", maker.family_of(row))
-
-
-def _look(image: ImageRef) -> None:
-    with suppress(BadDataError):
-        image.info  # noqa: B018 - decodes, and is kept
 
 
 def _with_sound_pictures(maker: _Maker | _Exported, row: RawRow, made: Puzzle | Problem) -> Puzzle | Problem:
@@ -223,6 +217,7 @@ class _Maker:
         self._columns = columns
         self._ids: Counter[str] = Counter()
         self._first: dict[str, str] = {}
+        self._files: dict[str, ImageRef] = {}
         self.image_column = columns.called("image" if "image" in columns.of else "images")
         self._cells = {str(columns.value(row.fields, "id")): row.fields.get(self.image_column) for row in rows if "id" in columns.of}
         lettered = bool(columns.options) and columns.options == tuple(LETTERS[: len(columns.options)])
@@ -325,7 +320,7 @@ class _Maker:
             cells = list(cast("Sequence[Any]", cell))
         if not cells:
             raise BadDataError(f"{column}: expected a picture, found an empty list")
-        return [picture(item, column, row.where, folder) for item in cells]
+        return [picture(item, column, row.where, folder, self._files) for item in cells]
 
     def _referred(self, cell: Any) -> Any:
         """The cell of the row whose id `cell` is, where it is one: sheets that ask one picture several times hold it once."""

@@ -21,8 +21,10 @@ _DATA_URL = re.compile(r"data:image/[\w.+-]+;base64,", re.IGNORECASE)
 _BASE64 = re.compile(r"[A-Za-z0-9+/\s]+={0,2}\s*")
 
 
-def picture(cell: Any, column: str, where: str, folder: Path | None) -> ImageRef:
+def picture(cell: Any, column: str, where: str, folder: Path | None, known: dict[str, ImageRef] | None = None) -> ImageRef:
     """A reference to the one picture that `cell` holds; paths are relative to `folder`.
+
+    Rows that share `known` share the reference to a file.
 
     Raises:
         BadDataError: no picture, several, or one that must be fetched; the message names the column.
@@ -33,25 +35,25 @@ def picture(cell: Any, column: str, where: str, folder: Path | None) -> ImageRef
         return _held(bytes(cell), where)
     stored = as_object(cell)
     if stored is not None:
-        return _stored(stored, column, where, folder)
+        return _stored(stored, column, where, folder, known)
     if isinstance(cell, str):
-        return _text(cell, column, where, folder)
+        return _text(cell, column, where, folder, known)
     if isinstance(cell, list | tuple):
         number = len(cast("Sequence[Any]", cell))
         raise BadDataError(f"{column}: {number} pictures in one question; map them as --columns images={column} to send them in order")
     raise BadDataError(f"{column}: expected a picture (a path, base64 or bytes), found {shown(cell)}")
 
 
-def _stored(stored: Mapping[str, Any], column: str, where: str, folder: Path | None) -> ImageRef:
+def _stored(stored: Mapping[str, Any], column: str, where: str, folder: Path | None, known: dict[str, ImageRef] | None = None) -> ImageRef:
     data, path = stored.get("bytes"), stored.get("path")
     if isinstance(data, bytes):
         return ImageRef(_source(str(path), where) if path else where, partial(bytes, data))
     if isinstance(path, str):
-        return _text(path, column, where, folder)
+        return _text(path, column, where, folder, known)
     raise BadDataError(f"{column}: expected a picture (a path, base64 or bytes), found {shown(dict(stored))}")
 
 
-def _text(text: str, column: str, where: str, folder: Path | None) -> ImageRef:
+def _text(text: str, column: str, where: str, folder: Path | None, known: dict[str, ImageRef] | None = None) -> ImageRef:
     url = _DATA_URL.match(text)
     if url is not None:
         return _held(_decoded(text[url.end() :], column), where)
@@ -64,7 +66,7 @@ def _text(text: str, column: str, where: str, folder: Path | None) -> ImageRef:
     if folder is None:
         raise BadDataError(f"{column}: the row holds no picture but a path ({text[:60]!r})")
     try:
-        found = file_image(text, folder)
+        found = file_image(text, folder, known)
     except BadDataError as error:
         raise BadDataError(f"{column}{str(error).removeprefix('image')}") from error
     if not (folder / PurePosixPath(text.replace("\\", "/"))).is_file() and len(text) > 40 and _BASE64.fullmatch(text):

@@ -14,7 +14,7 @@ import hashlib
 import os
 import warnings
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
@@ -217,19 +217,16 @@ class _Maker:
         made: list[tuple[int, Puzzle | Problem]] = []
         good = 0
         rows = iter(self._source.rows[name]())
-        while chunk := list(islice(rows, _CHUNK if limit is None else min(_CHUNK, limit - good))):
-            self._decode(chunk)
-            for row in chunk:
-                number, result = (0, row) if isinstance(row, Problem) else (row.number, self._result(row))
-                made.append((number, result))
-                good += isinstance(result, Puzzle)
+        with ThreadPoolExecutor(THREADS) as pool, warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # pydantic's on a value of a wrong type, which `load` refuses
+            while chunk := list(islice(rows, _CHUNK if limit is None else min(_CHUNK, limit - good))):
+                if self._check_images:
+                    look_at((row.image for row in chunk if isinstance(row, Row)), pool)
+                for row in chunk:
+                    number, result = (0, row) if isinstance(row, Problem) else (row.number, self._result(row))
+                    made.append((number, result))
+                    good += isinstance(result, Puzzle)
         return made
-
-    def _decode(self, rows: Sequence[Row | Problem]) -> None:
-        """Look at the images of `rows` side by side; what is found is kept by each reference, trouble is met again by `_identity`."""
-        if self._check_images:
-            with ThreadPoolExecutor(THREADS) as pool:
-                list(pool.map(_look, (row.image for row in rows if isinstance(row, Row))))
 
     def _result(self, row: Row) -> Puzzle | Problem:
         try:
@@ -275,15 +272,18 @@ class _Maker:
         state = _state(row, options, answer)
         made = family(row.family)
         try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore", UserWarning)  # pydantic's on a value of a wrong type, which `load` refuses
-                data = made.dump(state)
+            data = made.dump(state)
             made.load(data)
             description = made.describe(state)
         except _MALFORMED as error:
             raise _BadRowError(f"solution: {error}") from error
         solved = resolve(row.family, state)
         return data, description, isinstance(solved, str) and made.same(solved, answer) and row.family not in OVERSTATED
+
+
+def look_at(images: Iterable[ImageRef], pool: ThreadPoolExecutor) -> None:
+    """Look at `images` side by side, each once; what is found is kept by each reference, trouble is met again by who asks for it."""
+    list(pool.map(_look, {id(image): image for image in images}.values()))
 
 
 def _look(image: ImageRef) -> None:

@@ -12,6 +12,7 @@ from __future__ import annotations
 import ast
 import json
 import re
+import stat
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -141,6 +142,7 @@ def _from_directory(public: PublicSet, data_dir: Path) -> Source:
 
 def _file_rows(path: Path, family: str) -> Iterator[Row | Problem]:
     empty = True
+    known: dict[str, ImageRef] = {}
     try:
         for number, line in numbered_lines(path):
             where = f"{path.name} line {number}"
@@ -152,7 +154,7 @@ def _file_rows(path: Path, family: str) -> Iterator[Row | Problem]:
             except BadDataError as error:
                 yield Problem(where, str(error), family=family)
             else:
-                yield _row(family, number, where, fields, partial(file_image, fields.get("image"), path.parent))
+                yield _row(family, number, where, fields, partial(file_image, fields.get("image"), path.parent, known))
     except OSError as error:
         yield Problem(path.name, f"cannot be read ({error.strerror or error})", family=family)
         return
@@ -345,23 +347,31 @@ def _cell_bytes(table: RowTable, index: int) -> bytes:
     return table[index]["image"]["bytes"]
 
 
-def file_image(relative: Any, folder: Path) -> ImageRef:
+def file_image(relative: Any, folder: Path, known: dict[str, ImageRef] | None = None) -> ImageRef:
     """A reference to the image at `relative` in `folder`.
+
+    Rows that share `known` share the reference where they name one file, which is then read and looked at once.
 
     Raises:
         BadDataError: not a path, or one that leaves `folder`. Links are followed, since caches are made of them.
     """
+    if known is not None and isinstance(relative, str) and relative in known:
+        return known[relative]
     if not isinstance(relative, str) or not relative or not relative.isprintable():
         raise BadDataError(f"image: expected a path, found {relative!r}")
     path = PurePosixPath(relative.replace("\\", "/"))
     if path.is_absolute() or ".." in path.parts or re.match(r"[A-Za-z]:", relative):
         raise BadDataError(f"image: {relative!r} leads out of the data directory")
-    return ImageRef(str(path), partial(_file_bytes, folder / path))
+    found = ImageRef(str(path), partial(_file_bytes, folder / path))
+    if known is not None:
+        known[relative] = found
+    return found
 
 
 def _file_bytes(path: Path) -> bytes:
-    if path.exists() and not path.is_file():
+    about = path.stat()
+    if not stat.S_ISREG(about.st_mode):
         raise BadDataError(f"{path.name}: expected an image, found something that is not a file")
-    if path.stat().st_size > MAX_IMAGE_BYTES:
-        raise BadDataError(f"{path.name}: {path.stat().st_size:,} bytes is above the bound of {MAX_IMAGE_BYTES:,}")
+    if about.st_size > MAX_IMAGE_BYTES:
+        raise BadDataError(f"{path.name}: {about.st_size:,} bytes is above the bound of {MAX_IMAGE_BYTES:,}")
     return path.read_bytes()

@@ -13,7 +13,7 @@ from bench.mode import Mode
 from bench.models.base import ModelOptions, Reply, Request, Stop, Usage
 from bench.outcome import Format
 from bench.runner.plan import ModelPlan, Plan
-from bench.trial import Captioner, plan_trials
+from bench.trial import Captioner, Trials
 from tasks.suites import Suite, SuiteSpec, load_suite
 
 Script = Callable[[Request, int], Reply | Exception]
@@ -86,6 +86,6 @@ def plan_of(
     captioner, suite = captioner or Captioner(), suite or small_suite()
     conditions = Conditions(captioner=captioner.name, caption_prompt=captioner.prompt, replicates=replicates)
     config = RunConfig(Subject((model.name,), modes, "mini"), conditions, Execution(out=out, cache=cache, **execution))
-    trials = list(plan_trials(suite.puzzles, model.name, modes, captioner, Format.MCQ, replicates, 0))
+    trials = Trials(suite.puzzles, model.name, modes, captioner, Format.MCQ, replicates, 0)
     desk = None if captioner.name == "dataset" else writer or model
     return Plan(config, suite, [ModelPlan(model, desk, trials)], ModelOptions())

@@ -17,7 +17,7 @@ from bench.models.registry import resolve
 from bench.outcome import Format
 from bench.publish import encoded_picture
 from bench.store.run import open_run
-from bench.trial import Captioner, plan_trials, trial_key
+from bench.trial import Captioner, Trials, trial_key
 from tests.tasks.own import charts, load, write_lines, write_sheet
 
 SIM = ["--model", "sim/p=0.6,r=0.9", "--cache", "off"]
@@ -164,7 +164,7 @@ class Recorder:
 
 
 def keys(puzzles: Sequence[Any], model: Model, mode: Mode) -> list[str]:
-    trials = plan_trials(puzzles, "m", [mode], Captioner(), Format.MCQ, 1, 0)
+    trials = Trials(puzzles, "m", [mode], Captioner(), Format.MCQ, 1, 0)
     return [trial_key(trial, model, Sampling(), base_url=None, caption_key=None) for trial in trials]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import math
 import random
@@ -13,15 +14,19 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import Image
 from rich.console import Console
 from scipy.stats import binomtest, poisson_binom
 
+import bench.image
 from bench.image import ImageRef
 from bench.puzzle import Puzzle
+from tasks.public import rows as public_rows
 from tasks.public.load import Problem, load_public
 from tasks.tools.findings import ALPHA, Code, LintReport, Severity, table
 from tasks.tools.letters import letter_tests
 from tasks.tools.linter import lint
+from tests.tasks.own import load, write_lines
 from tests.tasks.public_data import clock_row, picture, triangle_row, write_set
 
 
@@ -267,3 +272,36 @@ def test_errors_come_first() -> None:
     severities = [finding.severity for finding in report.findings]
     assert severities == sorted(severities, key=list(Severity).index)
     assert len(set(severities)) == 3
+
+
+# -- one picture, many rows --------------------------------------------------------------------------------------------------------------
+def test_a_picture_is_decoded_once_however_many_rows_show_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """2,000 rows on one picture took over a minute: loading and linting decode one picture, whatever it is called."""
+    decoded: list[str] = []
+    whole = bench.image._inspect  # pyright: ignore[reportPrivateUsage]
+
+    def counted(data: bytes, sha256: str, *others: Any, **more: Any) -> Any:
+        decoded.append(sha256)
+        return whole(data, sha256, *others, **more)
+
+    monkeypatch.setattr(bench.image, "_inspect", counted)
+    read: list[Path] = []
+
+    def noted(path: Path) -> bytes:
+        read.append(path)
+        return path.read_bytes()
+
+    monkeypatch.setattr(public_rows, "_file_bytes", noted)
+    shown = random.Random(0).randbytes(3)
+    rows = [clock_row(index, image="images/clock/one.png") for index in range(300)]
+    data = write_set(tmp_path, {"clock": rows})
+    Image.new("RGB", (40, 30), tuple(shown)).save(data / "images/clock/one.png")
+    loaded = load_public("algopuzzlevqa", data_dir=tmp_path)
+    lint(loaded.puzzles, loaded.problems, loaded.rows)
+    assert (len(decoded), len(read)) == (1, 1)
+
+    held = base64.b64encode((data / "images/clock/one.png").read_bytes()).decode()
+    asked = [{"image": held, "question": f"Question {n}?", "options": ["a", "b"], "answer": "a"} for n in range(50)]
+    own = load(write_lines(tmp_path / "own.jsonl", asked))
+    lint(own.puzzles, own.problems, own.rows)
+    assert len(decoded) == 1

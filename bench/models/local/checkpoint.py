@@ -20,6 +20,12 @@ from typing import Any, cast
 from bench.errors import UserError
 from bench.models.local.hashes import Hashes
 
+PACKAGES: Mapping[str, tuple[tuple[str, ...], str]] = {
+    "hf": (("torch", "transformers"), "local"),
+    "vllm": (("vllm",), "vllm"),
+}
+"""By provider: the packages that it imports and the extra that installs them."""
+
 DTYPES = ("auto", "float32", "bfloat16", "float16")
 _HUB_ID = re.compile(r"[\w.-]+(/[\w.-]+)?")
 

@@ -15,14 +15,8 @@ from typing import Any
 from bench.errors import MissingExtraError, UserError
 from bench.image import ImageLimits
 from bench.models.base import ModelOptions, Reply, Request, Sampling
-from bench.models.local.checkpoint import Checkpoint
+from bench.models.local.checkpoint import PACKAGES, Checkpoint
 from bench.models.local.queue import Batcher, Engine
-
-PACKAGES: Mapping[str, tuple[tuple[str, ...], str]] = {
-    "hf": (("torch", "transformers"), "local"),
-    "vllm": (("vllm",), "vllm"),
-}
-"""By provider: the packages that it imports and the extra that installs them."""
 
 HIGHEST_TEMPERATURE = 2.0
 

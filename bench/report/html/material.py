@@ -20,6 +20,13 @@ MAX_TRIALS = 40_000
 """Trials whose text one page can hold: five models on 1,800 puzzles in four modes."""
 
 
+_SHOWN = (
+    *("model", "mode", "dose", "captioner", "caption_prompt", "caption_key", "replicate", "options", "sufficient"),
+    *("reply", "verdict", "error"),
+)
+"""Fields of a record that the drill-down looks at; the others are not held."""
+
+
 @dataclass
 class Spending:
     """What one model took in one mode, or for "captions": replies, how many were cached, tokens, and the seconds of those that were not."""
@@ -60,7 +67,7 @@ class Material:
 
     Attributes:
         puzzles: id -> line of `puzzles.jsonl`, in the order shown; only an id where a run stored no more.
-        trials: puzzle id -> last record of each key.
+        trials: puzzle id -> what is shown of the last record of each key.
         captions: caption key -> line of `captions.jsonl`, the last of each key.
         captioners: model -> its captioners as "name/prompt", sorted.
         spending: one entry per model and mode, over all puzzles.
@@ -104,7 +111,7 @@ def read_material(runs: Sequence[Run], *, max_trials: int = MAX_TRIALS) -> Mater
     trials: dict[str, dict[str, Line]] = {puzzle: {} for puzzle in kept}
     for line in _trials(runs):
         if line["puzzle"] in trials:
-            trials[line["puzzle"]][line["key"]] = line
+            trials[line["puzzle"]][line["key"]] = {name: line[name] for name in _SHOWN if name in line}
     captions: dict[str, Line] = {}
     for line in (line for run in runs for line in run.captions.values()):
         _spend(spent, line.get("model") or line.get("captioner") or "", "captions", line, seen)
