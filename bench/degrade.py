@@ -11,7 +11,7 @@ import io
 import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
-from functools import cached_property, lru_cache, partial
+from functools import lru_cache, partial
 from typing import Any
 
 import numpy as np
@@ -127,9 +127,7 @@ class DegradedRef(ImageRef):
     original: ImageRef | None = None
     dose: Degradation | None = None
 
-    @cached_property
-    def info(self) -> ImageInfo:  # pyright: ignore[reportIncompatibleVariableOverride] - a cached property like the one it replaces
-        """What the damaged bytes say (raises `BadDataError` as `ImageRef.info` does)."""
+    def _looked_at(self) -> ImageInfo:
         assert self.original is not None
         return replace(inspect(self.data(), name=self.source), identity=f"{self.original.info.identity}+{self.dose}")
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import httpx2
 
-from bench.errors import Declined, ModelError, Transient
+from bench.errors import Declined, ModelError, Rejected, Transient
 from bench.models.api.anthropic import Claude, reply_of
 from bench.models.api.batch_service import RESULTS_TIMEOUT_S, BatchState
 from bench.models.api.chat_reply import refusal
@@ -34,9 +34,8 @@ class ClaudeBatches:
 
     def line(self, key: str, request: Request) -> bytes:
         """See `BatchService.line`."""
-        params = self._model.body(request)
-        self._temperature = "temperature" in params
-        return json.dumps({"custom_id": key, "params": params}).encode()
+        self._temperature = "temperature" in self._model.settings(request)
+        return f'{{"custom_id": {json.dumps(key)}, "params": '.encode() + self._model.body(request) + b"}"
 
     async def submit(self, lines: Iterable[bytes]) -> str:
         """See `BatchService.submit`. All requests of a run share their sampling, so the first one names the version of the protocol."""
@@ -83,8 +82,8 @@ class ClaudeBatches:
             return Transient(f"{model.name}: a request of a batch came back {kind}")
         message = mapping(result.get("message"))
         try:
-            return reply_of(message, 0.0, word(message.get("id")), model.name)
-        except Transient as error:
+            return reply_of(message, 0.0, word(message.get("id")), model.name, model.secrets)
+        except (Transient, Rejected) as error:
             return error
 
     def _translated(self, timeout_s: float | None = None) -> Any:

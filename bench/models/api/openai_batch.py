@@ -34,7 +34,8 @@ class ChatBatches:
 
     def line(self, key: str, request: Request) -> bytes:
         """See `BatchService.line`."""
-        return json.dumps({"custom_id": key, "method": "POST", "url": ENDPOINT, "body": self._model.body(request)}).encode()
+        head = json.dumps({"custom_id": key, "method": "POST", "url": ENDPOINT})[:-1]
+        return f'{head}, "body": '.encode() + self._model.body(request) + b"}"
 
     async def submit(self, lines: Iterable[bytes]) -> str:
         """See `BatchService.submit`."""
@@ -97,7 +98,7 @@ class ChatBatches:
             found = failure(status or 200, {}, body, model=model.name, secrets=model.secrets, sent=sent)
             return refusal(found, 0.0) if isinstance(found, Declined) else found
         try:
-            return reply_of(body, 0.0, word(response.get("request_id")), model.name)
+            return reply_of(body, 0.0, word(response.get("request_id")), model.name, model.secrets)
         except Declined as declined:
             return refusal(declined, 0.0)
         except ModelError as error:
