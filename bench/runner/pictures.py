@@ -17,6 +17,8 @@ from functools import partial
 from typing import TypeVar
 
 from bench.image import ImageLimits, ImageRef, Picture, fit
+from bench.models.base import Model
+from bench.models.registry import LOCAL
 
 KEPT_BYTES = 128_000_000
 """Bytes of pictures that are kept for other requests."""
@@ -63,17 +65,8 @@ class Pictures:
             await asyncio.shield(looking)
 
     @asynccontextmanager
-    async def ready(
-        self, refs: Sequence[ImageRef], limits: ImageLimits, *, resize: bool, base64: bool, bounded: bool = True
-    ) -> AsyncGenerator[tuple[Picture, ...]]:
-        """The pictures to send, while the request is under way.
-
-        Args:
-            refs: the question's pictures.
-            limits: what the model takes.
-            resize: whether they may be made smaller to fit.
-            base64: whether the request carries them in base64.
-            bounded: whether they count as in flight; not where requests wait for hours without their pictures.
+    async def ready(self, refs: Sequence[ImageRef], model: Model, *, resize: bool) -> AsyncGenerator[tuple[Picture, ...]]:
+        """The pictures that `model` is to be sent, while the request is under way; `resize` says whether they may be made smaller to fit.
 
         Raises:
             BadDataError: as `bench.image.fit`.
@@ -82,15 +75,16 @@ class Pictures:
             yield ()
             return
         await self.look(refs)
+        limits, base64 = model.limits, not (model.simulated or model.provider in LOCAL)
         pictures = [self._at_hand(self._key(ref, limits, resize, base64)) for ref in refs]
         if None in pictures or self._in_flight > self._most_in_flight:
             async with self._turns:
-                while bounded and self._in_flight > self._most_in_flight:
+                while self._in_flight > self._most_in_flight:
                     self._freed.clear()
                     await self._freed.wait()
                 pictures = [await self._picture(ref, limits, resize, base64) for ref in refs]
         found = tuple(picture for picture in pictures if picture is not None)
-        size = 2 * sum(picture.content.held for picture in found) if bounded else 0
+        size = 2 * sum(picture.content.held for picture in found) if base64 else 0
         self._in_flight += size
         try:
             yield found

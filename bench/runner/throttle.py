@@ -54,8 +54,8 @@ _LATENCY = 0.1
 class Limits:
     """How many requests at once: from `start` to `most` (the same for a number that a person named), and the waits in seconds.
 
-    A wait that the provider names counts up to `longest_named`. After refusals in a row without one, all wait `first`, doubled each time up to
-    `longest`. `patience` bounds all such waits without an answer between them.
+    A wait that the provider names counts up to `longest_named`. After refusals in a row without one, all wait `first`, doubled each time
+    up to `longest`. `patience` bounds all such waits without an answer between them.
     """
 
     start: int = START
@@ -80,9 +80,7 @@ class Throttle:
         clock: seconds, monotonic (tests replace it).
     """
 
-    def __init__(
-        self, limits: Limits | None = None, *, sleep: Sleep = asyncio.sleep, clock: Callable[[], float] = time.monotonic
-    ) -> None:
+    def __init__(self, limits: Limits | None = None, *, sleep: Sleep = asyncio.sleep, clock: Callable[[], float] = time.monotonic) -> None:
         self._limits = limits or Limits()
         self._sleep, self._clock = sleep, clock
         self._gate = asyncio.Lock()
@@ -147,9 +145,12 @@ class Throttle:
             self._room.clear()
             await self._room.wait()
             return
-        await self._sleep(max(0.0, max(self._resume_at, self._next_at) - self._clock()))
+        until = max(self._resume_at, self._next_at)
+        await self._sleep(max(0.0, until - self._clock()))
+        if until == max(self._resume_at, self._next_at):  # waited for, whatever the clock of a test says
+            self._resume_at = self._next_at = min(until, self._clock())
 
-    # -- what answers and refusals say -------------------------------------------------------------------------------------------------------
+    # -- what answers and refusals say ---------------------------------------------------------------------------------------------
     def _answered(self, latency: float, sent: float, *, held_back: bool) -> None:
         self._waited = 0.0
         if self._latency.add(latency) and self._at_once < self._limits.most:

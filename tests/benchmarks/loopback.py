@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
 import multiprocessing
 import time
 import urllib.request
@@ -132,7 +133,8 @@ class _Http(asyncio.Protocol):
         wait = self._bucket.wait()
         if wait > 0:
             self._counts.add(self._counts.refused)
-            return _response("429 Too Many Requests", _BUSY, *([f"retry-after: {max(1, round(wait + 0.5))}"] if self._behaviour.says else []))
+            named = [f"retry-after: {math.ceil(wait)}"] if self._behaviour.says else []
+            return _response("429 Too Many Requests", _BUSY, *named)
         self._counts.add(self._counts.admitted)
         return _READY_CHAT if b"/chat/completions" in line else _READY_MESSAGE
 

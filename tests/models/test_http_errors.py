@@ -76,7 +76,7 @@ def test_any_200_is_a_reply_or_a_model_error(body: Any) -> None:
     for reader in (anthropic.reply_of, openai.reply_of):
         response = httpx2.Response(200, content=json.dumps(body).encode())
         try:
-            reply = reader(read_body(response, model="m", secrets=()), 0.1, None, "m")
+            reply = reader(read_body(response, model="m", secrets=()), 0.1, None, "m", ())
         except ModelError:
             continue
         assert isinstance(reply.text, str)
