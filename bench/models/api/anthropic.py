@@ -41,7 +41,7 @@ from bench.models.api import wishes
 from bench.models.api.bodies import ready_body
 from bench.models.api.chat_reply import SPENT, checked, refusal
 from bench.models.api.http_errors import SdkErrors, count, mapping, raise_for_status, read_body, translated, word
-from bench.models.api.transport import NO_KEY, Wire, http_timeout
+from bench.models.api.transport import NO_KEY, Answer, Wire, http_timeout
 from bench.models.base import ModelOptions, Reply, Request, Sampling, Stop, Usage
 from bench.models.image_tokens import image_tokens
 from bench.scrub import in_url
@@ -125,7 +125,7 @@ class Claude:
             work = partial(self._wire.post, self.client, PATH, self.body(request), headers)
         else:  # the SDK moves parts of the body into the address and signs it
             body = self._marked(request, lambda picture: picture.content.base64().decode("ascii"))
-            work = partial(self.client.post, PATH, cast_to=httpx2.Response, body=body, options={"headers": headers})
+            work = partial(self._posted, body, headers)
         started = time.perf_counter()
         try:
             async with translated(self.errors, model=self.name, timeout_s=self.timeout_s, secrets=self.secrets, sent=sent):
@@ -135,6 +135,9 @@ class Claude:
         except Declined as declined:
             return refusal(declined, time.perf_counter() - started)
         return reply_of(answer, time.perf_counter() - started, response.headers.get("request-id"), self.name, self.secrets)
+
+    async def _posted(self, body: Mapping[str, Any], headers: Mapping[str, str]) -> Answer:
+        return Answer.of(await self.client.post(PATH, cast_to=httpx2.Response, body=dict(body), options={"headers": dict(headers)}))
 
     def drop(self, parameter: str) -> bool:
         """See `bench.models.base.Adjustable`."""
@@ -146,6 +149,7 @@ class Claude:
 
     async def close(self) -> None:
         """Release the connections."""
+        await self._wire.close()
         await self.client.close()
 
     def headers(self, body: Mapping[str, Any]) -> dict[str, str]:

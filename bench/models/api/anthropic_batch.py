@@ -17,6 +17,7 @@ from bench.models.api.anthropic import Claude, reply_of
 from bench.models.api.batch_service import RESULTS_TIMEOUT_S, BatchState
 from bench.models.api.chat_reply import refusal
 from bench.models.api.http_errors import count, failure, mapping, read_body, row_of, translated, word
+from bench.models.api.transport import Answer
 from bench.models.base import Reply, Request
 
 PATH = "/v1/messages/batches"
@@ -91,4 +92,4 @@ class ClaudeBatches:
         return translated(model.errors, model=model.name, timeout_s=timeout_s or model.timeout_s, secrets=model.secrets)
 
     def _body(self, response: httpx2.Response) -> dict[str, Any]:
-        return read_body(response, model=self._model.name, secrets=self._model.secrets)
+        return read_body(Answer.of(response), model=self._model.name, secrets=self._model.secrets)

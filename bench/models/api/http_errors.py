@@ -23,7 +23,7 @@ import aiohttp
 import httpx2
 
 from bench.errors import Declined, ModelError, RefusedParameter, Rejected, Transient, Unusable
-from bench.models.api.transport import TooLongError
+from bench.models.api.transport import Answer, TooLongError
 from bench.scrub import HIDDEN, hide
 
 _DEAD_CODES = frozenset(
@@ -239,7 +239,7 @@ def _parts(node: Any) -> Iterable[Any]:
     return cast("list[Any]", node) if isinstance(node, list) else ()
 
 
-def raise_for_status(response: httpx2.Response, *, model: str, secrets: Iterable[str], sent: Iterable[str] = (), hint: str = "") -> None:
+def raise_for_status(response: Answer, *, model: str, secrets: Iterable[str], sent: Iterable[str] = (), hint: str = "") -> None:
     """Nothing where the server answered; `sent` and `hint` as in `translated`.
 
     Raises:
@@ -253,7 +253,7 @@ def raise_for_status(response: httpx2.Response, *, model: str, secrets: Iterable
     raise found
 
 
-def read_body(response: httpx2.Response, *, model: str, secrets: Iterable[str]) -> dict[str, Any]:
+def read_body(response: Answer, *, model: str, secrets: Iterable[str]) -> dict[str, Any]:
     """The JSON object of a successful answer.
 
     Raises:
@@ -289,7 +289,7 @@ async def translated(
         async with asyncio.timeout(timeout_s):
             yield
     except errors.status as error:
-        refused: httpx2.Response = cast("Any", error).response
+        refused = Answer.of(cast("Any", error).response)
         try:
             raise_for_status(refused, model=model, secrets=secrets, sent=sent, hint=hint)
         except ModelError as found:
@@ -338,17 +338,18 @@ def _connection_words(error: Exception, model: str, timeout_s: float) -> tuple[s
     The SDKs' transports call errors of aiohttp by names of httpx2's, a connection that was closed a failed or late connect: its own count.
     """
     cause = error.__cause__ or error
-    own = cause if isinstance(cause, aiohttp.ClientError) else cause.__cause__
+    own = next((link for link in (error, cause, cause.__cause__) if isinstance(link, aiohttp.ClientError)), None)
     if isinstance(cause, TooLongError):
         return f"{model}: {cause}", True
-    if isinstance(own, aiohttp.ServerDisconnectedError | aiohttp.ClientOSError) and not isinstance(own, aiohttp.ClientConnectorError):
-        return f"{model}: connection failed: the server closed it ({type(own).__name__}: {own})", True
-    if isinstance(cause, httpx2.ConnectTimeout | httpx2.PoolTimeout):
+    if isinstance(own, aiohttp.ClientConnectorError):
+        return f"{model}: connection failed: {_plain_cause(own)}", False
+    if isinstance(own, aiohttp.ConnectionTimeoutError) or (own is None and isinstance(cause, httpx2.ConnectTimeout | httpx2.PoolTimeout)):
         return f"{model}: connection failed: no connection within {timeout_s:g} s", False
-    if isinstance(error, TimeoutError) or isinstance(cause, httpx2.TimeoutException):
+    if isinstance(error, TimeoutError) or isinstance(own, TimeoutError) or isinstance(cause, httpx2.TimeoutException):
         return f"{model}: no answer within {timeout_s:g} s", True
-    said = _plain_cause(cause)
-    return f"{model}: connection failed: {said}", not isinstance(cause, httpx2.ConnectError | httpx2.UnsupportedProtocol)
+    said = _plain_cause(own or cause)
+    unsent = isinstance(own or cause, httpx2.ConnectError | httpx2.UnsupportedProtocol | aiohttp.InvalidURL)
+    return f"{model}: connection failed: {said}", not unsent
 
 
 def _plain_cause(cause: BaseException) -> str:
@@ -366,7 +367,7 @@ def _plain_cause(cause: BaseException) -> str:
     return f"{type(cause).__name__}: {cause}"
 
 
-def _decoded(response: httpx2.Response) -> Any:
+def _decoded(response: Answer) -> Any:
     try:
         return parsed(response.content)
     except ValueError:

@@ -31,7 +31,7 @@ from bench.models.api import wishes
 from bench.models.api.bodies import ready_body
 from bench.models.api.chat_reply import assembled, refusal, reply_of
 from bench.models.api.http_errors import SdkErrors, mapping, raise_for_status, read_body, translated
-from bench.models.api.transport import NO_KEY, Wire, http_timeout
+from bench.models.api.transport import NO_KEY, Answer, Wire, http_timeout
 from bench.models.base import ModelOptions, Reply, Request, Sampling
 from bench.models.servers import DIRECT, Server
 from bench.scrub import hide, in_header, in_url
@@ -150,7 +150,7 @@ class Chat:
             return {}
         async with translated(ERRORS, model=self.name, timeout_s=min(self.timeout_s, 10.0), secrets=self.secrets):
             response = await self.client.get("/models", cast_to=httpx2.Response)
-        listed: Any = read_body(response, model=self.name, secrets=self.secrets).get("data")
+        listed: Any = read_body(Answer.of(response), model=self.name, secrets=self.secrets).get("data")
         for entry in cast("list[Any]", listed) if isinstance(listed, list) else []:
             model = mapping(entry)
             if model.get("id") == self.model_id:
@@ -160,6 +160,7 @@ class Chat:
 
     async def close(self) -> None:
         """Release the connections."""
+        await self._wire.close()
         await self.client.close()
 
     def body(self, request: Request) -> bytes:
@@ -181,7 +182,7 @@ class Chat:
         async with self._translated(sent), opened as response:
             answer, request_id = await assembled(response.iter_lines()), response.headers.get("x-request-id")
         if answer.get("error"):
-            read_body(httpx2.Response(200, json=answer), model=self.name, secrets=self.secrets)
+            read_body(Answer(200, {}, json.dumps(answer).encode()), model=self.name, secrets=self.secrets)
         return answer, request_id
 
     @property

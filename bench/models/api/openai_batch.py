@@ -15,6 +15,7 @@ from bench.models.api.batch_service import RESULTS_TIMEOUT_S, BatchState
 from bench.models.api.chat_reply import refusal, reply_of
 from bench.models.api.http_errors import count, failure, mapping, read_body, row_of, translated, word
 from bench.models.api.openai import ERRORS, Chat
+from bench.models.api.transport import Answer
 from bench.models.base import Reply, Request
 
 ENDPOINT = "/v1/chat/completions"
@@ -109,4 +110,4 @@ class ChatBatches:
         return translated(ERRORS, model=model.name, timeout_s=timeout_s or model.timeout_s, secrets=model.secrets)
 
     def _body(self, response: Any) -> dict[str, Any]:
-        return read_body(response.http_response, model=self._model.name, secrets=self._model.secrets)
+        return read_body(Answer.of(response.http_response), model=self._model.name, secrets=self._model.secrets)

@@ -1,8 +1,8 @@
-"""The wire under the SDKs: their fastest client, one ready-made request for all that a model is asked, and answers within bounds.
+"""The wire under the SDKs: one ready-made request for all that a model is asked, on a connection that costs little, and answers in bounds.
 
 The SDKs know addresses, headers and keys, and are asked for them once: the first request goes through the SDK, those after it are posted
-with its address and headers and a body of their own, over the SDK's client on aiohttp. What a server answers is read up to a bound, also
-where a few kilobytes unpack to gigabytes; a timeout bounds it in time (`bench.models.api.http_errors.translated`).
+with its address and headers and a body of their own, on aiohttp, which the SDKs' own fastest clients ride on too. What a server answers is
+read up to a bound, also where a few kilobytes unpack to gigabytes; a timeout bounds it in time (`bench.models.api.http_errors.translated`).
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import zlib
 from collections.abc import AsyncIterator, Mapping
 from typing import Any, NamedTuple
 
+import aiohttp
 import httpx2
 
 from bench.models.base import ModelOptions
@@ -26,58 +27,105 @@ _STREAMED = 16
 """A stream of events says a token in so many times the bytes that the whole answer takes for it."""
 
 _UNPACKED = {"gzip": 32 + zlib.MAX_WBITS, "x-gzip": 32 + zlib.MAX_WBITS, "deflate": 32 + zlib.MAX_WBITS}
+_OWN = frozenset({"host", "connection", "content-length", "transfer-encoding"})
+"""Headers that belong to one request or connection."""
 
 
 class TooLongError(httpx2.TransportError):
     """The answer is longer than `MOST_BYTES`."""
 
 
+class Answer(NamedTuple):
+    """What a server answered, read to its end; `headers` in any case."""
+
+    status_code: int
+    headers: Mapping[str, str]
+    content: bytes
+
+    @classmethod
+    def of(cls, response: httpx2.Response) -> Answer:
+        """The same, of an SDK's response that was read."""
+        return cls(response.status_code, response.headers, response.content)
+
+    @property
+    def text(self) -> str:
+        """The content as text, whatever it is."""
+        return self.content.decode("utf-8", "replace")
+
+
 class _Ready(NamedTuple):
     """Address and headers of a request, as the SDK made them."""
 
-    url: httpx2.URL
-    headers: httpx2.Headers
+    url: str
+    headers: Mapping[str, str]
+    proxy: str | None
 
 
 class Wire:
-    """The HTTP client of one model's SDK client.
+    """The connections of one model.
 
     Args:
         options: how the model is reached.
         fast, plain: the SDK's clients on aiohttp and on httpx2; the second speaks SOCKS, which aiohttp does not.
 
     Attributes:
-        http: for the SDK's client; closing that closes it.
+        http: for the SDK's client.
     """
 
     def __init__(self, options: ModelOptions, fast: type[httpx2.AsyncClient], plain: type[httpx2.AsyncClient]) -> None:
-        socks = any(address.startswith("socks") for address in urllib.request.getproxies().values())
-        self.http = (plain if socks else fast)(
-            limits=httpx2.Limits(max_connections=None if socks else 0),  # 0 is aiohttp's word for no bound: the runner bounds what is open
+        self._socks = any(address.startswith("socks") for address in urllib.request.getproxies().values())
+        self.http = (plain if self._socks else fast)(
+            limits=httpx2.Limits(max_connections=None if self._socks else 0),  # 0 is aiohttp's word for no bound, which is the runner's
             timeout=http_timeout(options),
             headers={"accept-encoding": "gzip, deflate"},
             event_hooks={"response": [_bounded]},
         )
-        self._extensions = {"timeout": http_timeout(options).as_dict()}
+        timeout = http_timeout(options)
+        self._timeout = aiohttp.ClientTimeout(sock_connect=timeout.connect, sock_read=timeout.read)
+        self._session: aiohttp.ClientSession | None = None
         self._ready: dict[tuple[str, frozenset[tuple[str, str]]], _Ready] = {}
 
-    async def post(self, client: Any, path: str, body: bytes, headers: Mapping[str, str] | None = None) -> httpx2.Response:
+    async def post(self, client: Any, path: str, body: bytes, headers: Mapping[str, str] | None = None) -> Answer:
         """Post a `body` of JSON to `path`, as `client` (the SDK's) would, with further `headers`.
 
         Raises:
-            Exception: what the SDK raises, of its first request; httpx2's and aiohttp's errors of a connection, of later ones.
+            Exception: what the SDK raises, of its first request; of later ones aiohttp's errors, and httpx2's of an answer out of bounds.
         """
         key = path, frozenset((headers or {}).items())
         ready = self._ready.get(key)
         if ready is None:
             options = {"headers": {**(headers or {}), "content-type": "application/json"}}
             response: httpx2.Response = await client.post(path, cast_to=httpx2.Response, content=body, options=options)
-            kept = [(name, value) for name, value in response.request.headers.items() if name != "content-length"]
-            self._ready[key] = _Ready(response.request.url, httpx2.Headers(kept))
-            return response
-        return await self.http.send(
-            httpx2.Request("POST", ready.url, headers=ready.headers, content=body, extensions=dict(self._extensions))
-        )
+            if not self._socks:
+                kept = {name: value for name, value in response.request.headers.items() if name not in _OWN}
+                self._ready[key] = _Ready(str(response.request.url), kept, _proxy(response.request.url))
+            return Answer.of(response)
+        async with self._opened().post(ready.url, data=body, headers=ready.headers, proxy=ready.proxy) as answer:
+            stream = _Bounded(answer.content.iter_any(), answer.headers.get("content-encoding", ""), MOST_BYTES)
+            return Answer(answer.status, answer.headers, b"".join([part async for part in stream]))
+
+    async def close(self) -> None:
+        """Close the connections that are not the SDK client's."""
+        if self._session is not None:
+            await self._session.close()
+            self._session = None
+
+    def _opened(self) -> aiohttp.ClientSession:
+        if self._session is None:
+            connector = aiohttp.TCPConnector(limit=0, ssl=httpx2.create_ssl_context())
+            self._session = aiohttp.ClientSession(
+                connector=connector, timeout=self._timeout, auto_decompress=False, cookie_jar=aiohttp.DummyCookieJar()
+            )
+        return self._session
+
+
+def _proxy(url: httpx2.URL) -> str | None:
+    """The proxy of the environment for `url`. aiohttp would look for it anew, in a thread, for every request."""
+    if urllib.request.proxy_bypass(url.host):
+        return None
+    proxies = urllib.request.getproxies()
+    found = proxies.get(url.scheme) or proxies.get("all")
+    return found if found is None or "://" in found else f"http://{found}"
 
 
 def http_timeout(options: ModelOptions) -> httpx2.Timeout:
@@ -88,7 +136,8 @@ def http_timeout(options: ModelOptions) -> httpx2.Timeout:
 class _Bounded(httpx2.AsyncByteStream):
     """An answer's bytes, unpacked, up to a bound: of all of them, or of each line (results of a batch have no other)."""
 
-    def __init__(self, stream: httpx2.AsyncByteStream, encoding: str, most: int, *, by_line: bool) -> None:
+    def __init__(self, stream: AsyncIterator[bytes] | httpx2.AsyncByteStream, encoding: str, most: int, *, by_line: bool = False) -> None:
+        encoding = encoding.lower().strip()
         self._stream, self._most, self._by_line = stream, most, by_line
         self._unpack = zlib.decompressobj(_UNPACKED[encoding]) if encoding in _UNPACKED else None
 
@@ -104,7 +153,8 @@ class _Bounded(httpx2.AsyncByteStream):
                     yield data
 
     async def aclose(self) -> None:
-        await self._stream.aclose()
+        if isinstance(self._stream, httpx2.AsyncByteStream):
+            await self._stream.aclose()
 
     def _opened(self, packed: bytes) -> tuple[bytes, bytes]:
         """(some of what `packed` holds, what is left of it)."""
@@ -117,9 +167,9 @@ class _Bounded(httpx2.AsyncByteStream):
 
 
 async def _bounded(response: httpx2.Response) -> None:
-    """Bound what may be read of `response`; called before anything is."""
-    encoding = response.headers.get("content-encoding", "").lower().strip()
-    if encoding in _UNPACKED:
+    """Bound what may be read of an SDK's `response`; called before anything is."""
+    encoding = response.headers.get("content-encoding", "")
+    if encoding.lower().strip() in _UNPACKED:
         del response.headers["content-encoding"]
     events = response.headers.get("content-type", "").startswith("text/event-stream")
     by_line = "json" not in response.request.headers.get("accept", "json") and not events
