@@ -43,7 +43,7 @@ _FEW = 3
 """Answers between two refusals from which something is known of their rate."""
 _SURE = 20
 """Answers from which older ones no longer count."""
-_NEAR, _UNSURE, _COST = 0.9, 0.4, 20.0
+_NEAR, _UNSURE, _COST = 0.9, 0.4, 30.0
 _STEEPEST = 0.05
 """The largest share by which the rate grows with one answer."""
 _LATENCY = 0.1
