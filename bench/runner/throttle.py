@@ -8,7 +8,7 @@ lets all go a little faster:
 - **how fast** is bounded only once something was refused. From the first refusal on, what was admitted is counted: between two refusals
   the server has admitted what it admits. After a refusal all wait (as long as the provider says, or a little longer with each refusal in a
   row), then go on at a little less than that rate, which grows with every answer, so that the bound is tried again after some `PROBE`
-  answers, or after twenty times the wait that a refusal costs: what is refused, and what is waited for it, stays a few per cent.
+  answers, or after thirty times the wait that a refusal costs: what is refused, and what is waited for it, stays a few per cent.
 
 A request that is refused for its rate is asked again, however often; what bounds it is time. Where nothing was admitted in `patience`
 seconds of such waits, the trouble is no rate limit, and the requests fail (`out_of_patience`).
@@ -43,7 +43,12 @@ _FEW = 3
 """Answers between two refusals from which something is known of their rate."""
 _SURE = 20
 """Answers from which older ones no longer count."""
-_NEAR, _UNSURE, _COST = 0.9, 0.4, 30.0
+_NEAR = 0.9
+"""The share of a refused rate above which what was counted agrees with it."""
+_UNSURE = 0.4
+"""Most that an estimate is taken to be wrong by, as a logarithm."""
+_COST = 30.0
+"""How much longer than the wait that a refusal costs it takes until the next one is risked."""
 _STEEPEST = 0.05
 """The largest share by which the rate grows with one answer."""
 _LATENCY = 0.1
