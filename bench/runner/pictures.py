@@ -33,13 +33,27 @@ _T = TypeVar("_T")
 class Pictures:
     """See the module's text. `close` ends the threads.
 
+    Args:
+        kept_bytes, in_flight_bytes: the bounds.
+        threads: how many; by default one for each processor.
+        together: whether pictures are made at once by whoever asks, without threads and bounds: for batches, which wait until no further
+            request arrives, and let their pictures go.
+
     Attributes:
         made: how many pictures were made ready, for tests.
     """
 
-    def __init__(self, *, kept_bytes: int = KEPT_BYTES, in_flight_bytes: int = IN_FLIGHT_BYTES, threads: int | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        kept_bytes: int = KEPT_BYTES,
+        in_flight_bytes: int = IN_FLIGHT_BYTES,
+        threads: int | None = None,
+        together: bool = False,
+    ) -> None:
         threads = threads or min(8, os.cpu_count() or 1)
         self.made = 0
+        self._together = together
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="pictures")
         self._kept: OrderedDict[_Key, tuple[Picture, int]] = OrderedDict()
         self._kept_bytes, self._most_kept = 0, kept_bytes
@@ -56,7 +70,7 @@ class Pictures:
             BadDataError: as `ImageRef.info`.
         """
         for ref in refs:
-            if ref.known:
+            if self._together or ref.known:
                 continue
             looking = self._looking.get(id(ref))
             if looking is None:
@@ -73,6 +87,9 @@ class Pictures:
         """
         if not refs:
             yield ()
+            return
+        if self._together:
+            yield tuple(fit(ref, model.limits, resize=resize) for ref in refs)
             return
         await self.look(refs)
         limits, base64 = model.limits, not (model.simulated or model.provider in LOCAL)

@@ -83,7 +83,7 @@ async def _ask_all(plan: Plan, store: Store, cache: Cache, console: Console, sle
     asking = Asking(config.conditions.sampling, config.conditions.resize, side_by_side)
     tally = Tally(total=plan.total, budget=Budget(config.execution.max_cost))
     lanes: list[Lane] = []
-    pictures = Pictures()
+    pictures = Pictures(together=side_by_side)
     with Progress(tally, console) as progress:
         runner = Runner(store, asking, progress, pictures)
         try:
