@@ -13,7 +13,7 @@ import types
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, fields, replace
 from pathlib import Path
-from typing import Annotated, Any, NamedTuple, TypeVar
+from typing import Annotated, Any, Literal, NamedTuple, TypeVar
 from urllib.parse import urlsplit, urlunsplit
 
 from pydantic import BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError
@@ -21,7 +21,7 @@ from pydantic.dataclasses import dataclass
 from pydantic.fields import FieldInfo
 
 from bench import env
-from bench.defaults import ATTEMPTS, CONCURRENCY, SUITE
+from bench.defaults import ATTEMPTS, AUTO, SUITE
 from bench.degrade import Degradation, parse_doses
 from bench.digest import digest
 from bench.errors import UserError
@@ -30,6 +30,7 @@ from bench.models.base import Sampling
 from bench.option_values import (
     read_caption_prompt,
     read_columns,
+    read_concurrency,
     read_doses,
     read_headers,
     read_int,
@@ -163,8 +164,8 @@ class Execution:
     """folder of the reply cache, or off"""
     replay: bool = False
     """answer from the cache alone"""
-    concurrency: Annotated[Int, Field(ge=1), Flag("N")] = CONCURRENCY
-    """requests at once"""
+    concurrency: Annotated[int | Literal["auto"], BeforeValidator(read_concurrency), Flag("N")] = AUTO
+    """requests at once: a number, or auto (as many as a provider or server turns out to take; 16 for models in this process)"""
     batch: bool = False
     """ask through the providers' batch services: half the price, within 24 hours"""
     timeout: Annotated[float, Field(gt=0, allow_inf_nan=False), Flag("S")] = 600.0

@@ -57,23 +57,25 @@ class OverBudget(SightgapError):  # noqa: N818
 
 
 class ModelError(SightgapError):
-    """Trouble with a model provider. `status` is the HTTP status where there was one."""
+    """Trouble with a model provider.
+
+    Attributes:
+        status: the HTTP status, where there was one.
+        request_id: the provider's id of the request, where it named one.
+        maybe_paid: whether the provider may have done the work and will charge for it (a timeout, a broken answer).
+    """
 
     exit_code = 3
 
-    def __init__(self, message: str, *, status: int | None = None, request_id: str | None = None) -> None:
+    def __init__(self, message: str, *, status: int | None = None, request_id: str | None = None, maybe_paid: bool = False) -> None:
         super().__init__(message)
         self.status = status
         self.request_id = request_id
+        self.maybe_paid = maybe_paid
 
 
 class Transient(ModelError):  # noqa: N818 - reads as the verdict that it is
-    """Worth asking again.
-
-    Attributes:
-        retry_after: the provider's own wait in seconds, if it named one.
-        maybe_paid: whether the provider may have done the work and will charge for it (a timeout, a broken answer).
-    """
+    """Worth asking again. `retry_after` is the provider's own wait in seconds, if it named one."""
 
     def __init__(
         self,
@@ -84,9 +86,8 @@ class Transient(ModelError):  # noqa: N818 - reads as the verdict that it is
         request_id: str | None = None,
         maybe_paid: bool = False,
     ) -> None:
-        super().__init__(message, status=status, request_id=request_id)
+        super().__init__(message, status=status, request_id=request_id, maybe_paid=maybe_paid)
         self.retry_after = retry_after
-        self.maybe_paid = maybe_paid
 
 
 class Rejected(ModelError):  # noqa: N818

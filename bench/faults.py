@@ -17,6 +17,7 @@ from typing import Self
 import platformdirs
 
 from bench import env
+from bench.scrub import hide
 
 EXIT_CODE = 70
 """What the command returns after a fault (EX_SOFTWARE of sysexits.h)."""
@@ -38,9 +39,7 @@ class FaultBoundary:
 
 
 def _without_secrets(text: str) -> str:
-    for secret in env.secrets():
-        text = text.replace(secret, "[key]")
-    return text
+    return hide(text, env.secrets())
 
 
 def _written(text: str) -> str:

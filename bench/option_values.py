@@ -10,6 +10,7 @@ import re
 import typing
 from typing import Any
 
+from bench.defaults import AUTO
 from bench.degrade import parse_doses
 from bench.errors import UserError
 from bench.mode import DIAGNOSE, Mode
@@ -53,6 +54,16 @@ def read_modes(value: object) -> object:
             raise ValueError(f"expected some of {', '.join(known)}, found {name!r}{did_you_mean(str(name), known)}")
     arms = [DIAGNOSE if name == "diagnose" else (name,) for name in names]
     return tuple(dict.fromkeys(mode for part in arms for mode in part))
+
+
+def read_concurrency(value: object) -> object:
+    """A number of requests at once, or "auto"."""
+    number = value if value == AUTO else read_int(value)
+    if number != AUTO and (not isinstance(number, int) or isinstance(number, bool)):
+        raise ValueError(f"expected a whole number or {AUTO}, found {value!r}")
+    if isinstance(number, int) and number < 1:
+        raise ValueError(f"expected at least 1 or {AUTO}, found {number}")
+    return number
 
 
 def read_columns(value: object) -> object:

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from functools import cache, lru_cache
 from pathlib import Path
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 
 import prompts
 from bench.puzzle import Puzzle
@@ -40,8 +40,13 @@ def prompt_sha(name: str) -> str:
     return hashlib.sha256((_FOLDER / f"{name}.j2").read_bytes()).hexdigest()[:16]
 
 
+@cache
+def _template(name: str) -> Template:
+    return _environment().get_template(f"{name}.j2")
+
+
 def _render(name: str, **values: object) -> str:
-    return _environment().get_template(f"{name}.j2").render(**values).strip()
+    return _template(name).render(**values).strip()
 
 
 def solve_prompt(question: str, options: Sequence[str], *, evidence: str | None, picture: bool) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 __version__ = "0.1.0"
 SCHEMA = 1
 """Version of records, run.json and gap.json."""
-PACKAGES = ("anthropic", "openai", "pillow", "numpy", "pandas", "jinja2", "tenacity", "datasets", "torch", "transformers", "vllm")
+PACKAGES = ("anthropic", "openai", "pillow", "numpy", "pandas", "jinja2", "aiohttp", "datasets", "torch", "transformers", "vllm")
 
 
 def package_version(package: str) -> str | None:

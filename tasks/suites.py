@@ -23,13 +23,13 @@ from typing import Any
 
 from bench.digest import digest, digest_of_rows
 from bench.errors import BadDataError, UserError
-from bench.image import ImageRef
+from bench.image import ImageInfo, ImageRef
 from bench.puzzle import Puzzle, puzzle_id
 from bench.suggest import did_you_mean
 from tasks.custom.source import HUB, is_custom
 from tasks.custom.source import parameters as custom_parameters
 from tasks.family import LEVELS, Family, ReadError
-from tasks.kit.drawing import encode
+from tasks.kit.drawing import measured
 from tasks.options import Balance, draw_options
 from tasks.pinned import GENERATED, MINI_FAMILIES, GeneratedSuite, drawn_by, generated
 from tasks.public.load import OVERSTATED, PUBLIC_SUITES, Problem, load_public
@@ -289,6 +289,7 @@ def _puzzle(
     side: int,
 ) -> Puzzle:
     question, description = made.ask(state), made.describe(state)
+    how = (made.name, suite.edition, state, side)
     return Puzzle(
         id=puzzle_id(suite.label, made.name, [data, question, list(options), side]),
         suite=suite.label,
@@ -296,7 +297,7 @@ def _puzzle(
         question=question,
         options=tuple(options),
         answer=answer,
-        image=ImageRef(f"drawn:{made.name}", partial(_render, made.name, suite.edition, state, side), drawn=True),
+        image=ImageRef(f"drawn:{made.name}", partial(_drawn, *how), drawn=True, measure=partial(_measure, *how)),
         state=data,
         description=description,
         level=level,
@@ -319,8 +320,16 @@ def _suffices(made: Family[Any], description: str, state: Any, answer: str) -> b
 
 
 @lru_cache(maxsize=256)
-def _render(name: str, edition: int, state: Any, side: int) -> bytes:
-    return encode(family(name, edition).draw(state, side))
+def _render(name: str, edition: int, state: Any, side: int) -> tuple[bytes, ImageInfo]:
+    return measured(family(name, edition).draw(state, side))
+
+
+def _drawn(name: str, edition: int, state: Any, side: int) -> bytes:
+    return _render(name, edition, state, side)[0]
+
+
+def _measure(name: str, edition: int, state: Any, side: int) -> ImageInfo:
+    return _render(name, edition, state, side)[1]
 
 
 def _families(value: str) -> tuple[str, ...]:

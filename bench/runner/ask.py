@@ -10,20 +10,21 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Coroutine, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from bench.errors import BadDataError, OverBudget, Rejected, ReplayMissError, SightgapError, Transient
 from bench.grader.judge import judge
-from bench.image import fit
+from bench.image import Picture
 from bench.mode import Mode
 from bench.models.base import Hidden, Reply, Request, Sampling
 from bench.models.registry import LOCAL
 from bench.outcome import Outcome, Verdict
 from bench.prompt import prompt_sha
-from bench.question import question_of, template_of
+from bench.question import Question, question_of, template_of
 from bench.runner.captioner import Caption, CaptionDesk
 from bench.runner.client import Client
+from bench.runner.pictures import Pictures
 from bench.runner.progress import Progress
 from bench.store.record import Failure, Record, SentImage
 from bench.store.writer import Store
@@ -33,11 +34,15 @@ from bench.versions import __version__
 
 @dataclass(frozen=True, slots=True)
 class Lane:
-    """One model of a run: its client, its captions and its trials. `shows` is how many requests show it the same picture."""
+    """One model of a run: its client, its captions, its trials, and how many of them are asked at once.
+
+    `shows` is how many requests show it the same picture.
+    """
 
     client: Client
     desk: CaptionDesk
     trials: Sequence[Trial]
+    at_once: int
     shows: int = 1
 
     def needs_caption(self, trial: Trial) -> bool:
@@ -51,11 +56,10 @@ class Lane:
 
 @dataclass(frozen=True, slots=True)
 class Asking:
-    """How trials are asked: sampling (its seed is the run's), whether pictures are resized, how many at once, lanes side by side or not."""
+    """How trials are asked: sampling (its seed is the run's), whether pictures are resized, lanes side by side (in batches) or not."""
 
     sampling: Sampling
     resize: bool
-    concurrency: int
     side_by_side: bool = False
 
 
@@ -78,9 +82,10 @@ class Runner:
         misses: what a replay did not find in the cache, one entry for each trial that could not be answered.
     """
 
-    def __init__(self, store: Store, asking: Asking, progress: Progress) -> None:
+    def __init__(self, store: Store, asking: Asking, progress: Progress, pictures: Pictures) -> None:
         self._store = store
         self._asking = asking
+        self._pictures = pictures
         self._progress = progress
         self.over_budget = False
         self.misses: list[str] = []
@@ -110,19 +115,19 @@ class Runner:
     async def _caption_lane(self, lane: Lane, writer: Client) -> None:
         """Write all captions and free the writer before the solver is loaded: the two never share the memory of this machine."""
         pending = (trial for trial in lane.trials if trial.mode.shows_caption)
-        await self._together([self._write(lane, pending) for _ in range(min(self._asking.concurrency, len(lane.trials)))])
+        await self._together([self._write(lane, pending) for _ in range(min(lane.at_once, len(lane.trials)))])
         await writer.model.close()
 
     async def _write(self, lane: Lane, pending: Iterator[Trial]) -> None:
         for trial in pending:
-            await asyncio.sleep(0)
+            await self._looked_at(trial, lane)
             if key_of(trial, lane, self._asking) not in self._store.finished:
                 with contextlib.suppress(ReplayMissError):  # the trials that need it will miss it and be counted
                     await lane.desk.get(trial.puzzle, trial.replicate)
 
     async def _run_lane(self, lane: Lane) -> None:
         pending = iter(lane.trials)
-        await self._together([self._work(lane, pending) for _ in range(min(self._asking.concurrency, len(lane.trials)))])
+        await self._together([self._work(lane, pending) for _ in range(min(lane.at_once, len(lane.trials)))])
 
     async def _together(self, work: Sequence[Coroutine[Any, Any, None]]) -> None:
         """Run all of `work`; the first error, or Ctrl-C, ends the others."""
@@ -140,7 +145,7 @@ class Runner:
         for trial in pending:
             if self.over_budget:
                 return
-            await asyncio.sleep(0)  # a model that answers at once must not keep the others, or Ctrl-C, waiting
+            await self._looked_at(trial, lane)
             key = key_of(trial, lane, self._asking)
             if key in self._store.finished:
                 self._progress.tally.kept += 1
@@ -157,6 +162,12 @@ class Runner:
             self._progress.tally.add(record)
             self._progress.update()
 
+    async def _looked_at(self, trial: Trial, lane: Lane) -> None:
+        """Have ready what the trial's key is made of."""
+        await asyncio.sleep(0)  # a model that answers at once must not keep the others, or Ctrl-C, waiting
+        if trial.mode.shows_image or lane.needs_caption(trial):
+            await self._pictures.look(trial.puzzle.pictures)
+
     async def _one(self, lane: Lane, key: str, trial: Trial) -> Record:
         """Ask one trial; whatever befalls it alone becomes part of the record."""
         shared = lane.shows > 1
@@ -168,9 +179,12 @@ class Runner:
             return self._record(key, trial, caption, caption.image, None, verdict, caption.failure)
         image = caption.image if caption else None
         try:
-            request = replace(self._request(lane.client, trial, caption), shared=shared)
-            image = SentImage.of(request.picture) if request.picture else image
-            reply = await lane.client.ask(request, f"{trial.puzzle.id} ({trial.mode})")
+            asked = question_of(trial.puzzle, trial.mode, trial.fmt, trial.options, caption=caption.text if caption else None)
+            shown = trial.puzzle.pictures if asked.picture else ()
+            async with self._pictures.ready(shown, lane.client.model, resize=self._asking.resize) as pictures:
+                request = self._request(trial, asked, pictures, shared=shared)
+                image = SentImage.of(pictures[0]) if pictures else image
+                reply = await lane.client.ask(request, f"{trial.puzzle.id} ({trial.mode})")
             image = image.as_seen(reply) if image and request.picture else image
         except (Transient, Rejected) as error:
             return self._failed(key, trial, caption, image, Failure(type(error).__name__, str(error), error.status))
@@ -187,14 +201,11 @@ class Runner:
             key, trial, caption, caption.image, caption.reply, judge(trial, caption.reply.text, stop=caption.reply.stop), None
         )
 
-    def _request(self, client: Client, trial: Trial, caption: Caption | None) -> Request:
-        puzzle = trial.puzzle
-        asked = question_of(puzzle, trial.mode, trial.fmt, trial.options, caption=caption.text if caption else None)
-        shown = puzzle.pictures if asked.picture else ()
-        pictures = [fit(image, client.model.limits, resize=self._asking.resize) for image in shown]
+    def _request(self, trial: Trial, asked: Question, pictures: Sequence[Picture], *, shared: bool) -> Request:
         sampling = trial_sampling(self._asking.sampling, trial)
-        hidden = Hidden(puzzle, asked.purpose, trial.mode.value, asked.options, asked.evidence)
-        return Request(asked.text, pictures[0] if pictures else None, sampling, trial.replicate, hidden, further=tuple(pictures[1:]))
+        hidden = Hidden(trial.puzzle, asked.purpose, trial.mode.value, asked.options, asked.evidence)
+        first, further = pictures[0] if pictures else None, tuple(pictures[1:])
+        return Request(asked.text, first, sampling, trial.replicate, hidden, shared=shared, further=further)
 
     def _failed(self, key: str, trial: Trial, caption: Caption | None, image: SentImage | None, failure: Failure) -> Record:
         verdict = Verdict(Outcome.ERROR, None, trial.puzzle.answer, "error")

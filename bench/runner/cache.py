@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+import time
 from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import replace
@@ -18,8 +19,11 @@ from urllib.parse import quote, urlsplit, urlunsplit
 
 from bench.digest import digest
 from bench.errors import ReplayMissError, UserError
-from bench.models.base import Model, Reply, Request
+from bench.models.base import Reply
 from bench.store.record import plain, reply_from_json
+
+_TOGETHER, _SOON_S = 64, 0.5
+"""Most replies that are written together, and within how many seconds: a commit of its own for each would cost as much as all the rest."""
 
 _SCHEMA = (
     "create table if not exists replies (key text primary key, model text not null, request text not null, reply text not null)",
@@ -28,10 +32,12 @@ _SCHEMA = (
 )
 
 
-def cache_key(model: Model, request: Request, *, base_url: str | None, served: Mapping[str, Any] | None = None) -> str:
-    """SHA-256 over everything that decides the reply to `request`; `served` is what the server says of its weights."""
+def cache_key(
+    provider: str, payload: Mapping[str, Any], replicate: int, *, base_url: str | None, served: Mapping[str, Any] | None = None
+) -> str:
+    """SHA-256 over everything that decides the reply to a request of this `payload`; `served` is what the server says of its weights."""
     said = [dict(served)] if served else []
-    return digest([model.provider, base_url, dict(model.payload(request)), request.replicate, *said])
+    return digest([provider, base_url, dict(payload), replicate, *said])
 
 
 def server_key(url: str | None, extra_body: Mapping[str, Any]) -> str | None:
@@ -54,6 +60,8 @@ class Cache:
             raise UserError("--replay answers from the cache alone, and the cache is off: name its folder with --cache DIR")
         self.replay = replay
         self.hits = 0
+        self._unwritten: dict[str, tuple[str, str, str, str]] = {}
+        self._written_at = -_SOON_S
         self._db = None if folder is None else _open_to_read(folder) if replay else _open(folder)
 
     def get(self, key: str, what: str) -> Reply | None:
@@ -62,7 +70,9 @@ class Cache:
         Raises:
             ReplayMissError: a miss under `replay`; the message is `what` was asked for.
         """
-        row = self._db.execute("select reply from replies where key = ?", (key,)).fetchone() if self._db else None
+        row: tuple[str, ...] | None = self._unwritten[key][-1:] if key in self._unwritten else None
+        if row is None:
+            row = self._db.execute("select reply from replies where key = ?", (key,)).fetchone() if self._db else None
         if row is None:
             if self.replay:
                 raise ReplayMissError(what)
@@ -71,12 +81,35 @@ class Cache:
         return replace(reply_from_json(json.loads(row[0])), cached=True)
 
     def put(self, key: str, model: str, payload: Mapping[str, Any], reply: Reply) -> None:
-        """Store `reply`; an entry that exists stays.
+        """Store `reply`; an entry that exists stays. Many in a short time are written together, within `_SOON_S`.
 
         Raises:
             UserError: the disk is full or the file cannot be written.
         """
-        self._write("insert or ignore into replies values (?, ?, ?, ?)", (key, model, json.dumps(payload), json.dumps(plain(reply))))
+        if self._db is None or self.replay:
+            return
+        self._unwritten[key] = (key, model, json.dumps(payload), json.dumps(plain(reply)))
+        if len(self._unwritten) >= _TOGETHER or time.monotonic() - self._written_at > _SOON_S:
+            self.flush()
+
+    def flush(self) -> None:
+        """Write what was put.
+
+        Raises:
+            UserError: the disk is full or the file cannot be written.
+        """
+        rows, self._written_at = list(self._unwritten.values()), time.monotonic()
+        if not rows or self._db is None:
+            return
+        try:
+            self._db.execute("begin immediate")
+            self._db.executemany("insert or ignore into replies values (?, ?, ?, ?)", rows)
+            self._db.execute("commit")
+        except sqlite3.Error as error:
+            if self._db.in_transaction:
+                self._db.execute("rollback")
+            raise UserError(f"the reply cache cannot be written ({error}): free some space, or switch it off with --cache off") from error
+        self._unwritten.clear()
 
     def recall(self, what: str, where: Sequence[str | None]) -> Any:
         """What was learned of the server and model `where`; None where nothing was."""
@@ -123,8 +156,11 @@ class Cache:
     def close(self) -> None:
         """Close the file; what was put is durable."""
         if self._db:
-            self._db.close()
-            self._db = None
+            try:
+                self.flush()
+            finally:
+                self._db.close()
+                self._db = None
 
     def _write(self, statement: str, values: tuple[str, ...]) -> None:
         if self._db is None or self.replay:

@@ -9,18 +9,19 @@ failed by trouble rather than by what the captioner said is asked for again. Wha
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from bench.digest import digest
 from bench.errors import BadDataError, Rejected, Transient
 from bench.grader.text import split_thoughts
-from bench.image import fit
+from bench.image import Picture
 from bench.models.base import Hidden, Purpose, Reply, Request, Sampling, Stop
 from bench.prompt import caption_prompt, caption_template, prompt_sha
 from bench.puzzle import Puzzle
 from bench.runner.client import Client
+from bench.runner.pictures import Pictures
 from bench.store.record import Failure, SentImage, plain, reply_from_json, sent_image
 from bench.store.writer import Store
 from bench.trial import Captioner, request_seed
@@ -49,14 +50,18 @@ class CaptionDesk:
         client: the captioning model; None for `dataset` captions.
         store: where captions are kept.
         sampling: of the captioner; its seed is the run's.
-        resize: whether pictures may be made smaller to fit.
+        pictures: makes the captioner's pictures ready.
+        resize: whether they may be made smaller to fit.
     """
 
-    def __init__(self, captioner: Captioner, client: Client | None, store: Store, sampling: Sampling, *, resize: bool) -> None:
+    def __init__(
+        self, captioner: Captioner, client: Client | None, store: Store, sampling: Sampling, pictures: Pictures, *, resize: bool
+    ) -> None:
         self.captioner = captioner
         self.client = client
         self._store = store
         self._sampling = sampling
+        self._pictures = pictures
         self._resize = resize
         self._last: tuple[Puzzle, int, str] | None = None
         self._tasks: dict[str, asyncio.Task[Caption]] = {}
@@ -118,13 +123,23 @@ class CaptionDesk:
         return caption
 
     async def _ask(self, client: Client, key: str, puzzle: Puzzle, replicate: int, shared: bool) -> Caption:
+        image: SentImage | None = None
         try:
-            picture, *further = (fit(image, client.model.limits, resize=self._resize) for image in puzzle.pictures)
+            async with self._pictures.ready(puzzle.pictures, client.model, resize=self._resize) as (picture, *further):
+                image = SentImage.of(picture)
+                request = self._request(puzzle, replicate, picture, further, shared=shared)
+                reply = await client.ask(request, f"the caption of {puzzle.id}")
         except BadDataError as error:
             return Caption(key, None, None, Failure("BadDataError", str(error)))
-        image = SentImage.of(picture)
+        except (Transient, Rejected) as error:
+            return Caption(key, None, image, Failure(type(error).__name__, str(error), error.status))
+        text = written(reply.text)
+        failure = _failure(reply, text)
+        return Caption(key, None if failure else text, image.as_seen(reply), failure, reply)
+
+    def _request(self, puzzle: Puzzle, replicate: int, picture: Picture, further: Sequence[Picture], *, shared: bool) -> Request:
         seed = request_seed([self._sampling.seed, puzzle.image.info.identity, replicate])
-        request = Request(
+        return Request(
             caption_prompt(self.captioner.prompt, puzzle),
             picture,
             Sampling(self._sampling.max_tokens, self._sampling.temperature, self._sampling.reasoning, seed),
@@ -135,13 +150,6 @@ class CaptionDesk:
             shared=shared,
             further=tuple(further),
         )
-        try:
-            reply = await client.ask(request, f"the caption of {puzzle.id}")
-        except (Transient, Rejected) as error:
-            return Caption(key, None, image, Failure(type(error).__name__, str(error), error.status))
-        text = written(reply.text)
-        failure = _failure(reply, text)
-        return Caption(key, None if failure else text, image.as_seen(reply), failure, reply)
 
     def _line(self, caption: Caption, puzzle: Puzzle, replicate: int) -> Mapping[str, Any]:
         return {

@@ -2,8 +2,9 @@
 
 This is the only layer that retries (the SDKs' own retries are off). A provider says what kind of trouble it met (`bench.errors`); here
 `Transient` is asked again, after the wait that the provider named or a growing one with jitter, a parameter that the server refuses is left
-out from then on, and everything else is passed on. A wait of hours, and a model whose first requests all fail alike, end the run: it can
-be continued.
+out from then on, and everything else is passed on. What is refused for its rate is no failed attempt: the throttle waits and paces, for
+all requests at once, and bounds that by time. A wait of hours, and a model whose first requests all fail alike, end the run: it can be
+continued.
 """
 
 from __future__ import annotations
@@ -17,8 +18,6 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, stop_after_attempt
-
 from bench.defaults import ATTEMPTS
 from bench.errors import ModelError, RefusedParameter, Transient, Unusable
 from bench.models.base import Adjustable, Identified, Model, ModelOptions, Reply, Request, Usage
@@ -26,7 +25,7 @@ from bench.models.registry import cost, saved, server_of
 from bench.runner.cache import Cache, cache_key, server_key
 from bench.runner.money import Budget, worst_cost
 from bench.runner.progress import cause_of
-from bench.runner.throttle import Sleep, Throttle
+from bench.runner.throttle import RATE_LIMITS, Sleep, Throttle
 
 SHOWN_WAIT_S = 5.0
 """Waits that are longer are told of, in seconds; at most one line in as many seconds."""
@@ -49,12 +48,11 @@ class RetryPolicy:
     longest: float = 60.0
     longest_named: float = 600.0
 
-    def wait(self, state: RetryCallState) -> float:
-        """Seconds to wait before the next attempt."""
-        error = state.outcome.exception() if state.outcome else None
-        if isinstance(error, Transient) and error.retry_after is not None:
+    def wait(self, attempt: int, error: Transient) -> float:
+        """Seconds to wait after attempt number `attempt` (from 1) met `error`."""
+        if error.retry_after is not None:
             return error.retry_after
-        bound = min(self.longest, self.first * 2 ** (state.attempt_number - 1))
+        bound = min(self.longest, self.first * 2 ** (attempt - 1))
         return random.uniform(bound / 2, bound)
 
 
@@ -100,7 +98,7 @@ class Client:
         self._options = options
         self._policy = policy
         self._sleep = sleep
-        self._throttle = throttle or Throttle(longest=policy.longest_named, sleep=sleep)
+        self._throttle = throttle or Throttle(sleep=sleep)
         self._announce = announce
         self._shown_at = -SHOWN_WAIT_S
         self._meeting = asyncio.Lock()
@@ -125,7 +123,8 @@ class Client:
         await self._meet()
         left_out: set[str] = set()
         while True:
-            key = cache_key(self.model, request, base_url=self.base_url, served=self.served)
+            payload = self.model.payload(request)
+            key = cache_key(self.model.provider, payload, request.replicate, base_url=self.base_url, served=self.served)
             stored = self._cache.get(key, what)
             if stored is not None:
                 return stored
@@ -138,7 +137,7 @@ class Client:
                 left_out.add(error.parameter)
                 continue
             self._answered = True
-            self._cache.put(key, self.model.model_id, self.model.payload(request), reply)
+            self._cache.put(key, self.model.model_id, payload, reply)
             return reply
 
     async def _meet(self) -> None:
@@ -174,32 +173,35 @@ class Client:
         return any(part.startswith(error.parameter) for part in self.model.dropped)  # another request was quicker to find out
 
     async def _ask_until_answered(self, request: Request) -> Reply:
-        retrying = AsyncRetrying(
-            retry=retry_if_exception_type(Transient),
-            stop=stop_after_attempt(self._policy.attempts),
-            wait=self._policy.wait,
-            sleep=self._sleep,
-            before_sleep=self._note,
-            reraise=True,
-        )
-        try:
-            return await retrying(self._ask_once, request)
-        except (RefusedParameter, Unusable):
-            raise
-        except ModelError as error:
-            self._failed(error)
-            raise
+        attempt = 1
+        while True:
+            try:
+                return await self._ask_once(request)
+            except (RefusedParameter, Unusable):
+                raise
+            except Transient as error:
+                limited = error.status in RATE_LIMITS
+                if self._throttle.out_of_patience if limited else attempt >= self._policy.attempts:
+                    self._failed(error)
+                    raise
+                wait = self._throttle.pause if limited else self._policy.wait(attempt, error)
+                self._note(wait, error)
+                if not limited:  # else the throttle waits, for all
+                    attempt += 1
+                    await self._sleep(wait)
+            except ModelError as error:
+                self._failed(error)
+                raise
 
     async def _ask_once(self, request: Request) -> Reply:
         worst = worst_cost(self.model.name, request, self._options) if self.budget.bound is not None else None
         async with self._lead(request), self.budget.hold(worst, self.model.name), self._throttle.slot():
             try:
                 reply = await self.model.ask(request)
-            except Transient as error:
+            except ModelError as error:
                 if error.maybe_paid:
                     self.budget.unsure(worst_cost(self.model.name, request, self._options))
-                self._throttle.refused(error)
-                if error.retry_after is not None and error.retry_after > self._policy.longest_named:
+                if isinstance(error, Transient) and error.retry_after is not None and error.retry_after > self._policy.longest_named:
                     hours = error.retry_after / 3600
                     raise Unusable(f"{error}; the provider asks to wait {hours:.1f} hours: run the same command again then") from None
                 raise
@@ -239,11 +241,9 @@ class Client:
         if len(set(self._alike)) > 1:
             self._answered = True  # they do not fail alike
 
-    def _note(self, state: RetryCallState) -> None:
+    def _note(self, wait: float, error: Transient) -> None:
         self.retries += 1
-        wait = state.next_action.sleep if state.next_action is not None else 0.0
         now = time.monotonic()
         if wait > SHOWN_WAIT_S and now - self._shown_at >= SHOWN_WAIT_S:
             self._shown_at = now
-            error = state.outcome.exception() if state.outcome else None
             self._announce(f"{self.model.name}: waits {wait:.0f} s and asks again ({cause_of(str(error), self.model.name)})")

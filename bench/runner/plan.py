@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from bench.config import RunConfig
+from bench.defaults import AUTO, CONCURRENCY
 from bench.digest import digest
 from bench.errors import UserError
 from bench.mode import DIAGNOSE, Mode
@@ -133,7 +134,7 @@ def _model_options(config: RunConfig) -> ModelOptions:
     return ModelOptions(
         base_url=config.conditions.base_url,
         timeout_s=config.execution.timeout,
-        concurrency=config.execution.concurrency,
+        concurrency=CONCURRENCY if config.execution.concurrency == AUTO else config.execution.concurrency,
         reasoning=sampling.reasoning,
         temperature=sampling.temperature,
         max_tokens=sampling.max_tokens,

@@ -6,16 +6,17 @@ import asyncio
 import datetime
 import platform
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
 from rich.console import Console
 
+from bench.defaults import AUTO, CONCURRENCY
 from bench.errors import ReplayMissError
 from bench.models.base import Adjustable, Model
-from bench.models.registry import batch_service
+from bench.models.registry import LOCAL, batch_service, server_of
 from bench.prompt import prompt_sha
 from bench.puzzle import puzzle_line
 from bench.runner.ask import Asking, Lane, Runner
@@ -23,10 +24,11 @@ from bench.runner.cache import Cache
 from bench.runner.captioner import CaptionDesk
 from bench.runner.client import Client, RetryPolicy
 from bench.runner.money import Budget
+from bench.runner.pictures import Pictures
 from bench.runner.plan import ModelPlan, Plan
 from bench.runner.progress import Progress, Tally
 from bench.runner.provider_batches import Batched
-from bench.runner.throttle import Sleep
+from bench.runner.throttle import Limits, Sleep, Throttle
 from bench.store.writer import Store
 from bench.versions import PACKAGES, SCHEMA, __version__, commit, package_version
 
@@ -77,22 +79,20 @@ async def ask_plan(plan: Plan, console: Console, *, sleep: Sleep = asyncio.sleep
 
 async def _ask_all(plan: Plan, store: Store, cache: Cache, console: Console, sleep: Sleep) -> Result:
     config = plan.config
-    batch = config.execution.batch
-    asking = Asking(
-        config.conditions.sampling,
-        config.conditions.resize,
-        BATCH_WIDTH if batch else config.execution.concurrency,
-        side_by_side=batch and not config.execution.replay,
-    )
+    side_by_side = config.execution.batch and not config.execution.replay
+    asking = Asking(config.conditions.sampling, config.conditions.resize, side_by_side)
     tally = Tally(total=plan.total, budget=Budget(config.execution.max_cost))
     lanes: list[Lane] = []
+    pictures = Pictures(together=side_by_side)
     with Progress(tally, console) as progress:
-        runner = Runner(store, asking, progress)
+        runner = Runner(store, asking, progress, pictures)
         try:
             say = partial(console.print, highlight=False, markup=False, soft_wrap=True)
-            lanes = [_lane(_batched(part, plan, say, sleep), plan, store, Means(cache, tally.budget, say, sleep)) for part in plan.models]
+            means = Means(cache, tally.budget, say, sleep, pictures)
+            lanes = [_lane(_batched(part, plan, say, sleep), plan, store, means) for part in plan.models]
             await runner.run(lanes)
         finally:
+            pictures.close()
             clients = [client for lane in lanes for client in (lane.client, lane.desk.client) if client is not None]
             store.save_run(finished=tally.missing == 0, totals=_totals(tally, store.totals), servers=_servers(clients))
     if runner.misses:
@@ -127,27 +127,59 @@ def _batched(part: ModelPlan, plan: Plan, say: Callable[[str], None], sleep: Sle
 
 @dataclass(frozen=True, slots=True)
 class Means:
-    """What all clients of a run share: the reply cache, the money, where to tell of waits, and how to wait."""
+    """What all clients of a run share; `say` tells of waits, `throttles` are by account."""
 
     cache: Cache
     budget: Budget
     say: Callable[[str], None]
     sleep: Sleep
+    pictures: Pictures
+    throttles: dict[tuple[str, str | None], Throttle] = field(default_factory=dict[tuple[str, "str | None"], Throttle])
+
+    def throttle(self, model: Model, server: str | None, limits: Limits) -> Throttle:
+        """The throttle of everyone who asks this provider, or this server."""
+        account = (model.provider, server)
+        return self.throttles.setdefault(account, Throttle(limits, sleep=self.sleep))
 
 
 def _lane(part: ModelPlan, plan: Plan, store: Store, means: Means) -> Lane:
     conditions = plan.config.conditions
     client = _client(part.model, plan, means)
     writer = client if part.captioner is part.model or part.captioner is None else _client(part.captioner, plan, means)
-    desk = CaptionDesk(plan.config.captions, writer if part.captioner else None, store, conditions.sampling, resize=conditions.resize)
+    desk = CaptionDesk(
+        plan.config.captions,
+        writer if part.captioner else None,
+        store,
+        conditions.sampling,
+        means.pictures,
+        resize=conditions.resize,
+    )
     modes = plan.config.subject.modes
     shows = sum(mode.shows_image for mode in modes) + (writer is client and any(mode.shows_caption for mode in modes))
-    return Lane(client, desk, part.trials, shows * conditions.replicates)
+    return Lane(client, desk, part.trials, _limits(part.model, plan).most, shows * conditions.replicates)
+
+
+def _limits(model: Model, plan: Plan) -> Limits:
+    """How many requests to `model` at once: what a person named, else as many as its server turns out to take."""
+    execution = plan.config.execution
+    if execution.batch:
+        return Limits.fixed(BATCH_WIDTH)
+    if execution.concurrency != AUTO:
+        return Limits.fixed(execution.concurrency)
+    return Limits.fixed(CONCURRENCY) if model.simulated or model.provider in LOCAL else Limits()
 
 
 def _client(model: Model, plan: Plan, means: Means) -> Client:
-    policy = RetryPolicy(attempts=plan.config.execution.attempts)
-    return Client(model, means.cache, options=plan.options, policy=policy, sleep=means.sleep, budget=means.budget, announce=means.say)
+    return Client(
+        model,
+        means.cache,
+        options=plan.options,
+        policy=RetryPolicy(attempts=plan.config.execution.attempts),
+        sleep=means.sleep,
+        budget=means.budget,
+        throttle=means.throttle(model, server_of(model.name, plan.options), _limits(model, plan)),
+        announce=means.say,
+    )
 
 
 def _servers(clients: Sequence[Client]) -> dict[str, Any]:

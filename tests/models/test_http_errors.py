@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from bench.errors import ModelError, Rejected, Transient, Unusable
 from bench.models.api import anthropic, openai
 from bench.models.api.http_errors import failure, read_body, retry_after, scrub
+from bench.models.api.transport import Answer
 from bench.models.base import Model, ModelOptions, Request, Sampling
 
 KEYS = st.sampled_from(
@@ -76,7 +77,7 @@ def test_any_200_is_a_reply_or_a_model_error(body: Any) -> None:
     for reader in (anthropic.reply_of, openai.reply_of):
         response = httpx2.Response(200, content=json.dumps(body).encode())
         try:
-            reply = reader(read_body(response, model="m", secrets=()), 0.1, None, "m")
+            reply = reader(read_body(Answer.of(response), model="m", secrets=()), 0.1, None, "m", ())
         except ModelError:
             continue
         assert isinstance(reply.text, str)

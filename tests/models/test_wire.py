@@ -53,7 +53,9 @@ REQUEST = Request("What is shown?", picture("PNG"), Sampling(max_tokens=50, temp
 
 
 def ask(door: Door, *script: Step, request: Request = REQUEST, timeout_s: float = 10.0) -> tuple[Reply | ModelError, FaultServer]:
-    """Ask once; also proves that exactly one request went out."""
+    """Ask once; also proves that exactly one request went out, and that a later request of the same model, which does not go through the
+    SDK, comes to the same.
+    """
 
     async def run(model: Model) -> Reply:
         try:
@@ -68,7 +70,30 @@ def ask(door: Door, *script: Step, request: Request = REQUEST, timeout_s: float 
         except ModelError as error:
             outcome = error
         assert len(server.seen) == 1, "a provider asks exactly once: retries belong to the runner"
+    later = _later(door, script, request, timeout_s)
+    assert type(later) is type(outcome)
+    if isinstance(outcome, ModelError) and isinstance(later, ModelError):
+        assert (later.status, later.maybe_paid) == (outcome.status, outcome.maybe_paid)
     return outcome, server
+
+
+def _later(door: Door, script: tuple[Step, ...], request: Request, timeout_s: float) -> Reply | ModelError:
+    """What a request comes to after one that was answered."""
+
+    async def run(model: Model) -> Reply | ModelError:
+        try:
+            await model.ask(request)
+            return await model.ask(request)
+        except ModelError as error:
+            assert error.__cause__ is None
+            return error
+        finally:
+            await model.close()
+
+    with FaultServer(faults.say("B"), *script) as server, reached(door.name, door.url(server), timeout_s=timeout_s) as options:
+        found = asyncio.run(run(resolve(door.name, options)))
+        assert len(server.seen) == 2
+    return found
 
 
 def fails(door: Door, step: Step, kind: type[ModelError], timeout_s: float = 10.0) -> ModelError:

@@ -15,11 +15,11 @@ model had its turn, and asking again would hide it.
 
 from __future__ import annotations
 
-import base64
 import importlib
 import importlib.util
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
 import httpx2
@@ -28,6 +28,7 @@ from anthropic import (
     APIConnectionError,
     APIStatusError,
     AsyncAnthropic,
+    DefaultAioHttpClient,
     DefaultAsyncHttpxClient,
 )
 
@@ -37,17 +38,20 @@ from bench.extras import optional
 from bench.image import ImageLimits, Picture
 from bench.models.aliases import Generation, find, generation_of
 from bench.models.api import wishes
-from bench.models.api.chat_reply import SPENT, refusal
-from bench.models.api.http_errors import SdkErrors, count, mapping, read_body, translated, word
-from bench.models.api.transport import NO_KEY, http_limits, http_timeout
+from bench.models.api.bodies import ready_body
+from bench.models.api.chat_reply import SPENT, checked, refusal
+from bench.models.api.http_errors import SdkErrors, count, mapping, raise_for_status, read_body, translated, word
+from bench.models.api.transport import NO_KEY, Answer, Wire, http_timeout
 from bench.models.base import ModelOptions, Reply, Request, Sampling, Stop, Usage
 from bench.models.image_tokens import image_tokens
+from bench.scrub import in_url
 
 if TYPE_CHECKING:
     from anthropic.lib.bedrock import AsyncAnthropicBedrock
     from anthropic.lib.vertex import AsyncAnthropicVertex
 
 HOME = "https://api.anthropic.com"
+PATH = "/v1/messages"
 MIN_BUDGET = 1024
 MAX_BASE64 = {"anthropic": 10_000_000, "vertex": 5_000_000, "bedrock": 5_000_000}
 """Bytes of one image after base64: 10 MB direct, 5 MB on Bedrock; for Vertex AI, whose bound is not published, the lower one."""
@@ -96,8 +100,9 @@ class Claude:
         self._without: set[str] = set()
         alias = find(provider, model_id)
         self.keeps = alias.keeps if alias is not None and provider == "anthropic" and not options.batch else None
-        self.client = _CLIENTS["anthropic" if options.offline else provider](options)
-        self.secrets = env.secrets()
+        self._wire = Wire(options, DefaultAioHttpClient, DefaultAsyncHttpxClient)
+        self.client = _CLIENTS["anthropic" if options.offline else provider](options, self._wire.http)
+        self.secrets = env.secrets() | in_url(self.base_url)
         self.errors = SdkErrors(APIStatusError, APIConnectionError, (AnthropicError, *_credential_errors(provider, options)))
 
     def payload(self, request: Request) -> Mapping[str, Any]:
@@ -114,18 +119,25 @@ class Claude:
         Raises:
             Transient, Rejected, Unusable: see `bench.errors`.
         """
-        body = self.body(request)
+        wished = self.settings(request)
+        sent, headers = wished.keys() - {"max_tokens", "anthropic_version"}, self.headers(wished)
+        if self.provider == "anthropic":
+            work = partial(self._wire.post, self.client, PATH, self.body(request), headers)
+        else:  # the SDK moves parts of the body into the address and signs it
+            body = self._marked(request, lambda picture: picture.content.base64().decode("ascii"))
+            work = partial(self._posted, body, headers)
         started = time.perf_counter()
-        sent = body.keys() - {"model", "messages", "max_tokens", "anthropic_version"}
         try:
             async with translated(self.errors, model=self.name, timeout_s=self.timeout_s, secrets=self.secrets, sent=sent):
-                response = await self.client.post(
-                    "/v1/messages", cast_to=httpx2.Response, body=body, options={"headers": self.headers(body)}
-                )
+                response = await work()
+            raise_for_status(response, model=self.name, secrets=self.secrets, sent=sent)
             answer = read_body(response, model=self.name, secrets=self.secrets)
         except Declined as declined:
             return refusal(declined, time.perf_counter() - started)
-        return reply_of(answer, time.perf_counter() - started, response.headers.get("request-id"), self.name)
+        return reply_of(answer, time.perf_counter() - started, response.headers.get("request-id"), self.name, self.secrets)
+
+    async def _posted(self, body: Mapping[str, Any], headers: Mapping[str, str]) -> Answer:
+        return Answer.of(await self.client.post(PATH, cast_to=httpx2.Response, body=dict(body), options={"headers": dict(headers)}))
 
     def drop(self, parameter: str) -> bool:
         """See `bench.models.base.Adjustable`."""
@@ -137,18 +149,23 @@ class Claude:
 
     async def close(self) -> None:
         """Release the connections."""
+        await self._wire.close()
         await self.client.close()
 
     def headers(self, body: Mapping[str, Any]) -> dict[str, str]:
         """What a request of this `body` needs to say beside it."""
         return {"anthropic-version": _SAMPLING_VERSION["anthropic"]} if "temperature" in body and self.provider == "anthropic" else {}
 
-    def body(self, request: Request) -> dict[str, Any]:
-        """A request as it is sent, the pictures in base64, the first marked to be kept at hand where other requests show it too.
+    def body(self, request: Request) -> bytes:
+        """A request as it is sent: JSON with the pictures in base64, see `_marked`."""
+        return ready_body(request, partial(self._marked, request))
+
+    def _marked(self, request: Request, encoded: Callable[[Picture], str]) -> dict[str, Any]:
+        """The body with the first picture marked to be kept at hand where other requests show it too.
 
         The mark changes what a request costs and not what is answered, so it is no part of `payload`.
         """
-        body = self._body(request, lambda picture: base64.b64encode(picture.data).decode("ascii"))
+        body = self._body(request, encoded)
         if self.keeps_picture(request):
             body["messages"][0]["content"][0]["cache_control"] = {"type": "ephemeral"}
         return body
@@ -169,12 +186,15 @@ class Claude:
                 block["transformations"] = {"oversized_image": "error"}
             content.append(block)
         content.append({"type": "text", "text": request.text})
-        body = {"model": self.model_id, "messages": [{"role": "user", "content": content}]}
+        return {"model": self.model_id, "messages": [{"role": "user", "content": content}], **self.settings(request)}
+
+    def settings(self, request: Request) -> dict[str, Any]:
+        """All of a request but the model's name and the question."""
         wished = settings(self.name, self.generation, request.sampling)
-        body |= {name: value for name, value in wished.items() if name not in self._without}
-        if "temperature" in body and self.provider != "anthropic":
-            body["anthropic_version"] = _SAMPLING_VERSION[self.provider]
-        return body
+        found = {name: value for name, value in wished.items() if name not in self._without}
+        if "temperature" in found and self.provider != "anthropic":
+            found["anthropic_version"] = _SAMPLING_VERSION[self.provider]
+        return found
 
 
 def settings(name: str, generation: Generation, sampling: Sampling) -> dict[str, Any]:
@@ -208,11 +228,12 @@ def _budget(name: str, wish: str | int, max_tokens: int) -> int:
     return budget
 
 
-def reply_of(body: Mapping[str, Any], latency_s: float, request_id: str | None, name: str) -> Reply:
+def reply_of(body: Mapping[str, Any], latency_s: float, request_id: str | None, name: str, secrets: Iterable[str]) -> Reply:
     """The reply in the JSON object that the server sent; what it leaves out or bends counts as not said.
 
     Raises:
         Transient: there is no answer in it.
+        Rejected: see `checked`.
     """
     content = body.get("content")
     if not isinstance(content, list):
@@ -220,7 +241,7 @@ def reply_of(body: Mapping[str, Any], latency_s: float, request_id: str | None, 
     blocks = [mapping(block) for block in cast("list[Any]", content)]
     text = "".join(str(block.get("text", "")) for block in blocks if block.get("type") == "text")
     stop = _STOPS.get(str(body.get("stop_reason")), Stop.END)
-    return Reply(
+    found = Reply(
         text=text,
         stop=stop,
         usage=_usage(mapping(body.get("usage"))),
@@ -229,6 +250,7 @@ def reply_of(body: Mapping[str, Any], latency_s: float, request_id: str | None, 
         model=word(body.get("model")),
         why=SPENT if stop is Stop.LENGTH and not text.strip() and any("thinking" in str(block.get("type")) for block in blocks) else None,
     )
+    return checked(found, name, secrets)
 
 
 def _usage(usage: Mapping[str, Any]) -> Usage:
@@ -242,11 +264,7 @@ def _usage(usage: Mapping[str, Any]) -> Usage:
     )
 
 
-def _http(options: ModelOptions) -> httpx2.AsyncClient:
-    return DefaultAsyncHttpxClient(limits=http_limits(options), timeout=http_timeout(options))
-
-
-def _first_party(options: ModelOptions) -> AsyncAnthropic:
+def _first_party(options: ModelOptions, http: httpx2.AsyncClient) -> AsyncAnthropic:
     key, token = env.read(env.ANTHROPIC_KEY), env.read(env.ANTHROPIC_TOKEN)
     if key is None and token is None and options.base_url is None and not options.offline:
         raise MissingKeyError(f"no key for Anthropic: set {env.ANTHROPIC_KEY} (or {env.ANTHROPIC_TOKEN})")
@@ -256,11 +274,11 @@ def _first_party(options: ModelOptions) -> AsyncAnthropic:
         base_url=options.base_url or HOME,  # the SDK takes a blank variable for an address
         timeout=http_timeout(options),
         max_retries=0,
-        http_client=_http(options),
+        http_client=http,
     )
 
 
-def _bedrock(options: ModelOptions) -> AsyncAnthropicBedrock:
+def _bedrock(options: ModelOptions, http: httpx2.AsyncClient) -> AsyncAnthropicBedrock:
     if importlib.util.find_spec("boto3") is None:
         raise MissingExtraError("boto3", "bedrock")
     from anthropic.lib.bedrock import AsyncAnthropicBedrock
@@ -275,11 +293,11 @@ def _bedrock(options: ModelOptions) -> AsyncAnthropicBedrock:
             f"no AWS credentials for Bedrock: set {env.BEDROCK_KEY}, AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
         )
     return AsyncAnthropicBedrock(
-        aws_region=region, api_key=key, base_url=options.base_url, timeout=http_timeout(options), max_retries=0, http_client=_http(options)
+        aws_region=region, api_key=key, base_url=options.base_url, timeout=http_timeout(options), max_retries=0, http_client=http
     )
 
 
-def _vertex(options: ModelOptions) -> AsyncAnthropicVertex:
+def _vertex(options: ModelOptions, http: httpx2.AsyncClient) -> AsyncAnthropicVertex:
     if importlib.util.find_spec("google") is None or importlib.util.find_spec("google.auth") is None:
         raise MissingExtraError("google-auth", "vertex")
     from anthropic.lib.vertex import AsyncAnthropicVertex
@@ -302,7 +320,7 @@ def _vertex(options: ModelOptions) -> AsyncAnthropicVertex:
         base_url=options.base_url,
         timeout=http_timeout(options),
         max_retries=0,
-        http_client=_http(options),
+        http_client=http,
     )
 
 

@@ -12,11 +12,12 @@ from typing import Any
 
 import httpx2
 
-from bench.errors import Declined, ModelError, Transient
+from bench.errors import Declined, ModelError, Rejected, Transient
 from bench.models.api.anthropic import Claude, reply_of
 from bench.models.api.batch_service import RESULTS_TIMEOUT_S, BatchState
 from bench.models.api.chat_reply import refusal
 from bench.models.api.http_errors import count, failure, mapping, read_body, row_of, translated, word
+from bench.models.api.transport import Answer
 from bench.models.base import Reply, Request
 
 PATH = "/v1/messages/batches"
@@ -34,9 +35,8 @@ class ClaudeBatches:
 
     def line(self, key: str, request: Request) -> bytes:
         """See `BatchService.line`."""
-        params = self._model.body(request)
-        self._temperature = "temperature" in params
-        return json.dumps({"custom_id": key, "params": params}).encode()
+        self._temperature = "temperature" in self._model.settings(request)
+        return f'{{"custom_id": {json.dumps(key)}, "params": '.encode() + self._model.body(request) + b"}"
 
     async def submit(self, lines: Iterable[bytes]) -> str:
         """See `BatchService.submit`. All requests of a run share their sampling, so the first one names the version of the protocol."""
@@ -83,8 +83,8 @@ class ClaudeBatches:
             return Transient(f"{model.name}: a request of a batch came back {kind}")
         message = mapping(result.get("message"))
         try:
-            return reply_of(message, 0.0, word(message.get("id")), model.name)
-        except Transient as error:
+            return reply_of(message, 0.0, word(message.get("id")), model.name, model.secrets)
+        except (Transient, Rejected) as error:
             return error
 
     def _translated(self, timeout_s: float | None = None) -> Any:
@@ -92,4 +92,4 @@ class ClaudeBatches:
         return translated(model.errors, model=model.name, timeout_s=timeout_s or model.timeout_s, secrets=model.secrets)
 
     def _body(self, response: httpx2.Response) -> dict[str, Any]:
-        return read_body(response, model=self._model.name, secrets=self._model.secrets)
+        return read_body(Answer.of(response), model=self._model.name, secrets=self._model.secrets)

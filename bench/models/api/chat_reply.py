@@ -7,13 +7,14 @@ Reasoning comes in fields of its own (`reasoning_content`, `reasoning`) or in pa
 
 from __future__ import annotations
 
-import json
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
+from dataclasses import replace
 from typing import Any, cast
 
-from bench.errors import Declined, Transient
-from bench.models.api.http_errors import count, failure, mapping, word
+from bench.errors import Declined, Rejected, Transient
+from bench.models.api.http_errors import count, failure, mapping, parsed, word
 from bench.models.base import Reply, Stop, Usage
+from bench.scrub import hide
 
 _LENGTH = frozenset({"length", "max_tokens", "model_length", "max_output_tokens", "max_completion_tokens", "model_context_window_exceeded"})
 _REFUSALS = frozenset(
@@ -30,14 +31,18 @@ _FAILURES = frozenset(
 )
 """Reasons to finish that are failures of the plumbing: asked again like a 5xx, and never kept."""
 
+MOST_TEXT = 1_000_000
+"""Characters of a reply: above what any model can write in one, and what the grader reads in seconds."""
+
 SPENT = "all of max_tokens went into reasoning, none into an answer"
 
 
-def reply_of(body: Mapping[str, Any], latency_s: float, request_id: str | None, name: str) -> Reply:
+def reply_of(body: Mapping[str, Any], latency_s: float, request_id: str | None, name: str, secrets: Iterable[str]) -> Reply:
     """The reply in the JSON object that the server sent; what it leaves out or bends counts as not said.
 
     Raises:
         Transient: there is no answer in it.
+        Rejected: see `checked`.
         ModelError: what the choice says of its own failure, see `failure`; `Declined` where moderation stopped it.
     """
     choices = body.get("choices")
@@ -45,7 +50,7 @@ def reply_of(body: Mapping[str, Any], latency_s: float, request_id: str | None, 
         raise Transient(f"{name}: the answer holds no choices", request_id=request_id, maybe_paid=True)
     choice = mapping(cast("list[Any]", choices)[0])
     if choice.get("error"):
-        raise failure(200, {}, {"error": choice["error"]}, model=name, secrets=())
+        raise failure(200, {}, {"error": choice["error"]}, model=name, secrets=secrets)
     message = mapping(choice.get("message"))
     finish = str(choice.get("finish_reason") or choice.get("native_finish_reason") or "").lower()
     if finish in _FAILURES:
@@ -55,7 +60,7 @@ def reply_of(body: Mapping[str, Any], latency_s: float, request_id: str | None, 
     why = f"finish_reason {finish}" if finish in _REFUSALS else None
     if stop is not Stop.REFUSAL and not text.strip() and _spent(message, usage, stop):
         stop, why = Stop.LENGTH, SPENT
-    return Reply(
+    found = Reply(
         text=text or refusal or "",
         stop=stop,
         usage=usage,
@@ -64,6 +69,22 @@ def reply_of(body: Mapping[str, Any], latency_s: float, request_id: str | None, 
         model=word(body.get("model")),
         why=why,
     )
+    return checked(found, name, secrets)
+
+
+def checked(reply: Reply, name: str, secrets: Iterable[str]) -> Reply:
+    """`reply` as it may be stored: without secrets, should the server have sent them back.
+
+    Raises:
+        Rejected: its text is longer than `MOST_TEXT`.
+    """
+    if len(reply.text) > MOST_TEXT:
+        raise Rejected(f"{name}: the reply has {len(reply.text):,} characters, more than {MOST_TEXT:,}", maybe_paid=True)
+    texts = (reply.text, reply.request_id, reply.model, reply.why)
+    text, request_id, model, why = (value if value is None else hide(value, secrets) for value in texts)
+    if (text, request_id, model, why) == texts:
+        return reply
+    return replace(reply, text=text or "", request_id=request_id, model=model, why=why)
 
 
 def refusal(declined: Declined, latency_s: float) -> Reply:
@@ -136,6 +157,6 @@ def _text(content: Any) -> str:
 
 def _json(text: str) -> Any:
     try:
-        return json.loads(text)
+        return parsed(text)
     except ValueError:
         return None

@@ -19,9 +19,12 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any, cast
 
+import aiohttp
 import httpx2
 
 from bench.errors import Declined, ModelError, RefusedParameter, Rejected, Transient, Unusable
+from bench.models.api.transport import Answer, TooLongError
+from bench.scrub import HIDDEN, hide
 
 _DEAD_CODES = frozenset(
     {
@@ -99,6 +102,11 @@ _UNUSABLE = frozenset({401, 402, 403, 404})
 _TRANSIENT = frozenset({408, 409, 425, 429})
 _TOKENS = re.compile(r"\b(?:sk|rk)-[\w-]{12,}|\bBearer\s+[^\s\"',]+")
 _MESSAGE_LENGTH = 300
+_LOOKED_AT = 100_000
+"""Characters of a message that are looked at: an error body may be as long as an answer."""
+
+DEEPEST = 100
+"""Lists and objects inside each other that an answer may have: no protocol needs a tenth of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,10 +119,8 @@ class SdkErrors:
 
 
 def scrub(text: str, secrets: Iterable[str]) -> str:
-    """`text` on one line of bounded length with every one of `secrets`, and whatever else looks like a key, replaced by "***"."""
-    for secret in sorted(secrets, key=len, reverse=True):
-        text = text.replace(secret, "***")
-    text = " ".join(_TOKENS.sub("***", text).split())
+    """`text` on one line of bounded length with every one of `secrets` (`hide`), and whatever else looks like a key, replaced by "***"."""
+    text = " ".join(_TOKENS.sub(HIDDEN, hide(text[:_LOOKED_AT], secrets)).split())
     return text if len(text) <= _MESSAGE_LENGTH else f"{text[: _MESSAGE_LENGTH - 1]}…"
 
 
@@ -209,7 +215,45 @@ def _refused_parameter(codes: frozenset[str], words: str, body: Any, sent: Itera
     return None
 
 
-def read_body(response: httpx2.Response, *, model: str, secrets: Iterable[str]) -> dict[str, Any]:
+def parsed(data: bytes | str) -> Any:
+    """The JSON value that `data` holds.
+
+    Raises:
+        ValueError: it is none, or nested deeper than `DEEPEST`.
+    """
+    try:
+        value: Any = json.loads(data)
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+    level: list[Any] = [value]
+    for _ in range(DEEPEST):
+        level = [part for node in level for part in _parts(node)]
+        if not level:
+            return value
+    raise ValueError("nested too deeply")
+
+
+def _parts(node: Any) -> Iterable[Any]:
+    if isinstance(node, dict):
+        return cast("dict[str, Any]", node).values()
+    return cast("list[Any]", node) if isinstance(node, list) else ()
+
+
+def raise_for_status(response: Answer, *, model: str, secrets: Iterable[str], sent: Iterable[str] = (), hint: str = "") -> None:
+    """Nothing where the server answered; `sent` and `hint` as in `translated`.
+
+    Raises:
+        ModelError: it refused, see `failure`.
+    """
+    if response.status_code < 400:
+        return
+    found = failure(response.status_code, response.headers, _decoded(response), model=model, secrets=secrets, sent=sent)
+    if response.status_code == 404 and hint:
+        raise Unusable(f"{found}; {hint}", status=404, request_id=found.request_id)
+    raise found
+
+
+def read_body(response: Answer, *, model: str, secrets: Iterable[str]) -> dict[str, Any]:
     """The JSON object of a successful answer.
 
     Raises:
@@ -217,7 +261,7 @@ def read_body(response: httpx2.Response, *, model: str, secrets: Iterable[str]) 
         Transient: the body is no JSON object.
     """
     try:
-        body: Any = json.loads(response.content)
+        body: Any = parsed(response.content)
     except ValueError:
         excerpt = scrub(_html(response.text) or repr(response.content[:80]), secrets)
         raise Transient(f"{model}: the answer is not JSON: {excerpt}", status=response.status_code, maybe_paid=True) from None
@@ -245,13 +289,15 @@ async def translated(
         async with asyncio.timeout(timeout_s):
             yield
     except errors.status as error:
-        response: httpx2.Response = cast("Any", error).response
-        found = failure(response.status_code, response.headers, _decoded(response), model=model, secrets=secrets, sent=sent)
-        if response.status_code == 404 and hint:
-            found = Unusable(f"{found}; {hint}", status=404, request_id=found.request_id)
-        raise found from None
-    except (errors.connection, httpx2.HTTPError, TimeoutError) as error:
+        refused = Answer.of(cast("Any", error).response)
+        try:
+            raise_for_status(refused, model=model, secrets=secrets, sent=sent, hint=hint)
+        except ModelError as found:
+            raise found from None
+    except (errors.connection, httpx2.HTTPError, aiohttp.ClientError, TimeoutError) as error:
         words, arrived = _connection_words(error, model, timeout_s)
+        if isinstance(error.__cause__ or error, TooLongError):
+            raise Rejected(scrub(words, secrets), maybe_paid=True) from None
         raise Transient(scrub(words, secrets), maybe_paid=arrived) from None
     except errors.credentials as error:
         raise Unusable(scrub(f"{model}: no credentials: {error}", secrets)) from None
@@ -265,7 +311,7 @@ def mapping(value: Any) -> Mapping[str, Any]:
 def row_of(line: str) -> Mapping[str, Any]:
     """One line of JSON lines as an object, an empty one where it is none: such a line loses itself and not the others."""
     try:
-        return mapping(json.loads(line))
+        return mapping(parsed(line))
     except ValueError:
         return {}
 
@@ -287,14 +333,23 @@ def word(value: Any) -> str | None:
 
 
 def _connection_words(error: Exception, model: str, timeout_s: float) -> tuple[str, bool]:
-    """What went wrong with a connection, and whether the request may have arrived."""
+    """What went wrong with a connection, and whether the request may have arrived.
+
+    The SDKs' transports call errors of aiohttp by names of httpx2's, a connection that was closed a failed or late connect: its own count.
+    """
     cause = error.__cause__ or error
-    if isinstance(cause, httpx2.ConnectTimeout | httpx2.PoolTimeout):
+    own = next((link for link in (error, cause, cause.__cause__) if isinstance(link, aiohttp.ClientError)), None)
+    if isinstance(cause, TooLongError):
+        return f"{model}: {cause}", True
+    if isinstance(own, aiohttp.ClientConnectorError):
+        return f"{model}: connection failed: {_plain_cause(own)}", False
+    if isinstance(own, aiohttp.ConnectionTimeoutError) or (own is None and isinstance(cause, httpx2.ConnectTimeout | httpx2.PoolTimeout)):
         return f"{model}: connection failed: no connection within {timeout_s:g} s", False
-    if isinstance(error, TimeoutError) or isinstance(cause, httpx2.TimeoutException):
+    if isinstance(error, TimeoutError) or isinstance(own, TimeoutError) or isinstance(cause, httpx2.TimeoutException):
         return f"{model}: no answer within {timeout_s:g} s", True
-    said = _plain_cause(cause)
-    return f"{model}: connection failed: {said}", not isinstance(cause, httpx2.ConnectError | httpx2.UnsupportedProtocol)
+    said = _plain_cause(own or cause)
+    unsent = isinstance(own or cause, httpx2.ConnectError | httpx2.UnsupportedProtocol | aiohttp.InvalidURL)
+    return f"{model}: connection failed: {said}", not unsent
 
 
 def _plain_cause(cause: BaseException) -> str:
@@ -312,11 +367,11 @@ def _plain_cause(cause: BaseException) -> str:
     return f"{type(cause).__name__}: {cause}"
 
 
-def _decoded(response: httpx2.Response) -> Any:
+def _decoded(response: Answer) -> Any:
     try:
-        return json.loads(response.content)
+        return parsed(response.content)
     except ValueError:
-        return _html(response.text) or response.text
+        return _html(response.text) or response.text[:_LOOKED_AT]
 
 
 def _html(text: str) -> str | None:

@@ -11,27 +11,30 @@ A reply without content is an answer without text, not a failure: the model had 
 
 from __future__ import annotations
 
-import base64
 import hashlib
+import json
 import re
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from typing import Any, cast
 from urllib.parse import urlsplit
 
 import httpx2
-from openai import APIConnectionError, APIStatusError, AsyncOpenAI, DefaultAsyncHttpxClient, OpenAIError
+from openai import APIConnectionError, APIStatusError, AsyncOpenAI, DefaultAioHttpClient, DefaultAsyncHttpxClient, OpenAIError
 
 from bench import env
 from bench.errors import Declined, MissingKeyError, RefusedParameter, Rejected
 from bench.image import ImageLimits, Picture
 from bench.models.aliases import Generation, generation_of
 from bench.models.api import wishes
+from bench.models.api.bodies import ready_body
 from bench.models.api.chat_reply import assembled, refusal, reply_of
-from bench.models.api.http_errors import SdkErrors, mapping, read_body, translated
-from bench.models.api.transport import NO_KEY, http_limits, http_timeout
+from bench.models.api.http_errors import SdkErrors, mapping, raise_for_status, read_body, translated
+from bench.models.api.transport import NO_KEY, Answer, Wire, http_timeout
 from bench.models.base import ModelOptions, Reply, Request, Sampling
 from bench.models.servers import DIRECT, Server
+from bench.scrub import hide, in_header, in_url
 
 HOME = "https://api.openai.com/v1"
 MAX_BASE64 = 10_000_000
@@ -83,16 +86,16 @@ class Chat:
         self._extra_body = {**server.extra_body, **options.extra_body}
         self._headers = {**server.headers, **options.headers}
         self.timeout_s = options.timeout_s
-        hidden = [value for header, value in self._headers.items() if _SECRET_HEADERS.search(header) and len(value) >= 8]
-        self.secrets = env.secrets(*([server.key] if server.key else [])) | frozenset(hidden)
-        timeout = http_timeout(options)
+        own = frozenset[str]().union(*(in_header(value) for value in options.headers.values()))
+        self.secrets = env.secrets(*([server.key] if server.key else [])) | own | in_url(self.base_url)
+        self._wire = Wire(options, DefaultAioHttpClient, DefaultAsyncHttpxClient)
         self.client = AsyncOpenAI(
             api_key=_key(server, options),
             base_url=options.base_url or HOME,  # the SDK takes a blank variable for an address
-            timeout=timeout,
+            timeout=http_timeout(options),
             max_retries=0,
             default_headers=self._headers,
-            http_client=DefaultAsyncHttpxClient(limits=http_limits(options), timeout=timeout),
+            http_client=self._wire.http,
         )
 
     def payload(self, request: Request) -> Mapping[str, Any]:
@@ -112,11 +115,12 @@ class Chat:
         Raises:
             Transient, Rejected, Unusable: see `bench.errors`; RefusedParameter where the request may pass without a parameter.
         """
-        body = self.body(request)
+        body = ready_body(request, partial(self._body, request))
+        sent = self._settings(request).keys() - self._extra_body.keys()
         started = time.perf_counter()
         try:
-            answer, request_id = await (self._streamed(body) if self._streams else self._whole(body))
-            return reply_of(answer, time.perf_counter() - started, request_id, self.name)
+            answer, request_id = await (self._streamed(request, sent) if self._streams else self._whole(body, sent))
+            return reply_of(answer, time.perf_counter() - started, request_id, self.name, self.secrets)
         except Declined as declined:
             return refusal(declined, time.perf_counter() - started)
         except Rejected as error:
@@ -146,42 +150,49 @@ class Chat:
             return {}
         async with translated(ERRORS, model=self.name, timeout_s=min(self.timeout_s, 10.0), secrets=self.secrets):
             response = await self.client.get("/models", cast_to=httpx2.Response)
-        listed: Any = read_body(response, model=self.name, secrets=self.secrets).get("data")
+        listed: Any = read_body(Answer.of(response), model=self.name, secrets=self.secrets).get("data")
         for entry in cast("list[Any]", listed) if isinstance(listed, list) else []:
             model = mapping(entry)
             if model.get("id") == self.model_id:
-                return {key: model[key] for key in _SAYS_OF_A_MODEL if model.get(key) is not None}
+                said = {key: model[key] for key in _SAYS_OF_A_MODEL if model.get(key) is not None}
+                return json.loads(hide(json.dumps(said), self.secrets))
         return {}
 
     async def close(self) -> None:
         """Release the connections."""
+        await self._wire.close()
         await self.client.close()
 
-    def body(self, request: Request) -> dict[str, Any]:
-        """A request as it is sent, the pictures in base64."""
-        return self._body(request, lambda picture: base64.b64encode(picture.data).decode("ascii"))
+    def body(self, request: Request) -> bytes:
+        """A request as it is sent, JSON with the pictures in base64."""
+        return ready_body(request, partial(self._body, request))
 
-    async def _whole(self, body: Mapping[str, Any]) -> tuple[Mapping[str, Any], str | None]:
-        async with self._translated(body):
-            response = await self.client.post("/chat/completions", cast_to=httpx2.Response, body=dict(body))
+    async def _whole(self, body: bytes, sent: Iterable[str]) -> tuple[Mapping[str, Any], str | None]:
+        async with self._translated(sent):
+            response = await self._wire.post(self.client, "/chat/completions", body)
+        raise_for_status(response, model=self.name, secrets=self.secrets, sent=sent, hint=self._hint)
         return read_body(response, model=self.name, secrets=self.secrets), response.headers.get("x-request-id")
 
-    async def _streamed(self, body: Mapping[str, Any]) -> tuple[Mapping[str, Any], str | None]:
+    async def _streamed(self, request: Request, sent: Iterable[str]) -> tuple[Mapping[str, Any], str | None]:
+        body = self._body(request, lambda picture: picture.content.base64().decode("ascii"))
         rest = {name: value for name, value in body.items() if name not in ("model", "messages")}
         opened: Any = self.client.chat.completions.with_streaming_response.create(
             model=body["model"], messages=body["messages"], stream=True, stream_options={"include_usage": True}, extra_body=rest
         )
-        async with self._translated(body), opened as response:
+        async with self._translated(sent), opened as response:
             answer, request_id = await assembled(response.iter_lines()), response.headers.get("x-request-id")
         if answer.get("error"):
-            read_body(httpx2.Response(200, json=answer), model=self.name, secrets=self.secrets)
+            read_body(Answer(200, {}, json.dumps(answer).encode()), model=self.name, secrets=self.secrets)
         return answer, request_id
 
-    def _translated(self, body: Mapping[str, Any]) -> Any:
-        sent = body.keys() - {"model", "messages", *self._extra_body}
+    @property
+    def _hint(self) -> str:
+        """What to tell a person whose address is not found."""
         has_version = self.base_url is None or re.search(r"/v\d", urlsplit(self.base_url).path) is not None
-        hint = "" if has_version else f"the address has no /v1: try {cast('str', self.base_url).rstrip('/')}/v1"
-        return translated(ERRORS, model=self.name, timeout_s=self.timeout_s, secrets=self.secrets, sent=sent, hint=hint)
+        return "" if has_version else f"the address has no /v1: try {cast('str', self.base_url).rstrip('/')}/v1"
+
+    def _translated(self, sent: Iterable[str]) -> Any:
+        return translated(ERRORS, model=self.name, timeout_s=self.timeout_s, secrets=self.secrets, sent=sent, hint=self._hint)
 
     def _body(self, request: Request, encoded: Callable[[Picture], str]) -> dict[str, Any]:
         content: list[dict[str, Any]] = []
@@ -191,11 +202,14 @@ class Chat:
                 image["detail"] = self.generation.detail
             content.append({"type": "image_url", "image_url": image})
         content.append({"type": "text", "text": request.text})
+        return {"model": self.model_id, "messages": [{"role": "user", "content": content}], **self._settings(request)}
+
+    def _settings(self, request: Request) -> dict[str, Any]:
+        """All of a request but the model's name and the question."""
         wished = settings(self.name, self.generation, request.sampling, self.server)
         if self.generation.limit_field != self._limit:
             wished = {self._limit if name == self.generation.limit_field else name: value for name, value in wished.items()}
-        kept = {name: value for name, value in wished.items() if name not in self._without}
-        return {"model": self.model_id, "messages": [{"role": "user", "content": content}], **kept, **self._extra_body}
+        return {**{name: value for name, value in wished.items() if name not in self._without}, **self._extra_body}
 
 
 def settings(name: str, generation: Generation, sampling: Sampling, server: Server = DIRECT) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from bench.models.api.batch_service import RESULTS_TIMEOUT_S, BatchState
 from bench.models.api.chat_reply import refusal, reply_of
 from bench.models.api.http_errors import count, failure, mapping, read_body, row_of, translated, word
 from bench.models.api.openai import ERRORS, Chat
+from bench.models.api.transport import Answer
 from bench.models.base import Reply, Request
 
 ENDPOINT = "/v1/chat/completions"
@@ -34,7 +35,8 @@ class ChatBatches:
 
     def line(self, key: str, request: Request) -> bytes:
         """See `BatchService.line`."""
-        return json.dumps({"custom_id": key, "method": "POST", "url": ENDPOINT, "body": self._model.body(request)}).encode()
+        head = json.dumps({"custom_id": key, "method": "POST", "url": ENDPOINT})[:-1]
+        return f'{head}, "body": '.encode() + self._model.body(request) + b"}"
 
     async def submit(self, lines: Iterable[bytes]) -> str:
         """See `BatchService.submit`."""
@@ -97,7 +99,7 @@ class ChatBatches:
             found = failure(status or 200, {}, body, model=model.name, secrets=model.secrets, sent=sent)
             return refusal(found, 0.0) if isinstance(found, Declined) else found
         try:
-            return reply_of(body, 0.0, word(response.get("request_id")), model.name)
+            return reply_of(body, 0.0, word(response.get("request_id")), model.name, model.secrets)
         except Declined as declined:
             return refusal(declined, 0.0)
         except ModelError as error:
@@ -108,4 +110,4 @@ class ChatBatches:
         return translated(ERRORS, model=model.name, timeout_s=timeout_s or model.timeout_s, secrets=model.secrets)
 
     def _body(self, response: Any) -> dict[str, Any]:
-        return read_body(response.http_response, model=self._model.name, secrets=self._model.secrets)
+        return read_body(Answer.of(response.http_response), model=self._model.name, secrets=self._model.secrets)

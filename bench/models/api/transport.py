@@ -1,27 +1,178 @@
-"""The SDKs' HTTP clients: pools and timeouts that leave waiting and retrying to the runner."""
+"""The wire under the SDKs: one ready-made request for all that a model is asked, on a connection that costs little, and answers in bounds.
+
+The SDKs know addresses, headers and keys, and are asked for them once: the first request goes through the SDK, those after it are posted
+with its address and headers and a body of their own, on aiohttp, which the SDKs' own fastest clients ride on too. What a server answers is
+read up to a bound, also where a few kilobytes unpack to gigabytes; a timeout bounds it in time (`bench.models.api.http_errors.translated`).
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import urllib.request
+import zlib
+from collections.abc import AsyncIterator, Mapping
+from typing import Any, NamedTuple
+
+import aiohttp
+import httpx2
 
 from bench.models.base import ModelOptions
-
-if TYPE_CHECKING:
-    import httpx2
 
 NO_KEY = "no-key-needed"
 """Sent to a server of the person's own when no key is set: the SDKs insist on one."""
 
+MOST_BYTES = 8_000_000
+"""Longest answer that is read, unpacked, in bytes: several times what the longest reply of any model takes."""
 
-def http_limits(options: ModelOptions) -> httpx2.Limits:
-    """A connection pool that never makes one of the run's requests wait for another."""
-    import httpx2
+_STREAMED = 16
+"""A stream of events says a token in so many times the bytes that the whole answer takes for it."""
 
-    return httpx2.Limits(max_connections=options.concurrency, max_keepalive_connections=options.concurrency)
+_UNPACKED = {"gzip": 32 + zlib.MAX_WBITS, "x-gzip": 32 + zlib.MAX_WBITS, "deflate": 32 + zlib.MAX_WBITS}
+_OWN = frozenset({"host", "connection", "content-length", "transfer-encoding"})
+"""Headers that belong to one request or connection."""
+
+
+class TooLongError(httpx2.TransportError):
+    """The answer is longer than `MOST_BYTES`."""
+
+
+class Answer(NamedTuple):
+    """What a server answered, read to its end; `headers` in any case."""
+
+    status_code: int
+    headers: Mapping[str, str]
+    content: bytes
+
+    @classmethod
+    def of(cls, response: httpx2.Response) -> Answer:
+        """The same, of an SDK's response that was read."""
+        return cls(response.status_code, response.headers, response.content)
+
+    @property
+    def text(self) -> str:
+        """The content as text, whatever it is."""
+        return self.content.decode("utf-8", "replace")
+
+
+class _Ready(NamedTuple):
+    """Address and headers of a request, as the SDK made them."""
+
+    url: str
+    headers: Mapping[str, str]
+    proxy: str | None
+
+
+class Wire:
+    """The connections of one model.
+
+    Args:
+        options: how the model is reached.
+        fast, plain: the SDK's clients on aiohttp and on httpx2; the second speaks SOCKS, which aiohttp does not.
+
+    Attributes:
+        http: for the SDK's client.
+    """
+
+    def __init__(self, options: ModelOptions, fast: type[httpx2.AsyncClient], plain: type[httpx2.AsyncClient]) -> None:
+        self._socks = any(address.startswith("socks") for address in urllib.request.getproxies().values())
+        self.http = (plain if self._socks else fast)(
+            limits=httpx2.Limits(max_connections=None if self._socks else 0),  # 0 is aiohttp's word for no bound, which is the runner's
+            timeout=http_timeout(options),
+            headers={"accept-encoding": "gzip, deflate"},
+            event_hooks={"response": [_bounded]},
+        )
+        timeout = http_timeout(options)
+        self._timeout = aiohttp.ClientTimeout(sock_connect=timeout.connect, sock_read=timeout.read)
+        self._session: aiohttp.ClientSession | None = None
+        self._ready: dict[tuple[str, frozenset[tuple[str, str]]], _Ready] = {}
+
+    async def post(self, client: Any, path: str, body: bytes, headers: Mapping[str, str] | None = None) -> Answer:
+        """Post a `body` of JSON to `path`, as `client` (the SDK's) would, with further `headers`.
+
+        Raises:
+            Exception: what the SDK raises, of its first request; of later ones aiohttp's errors, and httpx2's of an answer out of bounds.
+        """
+        key = path, frozenset((headers or {}).items())
+        ready = self._ready.get(key)
+        if ready is None:
+            options = {"headers": {**(headers or {}), "content-type": "application/json"}}
+            response: httpx2.Response = await client.post(path, cast_to=httpx2.Response, content=body, options=options)
+            if not self._socks:
+                kept = {name: value for name, value in response.request.headers.items() if name not in _OWN}
+                self._ready[key] = _Ready(str(response.request.url), kept, _proxy(response.request.url))
+            return Answer.of(response)
+        async with self._opened().post(ready.url, data=body, headers=ready.headers, proxy=ready.proxy) as answer:
+            stream = _Bounded(answer.content.iter_any(), answer.headers.get("content-encoding", ""), MOST_BYTES)
+            return Answer(answer.status, answer.headers, b"".join([part async for part in stream]))
+
+    async def close(self) -> None:
+        """Close the connections that are not the SDK client's."""
+        if self._session is not None:
+            await self._session.close()
+            self._session = None
+
+    def _opened(self) -> aiohttp.ClientSession:
+        if self._session is None:
+            connector = aiohttp.TCPConnector(limit=0, ssl=httpx2.create_ssl_context())
+            self._session = aiohttp.ClientSession(
+                connector=connector, timeout=self._timeout, auto_decompress=False, cookie_jar=aiohttp.DummyCookieJar()
+            )
+        return self._session
+
+
+def _proxy(url: httpx2.URL) -> str | None:
+    """The proxy of the environment for `url`. aiohttp would look for it anew, in a thread, for every request."""
+    if urllib.request.proxy_bypass(url.host):
+        return None
+    proxies = urllib.request.getproxies()
+    found = proxies.get(url.scheme) or proxies.get("all")
+    return found if found is None or "://" in found else f"http://{found}"
 
 
 def http_timeout(options: ModelOptions) -> httpx2.Timeout:
     """Timeouts of the SDKs' clients: each read may take the whole of `timeout_s`, connecting no more than ten seconds."""
-    import httpx2
-
     return httpx2.Timeout(options.timeout_s, connect=min(options.timeout_s, 10.0))
+
+
+class _Bounded(httpx2.AsyncByteStream):
+    """An answer's bytes, unpacked, up to a bound: of all of them, or of each line (results of a batch have no other)."""
+
+    def __init__(self, stream: AsyncIterator[bytes] | httpx2.AsyncByteStream, encoding: str, most: int, *, by_line: bool = False) -> None:
+        encoding = encoding.lower().strip()
+        self._stream, self._most, self._by_line = stream, most, by_line
+        self._unpack = zlib.decompressobj(_UNPACKED[encoding]) if encoding in _UNPACKED else None
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        left = self._most
+        async for packed in self._stream:
+            while packed:
+                data, packed = self._opened(packed)
+                left = self._most if self._by_line and b"\n" in data else left - len(data)
+                if left < 0:
+                    raise TooLongError(f"the answer is longer than {self._most / 1e6:g} MB")
+                if data:
+                    yield data
+
+    async def aclose(self) -> None:
+        if isinstance(self._stream, httpx2.AsyncByteStream):
+            await self._stream.aclose()
+
+    def _opened(self, packed: bytes) -> tuple[bytes, bytes]:
+        """(some of what `packed` holds, what is left of it)."""
+        if self._unpack is None:
+            return packed, b""
+        try:
+            return self._unpack.decompress(packed, 1 << 20), self._unpack.unconsumed_tail
+        except zlib.error as error:
+            raise httpx2.DecodingError(f"the answer cannot be unpacked ({error})") from None
+
+
+async def _bounded(response: httpx2.Response) -> None:
+    """Bound what may be read of an SDK's `response`; called before anything is."""
+    encoding = response.headers.get("content-encoding", "")
+    if encoding.lower().strip() in _UNPACKED:
+        del response.headers["content-encoding"]
+    events = response.headers.get("content-type", "").startswith("text/event-stream")
+    by_line = "json" not in response.request.headers.get("accept", "json") and not events
+    stream = response.stream
+    assert isinstance(stream, httpx2.AsyncByteStream)
+    response.stream = _Bounded(stream, encoding, MOST_BYTES * (_STREAMED if events else 1), by_line=by_line)
