@@ -15,6 +15,10 @@ from typing import Any
 from PIL import Image
 
 from bench.extras import optional
+from bench.time_limit import time_limit
+
+TEMPLATE_S = 10.0
+"""Seconds that a checkpoint's chat template may take for the prompts of one batch: it usually needs a millisecond a prompt."""
 
 _PROBE = [
     {"role": "user", "content": [{"type": "image"}, {"type": "text", "text": "?"}]},
@@ -82,7 +86,10 @@ def why_unfit(processor: Any) -> str | None:
     import jinja2
 
     try:
-        shown, blank = (processor.apply_chat_template(chat, add_generation_prompt=True, tokenize=False) for chat in (_PROBE, _BLANK))
+        with time_limit(TEMPLATE_S):
+            shown, blank = (processor.apply_chat_template(chat, add_generation_prompt=True, tokenize=False) for chat in (_PROBE, _BLANK))
+    except TimeoutError as error:
+        return f"has a chat template that {error}"
     except (jinja2.TemplateError, TypeError, ValueError) as error:
         return f"has a chat template that fails on an image and a text ({error})"
     return "has a chat template that leaves images out" if shown == blank else None
