@@ -35,7 +35,7 @@ _SCHEMA = (
     "create table if not exists learned (key text primary key, value text not null, sha text)",
     "create table if not exists templates (name text not null, sha text not null, primary key (name, sha))",
 )
-_LOCKED_S = 10.0
+LOCKED_S = 10.0
 """Seconds to wait for another process that holds the file."""
 _UNWRITABLE = frozenset({sqlite3.SQLITE_FULL, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM})
 _LOCKED = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED})
@@ -248,7 +248,7 @@ def _kind(error: Exception) -> int:
 
 
 def _connected(where: str, *, uri: bool = False) -> sqlite3.Connection:
-    db = sqlite3.connect(where, uri=uri, isolation_level=None, timeout=_LOCKED_S)
+    db = sqlite3.connect(where, uri=uri, isolation_level=None, timeout=LOCKED_S)
     db.text_factory = _text
     db.execute("pragma trusted_schema = off")  # a file from elsewhere runs nothing
     db.execute("pragma cell_size_check = on")

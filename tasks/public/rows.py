@@ -21,6 +21,7 @@ from typing import Any, Protocol, cast
 from bench.errors import BadDataError, UserError
 from bench.extras import optional
 from bench.image import ImageRef
+from tasks.links import refuse_way_out
 
 MAX_LINE = 4_000_000
 """Longest line of a data file that is read, in bytes; the longest of the public sets has under 10,000."""
@@ -142,6 +143,7 @@ def _from_directory(public: PublicSet, data_dir: Path) -> Source:
 def _file_rows(path: Path, family: str) -> Iterator[Row | Problem]:
     empty = True
     try:
+        refuse_way_out(path, path.parent)
         for number, line in numbered_lines(path):
             where = f"{path.name} line {number}"
             if line is not None and not line.strip():
@@ -153,8 +155,8 @@ def _file_rows(path: Path, family: str) -> Iterator[Row | Problem]:
                 yield Problem(where, str(error), family=family)
             else:
                 yield _row(family, number, where, fields, partial(file_image, fields.get("image"), path.parent))
-    except OSError as error:
-        yield Problem(path.name, f"cannot be read ({error.strerror or error})", family=family)
+    except (OSError, BadDataError) as error:
+        yield Problem(path.name, f"cannot be read ({getattr(error, 'strerror', None) or error})", family=family)
         return
     if empty:
         yield Problem(path.name, "the file is empty: expected one JSON object a line", family=family)
@@ -239,6 +241,8 @@ def _saved_table(public: PublicSet, folder: Path) -> RowTable | None:
     datasets = optional("datasets", "data")
     saved = (folder / "dataset_dict.json").is_file() or (folder / "state.json").is_file()
     files = sorted(folder.glob("*.parquet"))
+    for file in folder.rglob("*.arrow") if saved else files:
+        refuse_way_out(file, folder)
     try:
         if saved:
             return _split(public, datasets.load_from_disk(str(folder)), folder)
@@ -349,17 +353,18 @@ def file_image(relative: Any, folder: Path) -> ImageRef:
     """A reference to the image at `relative` in `folder`.
 
     Raises:
-        BadDataError: not a path, or one that leaves `folder`. Links are followed, since caches are made of them.
+        BadDataError: not a path, or one that leaves `folder`; a link that leaves it is refused when the picture is read.
     """
     if not isinstance(relative, str) or not relative or not relative.isprintable():
         raise BadDataError(f"image: expected a path, found {relative!r}")
     path = PurePosixPath(relative.replace("\\", "/"))
     if path.is_absolute() or ".." in path.parts or re.match(r"[A-Za-z]:", relative):
         raise BadDataError(f"image: {relative!r} leads out of the data directory")
-    return ImageRef(str(path), partial(_file_bytes, folder / path))
+    return ImageRef(str(path), partial(_file_bytes, folder / path, folder))
 
 
-def _file_bytes(path: Path) -> bytes:
+def _file_bytes(path: Path, folder: Path) -> bytes:
+    refuse_way_out(path, folder)
     if path.exists() and not path.is_file():
         raise BadDataError(f"{path.name}: expected an image, found something that is not a file")
     if path.stat().st_size > MAX_IMAGE_BYTES:
