@@ -107,7 +107,7 @@ def _main(arguments: list[str]) -> int:
 def _say(line: str, code: int) -> int:
     """`code`, after a line on standard error, where there still is one."""
     with suppress(OSError):
-        print(line, file=sys.stderr)  # noqa: T201
+        print(line, file=sys.stderr, flush=True)  # noqa: T201
         return code
     _write_no_more()
     return code

@@ -37,7 +37,8 @@ _SCHEMA = (
 )
 LOCKED_S = 10.0
 """Seconds to wait for another process that holds the file."""
-_UNWRITABLE = frozenset({sqlite3.SQLITE_FULL, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM})
+_READ_ONLY = frozenset({sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM})
+_UNWRITABLE = _READ_ONLY | {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR}
 _LOCKED = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED})
 _DAMAGED = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR, sqlite3.SQLITE_FORMAT, sqlite3.SQLITE_SCHEMA})
 
@@ -198,10 +199,10 @@ class Cache:
                 return None
             if kind in _DAMAGED and not again:
                 return self._opened(again=True) if self._set_aside(error) else None
-            if kind in _UNWRITABLE and self._path.is_file():
-                self._writes = False
+            if kind in _READ_ONLY and self._path.is_file():
+                db, self._writes = _open_to_read(self._path), False
                 self._announce(f"the reply cache at {self._path} cannot be written ({error}): it is read, and new replies are not kept")
-                return _open_to_read(self._path)
+                return db
             raise UserError(
                 f"the reply cache at {self._path} cannot be opened ({error}): name another folder with --cache DIR, or --cache off"
             ) from error

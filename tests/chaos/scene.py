@@ -10,6 +10,7 @@ import re
 import resource
 import signal
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import redirect_stderr, redirect_stdout
@@ -68,10 +69,12 @@ class Told:
         return self.err.strip().splitlines()
 
     def trouble(self) -> str | None:
-        """A traceback, a fault, or a refusal in more than one line."""
+        """A traceback, a fault, or a refusal in more or less than one line."""
         if self.code == 70 or "Traceback" in self.text:
             return f"a fault: {self.err[-300:]}"
-        return f"{len(self.lines)} lines: {self.err[-300:]}" if self.code == 2 and len(self.lines) != 1 else None
+        refusals = [line for line in self.lines if line.startswith("error: ")]
+        wrong = self.code == 2 and (len(refusals) != 1 or self.lines[-1] != refusals[0])
+        return f"no one line, but {self.err[-300:]!r}" if wrong else None
 
 
 def told(*command: str) -> Told:
@@ -140,29 +143,36 @@ def tree(folder: Path) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Child:
-    """A command in a forked process, which has everything imported already; what it prints goes to files beside `place`."""
+    """A command in a forked process, which has everything imported already; what it prints comes through pipes."""
 
     pid: int
-    place: Path
     started: float
+    said: tuple[list[str], list[str]]
+    readers: tuple[threading.Thread, threading.Thread]
 
     @classmethod
-    def start(cls, place: Path, *command: str, most_bytes: int | None = None) -> Child:
-        """Start `command`; no file that it writes may grow above `most_bytes`."""
-        place.parent.mkdir(parents=True, exist_ok=True)
+    def start(cls, *command: str, most_bytes: int | None = None, keep_output: bool = False) -> Child:
+        """Start `command`; no file that it writes may grow above `most_bytes`; `keep_output` leaves it the standard output of this process."""
         sys.stdout.flush()
         sys.stderr.flush()
+        pipes = (os.pipe(), os.pipe())
         pid = os.fork()
         if pid:
-            return cls(pid, place, time.monotonic())
+            said = (list[str](), list[str]())
+            readers = [threading.Thread(target=_read, args=(pipe[0], lines)) for pipe, lines in zip(pipes, said, strict=True)]
+            for (_, end), reader in zip(pipes, readers, strict=True):
+                os.close(end)
+                reader.start()
+            return cls(pid, time.monotonic(), said, (readers[0], readers[1]))
         code = 99
         try:
             signal.signal(signal.SIGINT, signal.default_int_handler)
-            for number, end in ((1, "out"), (2, "err")):
-                os.dup2(os.open(place.with_suffix(f".{end}"), os.O_WRONLY | os.O_CREAT | os.O_TRUNC), number)
+            for number, (_, end) in enumerate(pipes, start=1):
+                if number == 2 or not keep_output:
+                    os.dup2(end, number)
             if most_bytes is not None:
                 resource.setrlimit(resource.RLIMIT_FSIZE, (most_bytes, most_bytes))
-            with open(1, "w", closefd=False) as out, open(2, "w", closefd=False) as err, redirect_stdout(out), redirect_stderr(err):
+            with open(1, "w", closefd=False) as out, open(2, "w", 1, closefd=False) as err, redirect_stdout(out), redirect_stderr(err):
                 code = main(list(command))
         finally:
             os._exit(code)
@@ -185,4 +195,12 @@ class Child:
         return self._told(-1)
 
     def _told(self, code: int) -> Told:
-        return Told(code, *(self.place.with_suffix(f".{end}").read_text(encoding="utf-8") for end in ("out", "err")))
+        for reader in self.readers:
+            reader.join()
+        return Told(code, *map("".join, self.said))
+
+
+def _read(number: int, lines: list[str]) -> None:
+    """All that comes out of a pipe whose other end a child has."""
+    with open(number, encoding="utf-8", errors="replace") as end:
+        lines.extend(end)
