@@ -7,6 +7,7 @@ of huge numbers) is not broken off. There is one such place, so that nothing els
 from __future__ import annotations
 
 import ctypes
+import sys
 import threading
 import time
 from collections.abc import Generator
@@ -33,7 +34,8 @@ def time_limit(seconds: float) -> Generator[None]:
             yield
         finally:
             timer.cancel()
-            clock.stop()
+            if not isinstance(sys.exception(), _Expired):
+                clock.stop()
     except _Expired:
         raise TimeoutError(f"took longer than {seconds:g} s") from None
 

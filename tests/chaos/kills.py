@@ -127,7 +127,9 @@ def disks(folder: Path, n: int) -> Iterator[Attempt]:
             trouble = "the run was changed"
         if trouble is None and name in ("run", "continue"):
             again = Child.start(*command).wait()
-            trouble = right_or_told(whole, place / ("fresh" if name == "run" else "whole"), place / "last") if again.code == 0 else again.err
+            trouble = (
+                right_or_told(whole, place / ("fresh" if name == "run" else "whole"), place / "last") if again.code == 0 else again.err
+            )
         yield Attempt(f"{name} with room for {room} bytes", trouble)
         shutil.rmtree(place)
 

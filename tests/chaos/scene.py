@@ -23,7 +23,9 @@ from bench.cli import main
 MODEL = "sim/p=0.6,r=0.8,c=0.7,seed=3"
 ASKED = ("run", "--model", MODEL, "--suite", "mini:n=2", "--families", "clock,maze", "--mode", "image,caption,oracle")
 """The run that everything is tried on: 12 trials and 4 captions."""
-TOLD = re.compile(r"was changed after the run was closed|being written|not finished|records are missing|trials are missing|not in the other")
+TOLD = re.compile(
+    r"was changed after the run was closed|being written|not finished|records are missing|trials are missing|not in the other"
+)
 """Words by which a report or a comparison says that something is wrong with a run."""
 PATIENCE_S = 120.0
 
