@@ -97,7 +97,8 @@ def reports(folder: Path, n: int) -> Iterator[Attempt]:
         rng, place = random.Random(f"report {seed}"), folder / f"{seed}"
         shutil.copytree(whole.folder, place / "whole")
         regrades = seed % 4 == 3
-        command = ("regrade", str(place / "whole")) if regrades else ("report", str(place / "whole"), "--formats", "md,html,csv,junit", "--out", str(place / "out"))  # fmt: skip
+        written = ("report", str(place / "whole"), "--formats", "md,html,csv,junit", "--out", str(place / "out"))
+        command = ("regrade", str(place / "whole")) if regrades else written
         Child.start(*command).send(signal.SIGKILL, rng.uniform(0.0, 0.4))
         trouble = next((f"{path.name} is not whole" for path in (place / "out").glob("*.json") if not _is_json(path)), None)
         yield Attempt(f"{command[0]} killed (seed {seed})", trouble or right_or_told(whole, place / "whole", place / "again"))
@@ -151,11 +152,16 @@ def _writing(place: Path) -> list[tuple[str, tuple[str, ...]]]:
 def full_outputs(folder: Path, n: int) -> Iterator[Attempt]:
     """Commands whose output goes to a full device or to a pipe that is closed: one line, or none, and no exit code that means another."""
     whole = make_whole(folder / "scene")
+    run = str(whole.folder)
     commands = [
-        ("report", str(whole.folder), "--formats", "terminal", "--force", "--out", str(folder / "out")), ("tasks", "list"), ("models", "list"),
-        (*ASKED, "--cache", "off", "--out", str(whole.folder)), ("compare", str(whole.folder), str(whole.folder), "--margin", "0.9"),
-        ("config", str(whole.folder)), ("tasks", "lint", "mini:n=2", "--families", "clock", "--json"),
-    ]  # fmt: skip
+        ("report", run, "--formats", "terminal", "--force", "--out", str(folder / "out")),
+        ("tasks", "list"),
+        ("models", "list"),
+        (*ASKED, "--cache", "off", "--out", run),
+        ("compare", run, run, "--margin", "0.9"),
+        ("config", run),
+        ("tasks", "lint", "mini:n=2", "--families", "clock", "--json"),
+    ]
     for number in range(n):
         command, piped = commands[number % len(commands)], number % 2 == 0
         ends = os.pipe() if piped else (os.open("/dev/null", os.O_RDONLY), os.open("/dev/full", os.O_WRONLY))

@@ -72,7 +72,7 @@ def _shown(found: str, usual: str) -> str | None:
 
 def _markdown(found: str, usual: str) -> str | None:
     tags = [tag for tag in re.findall(r"(?<!\\)<[a-z!/][^>]*>", found, re.IGNORECASE) if tag not in usual]
-    calls = re.findall(r"\]\((?:javascript|data):[^)]*\)|(?<![\w&])@[a-z]+|!\[[^\]]*\]\(http[^)]*\)", found)
+    calls = re.findall(r"(?<!\\)\]\((?:javascript|data):[^)]*\)|(?<![\w&])@[a-z]+|(?<!\\)!\[[^\]]*\]\(http[^)]*\)", found)
     return _shown(found, usual) or (f"{[*tags, *calls]}" if tags or [call for call in calls if call not in usual] else None)
 
 
@@ -159,13 +159,14 @@ def planted(folder: Path, n: int) -> Iterator[Attempt]:
     for number in range(min(n, len(pairs))):
         place, form = pairs[number * 5 % len(pairs)]
         text = " ".join(FORMS[form](secret) for secret in SECRETS)
+        answer = PLACES[place](text)
         work = folder / str(number)
         work.mkdir()
         os.chdir(work)
 
-        def rule(seen: Seen, step: Step = PLACES[place](text)) -> Step:
+        def rule(seen: Seen, answer: Step = answer) -> Step:
             del seen
-            return step
+            return answer
 
         with FaultServer(rule=rule) as server:
             server.listed = [{"id": "m", "owned_by": text, "root": text}]

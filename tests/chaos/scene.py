@@ -21,12 +21,10 @@ from typing import Any
 from bench.cli import main
 
 MODEL = "sim/p=0.6,r=0.8,c=0.7,seed=3"
-ASKED = ("run", "--model", MODEL, "--suite", "mini:n=2", "--families", "clock,maze", "--mode", "image,caption,oracle")
+ASKED: tuple[str, ...] = ("run", "--model", MODEL, "--suite", "mini:n=2", "--families", "clock,maze", "--mode", "image,caption,oracle")
 """The run that everything is tried on: 12 trials and 4 captions."""
-TOLD = re.compile(
-    r"was changed after the run was closed|being written|not finished|records are missing|trials are missing|not in the other"
-)
-"""Words by which a report or a comparison says that something is wrong with a run."""
+TOLD = re.compile(r"was changed after the run was closed|being written|not finished|records are missing")
+"""Words by which a report says that something is wrong with a run."""
 PATIENCE_S = 120.0
 
 
@@ -120,8 +118,8 @@ def report(run: Path, out: Path) -> tuple[Told, Any, list[str]]:
 
 def verdicts(run: Path) -> dict[str, Any]:
     """The last verdict on each trial, by its key; the reply's text with it."""
-    lines = map(json.loads, (run / "trials.jsonl").read_text(encoding="utf-8").splitlines())
-    return {line["key"]: [line["verdict"], (line["reply"] or {}).get("text")] for line in lines}
+    lines: list[dict[str, Any]] = [json.loads(line) for line in (run / "trials.jsonl").read_text(encoding="utf-8").splitlines()]
+    return {line["key"]: [line["verdict"], line["reply"] and line["reply"]["text"]] for line in lines}
 
 
 def right_or_told(whole: Whole, run: Path, out: Path) -> str | None:
@@ -154,7 +152,7 @@ class Child:
 
     @classmethod
     def start(cls, *command: str, most_bytes: int | None = None, keep_output: bool = False) -> Child:
-        """Start `command`; no file that it writes may grow above `most_bytes`; `keep_output` leaves it the standard output of this process."""
+        """Start `command`; no file that it writes may grow above `most_bytes`; `keep_output`: it writes to that of this process."""
         sys.stdout.flush()
         sys.stderr.flush()
         pipes = (os.pipe(), os.pipe())

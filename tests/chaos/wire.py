@@ -1,4 +1,4 @@
-"""Faults on the wire, rate limits and batches: nothing missing, nothing asked for ever, nothing there twice, and what was said is stored."""
+"""Faults on the wire, rate limits and batches: nothing is missing, nothing is there twice, and what was said is what is stored."""
 
 from __future__ import annotations
 
@@ -46,16 +46,34 @@ def _raw(data: bytes, status: int = 200, **headers: str) -> Step:
 
 
 FAULTS: Mapping[str, Step] = {
-    "429 with a wait": rate_limit(0.01), "429 without": rate_limit(None), "429 with a date that is over": rate_limit("Thu, 01 Jan 2015 00:00:00 GMT"),
-    "529": overloaded(), "529 inside a 200": overloaded(inside_200=True), "500": error(500, "api_error"), "503": _raw(b"busy", 503),
-    "502 of a proxy": _raw(b"<html><title>502 Bad Gateway</title></html>", 502, content_type="text/html"), "504": error(504, "timeout_error"),
-    "408": error(408, "timeout_error"), "409": error(409, "conflict"), "425": error(425, "early"), "a cut body": cut(),
-    "half of a JSON": malformed(), "no body": _raw(b""), "null": _raw(b"null"), "a list": _raw(b"[]"), "a text": _raw(b'"overloaded"'),
-    "an empty object": _raw(b"{}"), "not UTF-8": _raw(b"\xff\xfe{"), "HTML with 200": _raw(b"<html>log in</html>", content_type="text/html"),
-    "no choices": Step(body={"choices": [], "content": None, "usage": None}), "nested without end": _raw(b'{"a":' * 100_000),
-    "gzip that is none": _raw(b"no gzip", content_encoding="gzip"), "gzip cut": _raw(gzip.compress(b"x" * 9999)[:50], content_encoding="gzip"),
-    "an error with the key in it": echo_key(503), "too late": hang(2.0),
-}  # fmt: skip
+    "429 with a wait": rate_limit(0.01),
+    "429 without": rate_limit(None),
+    "429 with a date that is over": rate_limit("Thu, 01 Jan 2015 00:00:00 GMT"),
+    "529": overloaded(),
+    "529 inside a 200": overloaded(inside_200=True),
+    "500": error(500, "api_error"),
+    "503": _raw(b"busy", 503),
+    "502 of a proxy": _raw(b"<html><title>502 Bad Gateway</title></html>", 502, content_type="text/html"),
+    "504": error(504, "timeout_error"),
+    "408": error(408, "timeout_error"),
+    "409": error(409, "conflict"),
+    "425": error(425, "early"),
+    "a cut body": cut(),
+    "half of a JSON": malformed(),
+    "no body": _raw(b""),
+    "null": _raw(b"null"),
+    "a list": _raw(b"[]"),
+    "a text": _raw(b'"overloaded"'),
+    "an empty object": _raw(b"{}"),
+    "not UTF-8": _raw(b"\xff\xfe{"),
+    "HTML with 200": _raw(b"<html>log in</html>", content_type="text/html"),
+    "no choices": Step(body={"choices": [], "content": None, "usage": None}),
+    "nested without end": _raw(b'{"a":' * 100_000),
+    "gzip that is none": _raw(b"no gzip", content_encoding="gzip"),
+    "gzip cut": _raw(gzip.compress(b"x" * 9999)[:50], content_encoding="gzip"),
+    "an error with the key in it": echo_key(503),
+    "too late": hang(2.0),
+}
 
 
 async def _no_wait(_: float) -> None:
