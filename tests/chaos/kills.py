@@ -13,7 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from bench.cli import INTERRUPTED
-from tests.chaos.scene import ASKED, Attempt, Child, Told, Whole, make_whole, report, right_or_told, tree, verdicts
+from tests.chaos.scene import ASKED, Attempt, Child, Told, Whole, make_whole, preload, report, right_or_told, tree, verdicts
 
 LONGER = (*ASKED, "--replicates", "12", "--cache", "off")
 """The same run, long enough to be hit in the middle."""
@@ -115,6 +115,7 @@ def _is_json(path: Path) -> bool:
 def disks(folder: Path, n: int) -> Iterator[Attempt]:
     """`n` commands that may write only so many bytes to a file: one line and exit code 2; what was there stays; with room it works."""
     whole = make_whole(folder / "scene")
+    preload("datasets", "tasks.tools.export", "tasks.tools.sheet", "bench.report.paper.latex", "bench.report.html.page", "shtab")
     largest = max(path.stat().st_size for path in whole.folder.iterdir())
     for seed in range(n):
         rng, place = random.Random(f"disk {seed}"), folder / f"{seed}"

@@ -26,7 +26,7 @@ from bench.errors import SightgapError
 from bench.runner import provider_batches
 from bench.runner.plan import make_plan
 from bench.runner.session import run_session
-from tests.chaos.scene import Attempt, Child, make_whole, verdicts
+from tests.chaos.scene import Attempt, Child, make_whole, preload, verdicts
 from tests.models.batch_server import BatchServer
 from tests.models.fault_server import FaultServer, Seen, Step, cut, echo_key, error, hang, malformed, overloaded, rate_limit, say
 
@@ -166,6 +166,7 @@ class _Bucket:
 def batches(folder: Path, n: int) -> Iterator[Attempt]:
     """`n` runs in batches that are killed while the provider is polled, then continued: no request is handed in twice."""
     make_whole(folder / "scene")
+    preload("openai", "anthropic", "bench.models.api.openai_batch", "bench.models.api.anthropic_batch")
     pace, provider_batches.PACE = provider_batches.PACE, provider_batches.Pace(0.05, 0.02, 0.05)
     try:
         for number in range(n):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import json
+import pickle
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -60,11 +61,14 @@ def save_processor(processor: Any, folder: Path) -> None:
 def load_errors() -> tuple[type[Exception], ...]:
     """What loading a checkpoint raises when its files are missing, cut, of another kind or unreachable."""
     safetensors: Any = optional("safetensors", "local")
-    return (OSError, ValueError, RuntimeError, ImportError, KeyError, TypeError, AttributeError, safetensors.SafetensorError)
+    pickled = (pickle.UnpicklingError, EOFError)
+    return (OSError, ValueError, RuntimeError, ImportError, KeyError, TypeError, AttributeError, safetensors.SafetensorError, *pickled)
 
 
 def one_line(error: BaseException) -> str:
-    """The first line of an error's message, or its kind where it has none."""
+    """The first line of an error's message, or its kind where it has none; of a pickle our own words, since torch advises to trust it."""
+    if isinstance(error, pickle.UnpicklingError):
+        return "its weights are a pickle that is damaged or would run code, and only tensors are read from one: save them as safetensors"
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     return lines[0] if lines else type(error).__name__
 
