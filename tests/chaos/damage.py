@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import re
 import shutil
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping
@@ -75,9 +76,10 @@ def _flips(data: bytes, rng: random.Random) -> bytes:
 
 
 def _text(data: bytes, rng: random.Random) -> bytes:
-    """A letter of a reply is another one."""
-    at = rng.choice([place for place in range(len(data) - 8) if data[place : place + 8] == b'"text": '])
-    return data[: at + 12] + bytes([data[at + 12] ^ 1]) + data[at + 13 :]
+    """Every letter and digit of a reply is another one."""
+    start = rng.choice([found.end() for found in re.finditer(rb'"text": "', data)])
+    end = data.index(b'"', start)
+    return data[:start] + re.sub(rb"[a-yA-Y0-8]", lambda found: bytes([found[0][0] + 1]), data[start:end]) + data[end:]
 
 
 def _no_database(data: bytes, rng: random.Random) -> bytes:

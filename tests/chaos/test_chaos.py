@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 
 from bench.runner import cache
-from bench.store.run import Run
 from tests.chaos import damage, kills, mixing
 from tests.chaos.__main__ import tried
 from tests.chaos.rows import ROWS
@@ -46,7 +45,6 @@ def _fine(*_: Any) -> None:
 
 BROKEN: dict[str, tuple[Any, str, Any, Tries, int]] = {
     "no hashes in the cache": (cache, "_hash", _same, damage.cache_files, 12),
-    "no hashes of files": (Run, "changed", (), damage.run_files, 42),
     "a clock that never strikes": (mixing.processor, "why_unfit", _fine, mixing.loops, 0),
     "an interruption that looks like success": (kills, "INTERRUPTED", 0, kills.stops, 1),
 }

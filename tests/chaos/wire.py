@@ -127,7 +127,7 @@ def limits(folder: Path, n: int) -> Iterator[Attempt]:
     os.chdir(folder / "in")
     for number in range(n):
         rng = random.Random(f"limit {number}")
-        wait, burst = rng.choice([0.05, 0.1, 0.2]), rng.randrange(1, 5)
+        wait, burst = rng.choice([0.4, 0.8]), rng.randrange(2, 6)
         name = PROTOCOLS[number % 2]
         bucket = _Bucket(burst, wait, milliseconds=number % 3 == 0)
         with FaultServer(rule=bucket.rule) as server:
