@@ -14,7 +14,7 @@ INSTALL := $(BIN)/python -m pip install --quiet --no-compile --disable-pip-versi
 # Everything that the checks need, several at once: make -j2 environments
 environments: $(VENV)/.dev $(PEER)/.done $(VLLM)/.done $(INSPECT)/.done browser tex
 
-.PHONY: environments demo test check test-vllm test-inspect test-llm bench calibration structure audit wheel browser tex clean
+.PHONY: environments demo test check test-vllm test-inspect test-llm bench calibration structure chaos audit wheel browser tex clean
 
 demo: $(VENV)/.core  ## the main job on generated puzzles with the shipped checkpoints: no key, no network
 	$(BIN)/python run_bench.py
@@ -50,6 +50,9 @@ calibration: $(VENV)/.dev  ## coverage, bias, false alarms and attribution on si
 
 structure: $(VENV)/.dev  ## modules, rooms, arrows and the longest walk along imports
 	$(BIN)/python -m tests.benchmarks.structure
+
+chaos: $(VENV)/.dev  ## the promises of docs/robustness.md tried in full, half an hour; a small share of it is part of the tests
+	$(BIN)/python -m tests.chaos
 
 audit: $(VENV)/.dev  ## known vulnerabilities of the pinned packages; says so where the service that knows them is not reachable
 	$(BIN)/python -m tests.benchmarks.audit

@@ -8,9 +8,11 @@ answer, 2 a person's mistake or damaged input, 3 finished with missing trials, 7
 from __future__ import annotations
 
 import argparse
+import errno
 import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NoReturn, cast
 
@@ -18,6 +20,7 @@ from bench.defaults import MARGIN
 from bench.errors import SightgapError, UserError
 from bench.extras import own
 from bench.stats.level import ALPHA
+from bench.stopping import stops_like_ctrl_c
 from bench.suggest import did_you_mean
 from bench.versions import __version__
 
@@ -27,6 +30,14 @@ _EXITS = (
     "70 a fault of the program, 130 interrupted (resumable)"
 )
 
+
+_OUTSIDE = frozenset(
+    {
+        *(errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS, errno.EACCES, errno.EPERM, errno.EMFILE, errno.ENFILE),
+        *(errno.ENAMETOOLONG, errno.ELOOP, errno.EISDIR, errno.ENOTDIR),
+    }
+)
+"""What a machine says of its disks and limits: a person's matter wherever it is met, and no fault of the program."""
 
 _UNRECOGNIZED = "unrecognized arguments: "
 
@@ -63,7 +74,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; returns the exit code."""
     from bench.faults import EXIT_CODE, FaultBoundary
 
-    with FaultBoundary():
+    with FaultBoundary(), stops_like_ctrl_c():
         return _main(list(sys.argv[1:] if argv is None else argv))
     return EXIT_CODE
 
@@ -75,16 +86,39 @@ def _main(arguments: list[str]) -> int:
             arguments.insert(0, "run")
         parsed = build_parser(arguments[0]).parse_args(arguments)
         parsed.default = default
-        return _command(parsed.command)(parsed)
+        code = _command(parsed.command)(parsed)
+        sys.stdout.flush()
     except SightgapError as error:
-        print(f"error: {error}", file=sys.stderr)  # noqa: T201
-        return error.exit_code
-    except BrokenPipeError:  # whoever read our output has left: nobody to tell, and nothing to flush at exit
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return _say(f"error: {error}", error.exit_code)
+    except BrokenPipeError:  # whoever read our output has left: nobody to tell
+        _write_no_more()
         return 0
     except KeyboardInterrupt as stop:  # a command that is continued in another way says how
-        print(f"interrupted: {str(stop) or 'what is finished is stored; the same command continues'}", file=sys.stderr)  # noqa: T201
-        return INTERRUPTED
+        return _say(f"interrupted: {str(stop) or 'what is finished is stored; the same command continues'}", INTERRUPTED)
+    except OSError as error:
+        if error.errno not in _OUTSIDE:
+            raise
+        code = _say(f"error: {error.filename or 'the output cannot be written'}: {error.strerror}", UserError.exit_code)
+        if error.filename is None:
+            _write_no_more()
+    return code
+
+
+def _say(line: str, code: int) -> int:
+    """`code`, after a line on standard error, where there still is one."""
+    with suppress(OSError):
+        print(line, file=sys.stderr, flush=True)  # noqa: T201
+        return code
+    _write_no_more()
+    return code
+
+
+def _write_no_more() -> None:
+    """Let nothing be flushed at exit to where nothing can be written any more."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError, ValueError):  # replaced by something that is no file
+            os.dup2(nowhere, stream.fileno())
 
 
 def _command(name: str) -> Callable[[argparse.Namespace], int]:

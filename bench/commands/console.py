@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NoReturn
+
 from rich.console import Console
 
 from bench.errors import UserError
@@ -11,10 +13,23 @@ WIDTH = 100
 """Columns where standard output is no terminal."""
 
 
+class PlainConsole(Console):
+    """A console that says when nobody reads it any more, where rich would end the program with exit code 1."""
+
+    def on_broken_pipe(self) -> NoReturn:
+        """Called inside of the handler of the error (raises it again)."""
+        raise BrokenPipeError
+
+
 def open_console() -> Console:
     """Standard output; as wide as the terminal, `WIDTH` columns where there is none."""
-    console = Console()
-    return console if console.is_terminal else Console(width=WIDTH)
+    console = PlainConsole()
+    return console if console.is_terminal else PlainConsole(width=WIDTH)
+
+
+def open_error_console() -> Console:
+    """Standard error, for progress and warnings."""
+    return PlainConsole(stderr=True)
 
 
 def names(text: str | None) -> tuple[str, ...]:

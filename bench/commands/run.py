@@ -10,7 +10,7 @@ from tempfile import TemporaryDirectory
 from rich.console import Console
 from rich.table import Table
 
-from bench.commands.console import open_console
+from bench.commands.console import open_console, open_error_console
 from bench.commands.options import run_config
 from bench.config import DEFAULT_RUN, RunConfig
 from bench.files import writable
@@ -31,7 +31,7 @@ INCOMPLETE = 3
 def run(arguments: argparse.Namespace) -> int:
     """`run`: plan, ask, store, report."""
     config = run_config(arguments, DEFAULT_RUN if arguments.default else None)
-    errors = Console(stderr=True)
+    errors = open_error_console()
     out = config.execution.out or config.default_out()
     if not config.execution.replay or config.execution.dry_run or writable(out):
         return _run(config, errors)
@@ -47,7 +47,10 @@ def _run(config: RunConfig, errors: Console) -> int:
     if config.execution.dry_run:
         _print_plan(plan, open_console())
         return 0
-    result = run_session(plan, errors)
+    try:
+        result = run_session(plan, errors)
+    except BrokenPipeError:  # whoever read the progress has left, and wants no more
+        raise KeyboardInterrupt from None
     console = open_console()
     if result.asked == 0 and result.missing == 0:
         console.print(f"all {result.finished} trials were already stored in {result.folder}", highlight=False, markup=False)

@@ -6,7 +6,7 @@ import argparse
 import json
 from pathlib import Path
 
-from bench.commands.console import names, open_console, parse_modes
+from bench.commands.console import names, open_console, open_error_console, parse_modes
 from bench.commands.one_puzzle import find_puzzle, print_puzzle
 from bench.errors import UserError
 from bench.store.run import Run, open_run
@@ -15,6 +15,9 @@ from bench.store.run import Run, open_run
 def show(arguments: argparse.Namespace) -> int:
     """`show`: everything that was sent and came back; JSON when piped."""
     run = open_run(arguments.run)
+    if run.changed:
+        line = f"warning: {', '.join(run.changed)} of {run.name} was changed after the run was closed: edited, or damaged"
+        open_error_console().print(line, highlight=False, markup=False, soft_wrap=True)
     modes = [mode.value for mode in parse_modes(arguments.mode)] if arguments.mode else []
     found = find_puzzle(run, arguments.puzzle, models=names(arguments.model), modes=modes)
     picture = None

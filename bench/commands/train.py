@@ -6,8 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rich.console import Console
-
+from bench.commands.console import open_error_console
 from bench.errors import UserError
 from bench.train.rewards import reward_called
 
@@ -20,7 +19,7 @@ def train(arguments: argparse.Namespace) -> int:
     from bench.train.recipe import load_recipe
 
     recipe = load_recipe(arguments.recipe)
-    console = Console(stderr=True)
+    console = open_error_console()
     model = arguments.model or recipe.launch.model
     if arguments.dry_run:
         from bench.train.selfcheck import check

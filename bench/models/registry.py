@@ -196,6 +196,9 @@ def server_of(name: str, options: ModelOptions) -> str | None:
     if provider == "openai":
         _, named = _address_in(name, name.partition("/")[2])
         url, what = named or options.base_url or env.read(env.OPENAI_URL), "--base-url" if options.base_url else env.OPENAI_URL
+        if named is not None and "?" in named:
+            shown = name.partition("@http")[0]
+            raise UserError(f"model {shown!r}: the query of its address would be stored with its name: use --base-url")
         return None if url is None else checked_url(url, what if named is None else f"model {name.partition('@http')[0]!r}")
     url = env.read(env.SERVER_URLS[provider])
     return None if url is None else checked_url(url, env.SERVER_URLS[provider])

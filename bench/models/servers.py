@@ -6,6 +6,7 @@ request, and what it calls by another name is renamed; what it turns out to refu
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
@@ -97,9 +98,14 @@ def checked_url(url: str, what: str) -> str:
     Raises:
         UserError: it is none; `what` says where it came from. A password in it is not repeated.
     """
-    parts = urlsplit(url)
+    shown = re.sub(r"//[^/]*@|[?#].*", lambda part: "//…@" if part[0].startswith("//") else "?…", url)
+    try:
+        parts = urlsplit(url)
+        host, _ = parts.hostname, parts.port  # which is read here, and may be no number
+    except ValueError as error:
+        raise UserError(f"{what}: {shown!r} is no address ({error})") from None
     if parts.username or parts.password:
         raise UserError(f"{what}: an address with a name or password in it would end up in records: set a key variable, or use --header")
-    if parts.scheme not in ("http", "https") or not parts.netloc:
-        raise UserError(f"{what}: expected http://… or https://…, found {url!r}")
+    if parts.scheme not in ("http", "https") or not host or re.search(r"[\s\x00-\x1f]", url):
+        raise UserError(f"{what}: expected http://… or https://…, found {shown!r}")
     return url

@@ -67,7 +67,8 @@ async def ask_plan(plan: Plan, console: Console, *, sleep: Sleep = asyncio.sleep
     store = Store(folder, _run_json(plan), _identity(plan), must_exist=config.execution.resume)
     try:
         store.save_puzzles(puzzle_line(puzzle) for puzzle in plan.suite.puzzles)
-        cache = Cache(config.execution.cache_folder, replay=config.execution.replay)
+        say = partial(console.print, highlight=False, markup=False, soft_wrap=True)
+        cache = Cache(config.execution.cache_folder, replay=config.execution.replay, announce=say)
         try:
             cache.note_templates(_templates())
             return await _ask_all(plan, store, cache, console, sleep)

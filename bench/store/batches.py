@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from bench.errors import UserError
-from bench.store.reader import BATCHES
+from bench.store.reader import BATCHES, read_file
 
 
 class BatchLedger:
@@ -24,13 +25,15 @@ class BatchLedger:
         self._who = {"provider": provider, "model": model_id}
         self.batch_of: dict[str, str] = {}
         try:
-            text = self._path.read_text(encoding="utf-8") if self._path.exists() else ""
-        except (OSError, ValueError) as error:
+            text = bytes(read_file(self._path)).decode()
+        except FileNotFoundError:
+            text = ""
+        except ValueError as error:
             raise UserError(f"{self._path}: expected a list of batches, found {error}") from None
         self._torn = text != "" and not text.endswith("\n")
         for entry in _entries(text.splitlines()):
             if {name: entry.get(name) for name in self._who} == self._who:
-                self.batch_of |= dict.fromkeys(entry.get("keys", ()), entry.get("batch") or "")
+                self.batch_of |= dict.fromkeys(entry["keys"], entry["batch"] or "")
         self.batch_of = {key: batch for key, batch in self.batch_of.items() if batch}
 
     def add(self, batch: str, keys: Sequence[str]) -> None:
@@ -58,7 +61,8 @@ class BatchLedger:
             raise UserError(f"{self._path} cannot be written ({error})") from error
 
     def _note(self, batch: str | None, keys: Sequence[str]) -> None:
-        with self._path.open("a", encoding="utf-8") as file:
+        number = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666)
+        with os.fdopen(number, "a", encoding="utf-8") as file:
             file.write("\n" * self._torn + json.dumps({"v": 1, **self._who, "batch": batch, "keys": list(keys)}) + "\n")
         self._torn = False
 
@@ -68,9 +72,13 @@ class BatchLedger:
 
 
 def _entries(lines: Sequence[str]) -> Iterator[Mapping[str, Any]]:
-    """The entries of a ledger; a last line that was torn by a kill is passed over."""
+    """The entries of a ledger; a line that is none (one that was torn by a kill, say) is passed over: what it names is handed in again."""
     for line in lines:
         try:
-            yield json.loads(line)
-        except ValueError:
+            found: Any = json.loads(line)
+        except (ValueError, RecursionError):
             continue
+        entry = cast("dict[str, Any]", found) if isinstance(found, dict) else {}
+        keys, batch = entry.get("keys"), entry.get("batch")
+        if isinstance(keys, list) and all(isinstance(key, str) for key in cast("list[Any]", keys)) and isinstance(batch, str | None):
+            yield entry

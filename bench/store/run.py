@@ -8,7 +8,6 @@ an older version or of another tool needs no more than `v`, `suite` and the mode
 
 from __future__ import annotations
 
-import json
 import typing
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
@@ -17,6 +16,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from bench.digest import digest
 from bench.errors import UserError
 from bench.outcome import Outcome
 from bench.puzzle import Puzzle, stored_puzzle
@@ -79,7 +79,9 @@ class RunInfo(_Data):
     servers: Mapping[str, Any] = Field(default_factory=dict)
     """by model: what its server refused and was left out, what it says of its weights"""
     files: Mapping[str, str] = Field(default_factory=dict)
-    """SHA-256 of the files beside it, as they were when the run was last closed; a run that was killed has none"""
+    """hashes of the run's files as they were when it was last closed, of this one too (`own_hash`); a run that was killed has none"""
+    edited: tuple[str, ...] = ()
+    """files that were changed by others before a later session of the run"""
     packages: Mapping[str, str] = Field(default_factory=dict)
     commit: str | None = None
 
@@ -220,7 +222,11 @@ class Run:
     def changed(self) -> tuple[str, ...]:
         """Names of its files that are not as they were when the run was closed: edited, or damaged."""
         noted = self.info.files
-        return tuple(name for name in (TRIALS, CAPTIONS, PUZZLES) if name in noted and self.hashes[name] != noted[name])
+        names = [name for name in (RUN, TRIALS, CAPTIONS, PUZZLES) if name in noted and self._hash(name) != noted[name]]
+        return tuple(dict.fromkeys((*self.info.edited, *names)))
+
+    def _hash(self, name: str) -> str:
+        return own_hash(self.about) if name == RUN else self.hashes[name]
 
     def _file(self, name: str) -> LineFile:
         if name not in self._files:
@@ -241,6 +247,15 @@ class Run:
             self._kept[file.path.name] = keep
 
 
+def own_hash(about: Mapping[str, Any]) -> str:
+    """Hash of all that `run.json` says, the hashes of the other files included: a run whose suite or model is renamed is another one.
+
+    It is over the content and not the bytes, so that a file may be indented anew.
+    """
+    others = {name: value for name, value in dict(about.get("files") or {}).items() if name != RUN}
+    return digest({**about, "files": others})
+
+
 def open_run(folder: str | Path) -> Run:
     """The run in `folder`.
 
@@ -253,7 +268,7 @@ def open_run(folder: str | Path) -> Run:
         text = bytes(read_file(path))
     except FileNotFoundError:
         raise UserError(f"{folder} is not a run directory: it has no {RUN}") from None
-    return Run(folder, _info(text, path), json.loads(text))
+    return Run(folder, _info(text, path), parse_line(text, str(path)))
 
 
 def open_runs(folders: Sequence[str | Path]) -> tuple[Run, ...]:

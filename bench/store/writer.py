@@ -20,7 +20,7 @@ from bench.errors import SightgapError, UserError
 from bench.files import write_atomically
 from bench.store.reader import CAPTIONS, PUZZLES, RUN, TRIALS, LineFile, file_sha256, parse_line
 from bench.store.record import Record
-from bench.store.run import Run, open_run
+from bench.store.run import Run, open_run, own_hash
 from bench.store.schema import CaptionEnd, CaptionLine, check_line, glance
 
 
@@ -131,8 +131,12 @@ def run_lock(folder: Path) -> IO[str]:
     return lock
 
 
-def _hashes(folder: Path) -> dict[str, str]:
-    return {name: file_sha256(folder / name) for name in (TRIALS, CAPTIONS, PUZZLES) if (folder / name).is_file()}
+def _sealed(about: Mapping[str, Any], folder: Path) -> dict[str, Any]:
+    """What `run.json` says, with the hashes by which a reader finds out whether a file was changed since."""
+    content = json.loads(json.dumps(about))
+    content["files"] = {name: file_sha256(folder / name) for name in (TRIALS, CAPTIONS, PUZZLES) if (folder / name).is_file()}
+    content["files"][RUN] = own_hash(content)
+    return content
 
 
 def replace_records(run: Run, records: Iterable[Record]) -> None:
@@ -143,8 +147,7 @@ def replace_records(run: Run, records: Iterable[Record]) -> None:
     """
     write_atomically(run.folder / TRIALS, "".join(json.dumps(record.to_json()) + "\n" for record in records))
     if run.info.files and not run.changed:
-        about = {**run.about, "files": _hashes(run.folder)}
-        write_atomically(run.folder / RUN, json.dumps(about, indent=1, ensure_ascii=False) + "\n")
+        write_atomically(run.folder / RUN, json.dumps(_sealed(run.about, run.folder), indent=1, ensure_ascii=False) + "\n")
 
 
 class StoredCaptions:
@@ -222,7 +225,7 @@ class Store:
             raise UserError(f"{folder} cannot be used as run directory ({error.strerror})") from error
         self._lock = run_lock(folder)
         try:
-            self._run = self._continue({name: value for name, value in run.items() if name != "files"}, identity)
+            self._run = self._continue({name: value for name, value in run.items() if name not in ("files", "edited")}, identity)
             self.save_run()
             self._trials, self._captions = Log(folder / TRIALS), Log(folder / CAPTIONS)
             self.finished = open_run(folder).finished()
@@ -237,13 +240,14 @@ class Store:
             if any(entry.name != ".lock" for entry in self.folder.iterdir()):
                 raise UserError(f"{self.folder} exists and is not a run directory: choose another --out")
             return dict(run)
-        old = open_run(self.folder).info
+        run_there = open_run(self.folder)
+        old, edited = run_there.info, run_there.changed
         before = old.identity
         differing = sorted(key for key in {*before, *identity} if before.get(key) != identity.get(key))
         if differing:
             pairs = ", ".join(f"{key} ({before.get(key)!r} there, {identity.get(key)!r} now)" for key in differing)
             raise UserError(f"{self.folder} holds a run of another configuration: {pairs}. Choose another --out")
-        return {**run, "started": old.started, "totals": old.totals}
+        return {**run, "started": old.started, "totals": old.totals, **({"edited": list(edited)} if edited else {})}
 
     @property
     def totals(self) -> Mapping[str, Any]:
@@ -277,5 +281,5 @@ class Store:
         self._trials.close()
         self._captions.close()
         with suppress(UserError):  # of a full disk was told already; without hashes a reader cannot tell whether a file was changed
-            self.save_run(files=_hashes(self.folder))
+            self.save_run(files=_sealed(self._run, self.folder)["files"])
         self._lock.close()

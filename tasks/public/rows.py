@@ -22,6 +22,7 @@ from typing import Any, Protocol, cast
 from bench.errors import BadDataError, UserError
 from bench.extras import optional
 from bench.image import ImageRef
+from tasks.links import refuse_way_out
 
 MAX_LINE = 4_000_000
 """Longest line of a data file that is read, in bytes; the longest of the public sets has under 10,000."""
@@ -144,6 +145,7 @@ def _file_rows(path: Path, family: str) -> Iterator[Row | Problem]:
     empty = True
     known: dict[str, ImageRef] = {}
     try:
+        refuse_way_out(path, path.parent)
         for number, line in numbered_lines(path):
             where = f"{path.name} line {number}"
             if line is not None and not line.strip():
@@ -155,8 +157,8 @@ def _file_rows(path: Path, family: str) -> Iterator[Row | Problem]:
                 yield Problem(where, str(error), family=family)
             else:
                 yield _row(family, number, where, fields, partial(file_image, fields.get("image"), path.parent, known))
-    except OSError as error:
-        yield Problem(path.name, f"cannot be read ({error.strerror or error})", family=family)
+    except (OSError, BadDataError) as error:
+        yield Problem(path.name, f"cannot be read ({getattr(error, 'strerror', None) or error})", family=family)
         return
     if empty:
         yield Problem(path.name, "the file is empty: expected one JSON object a line", family=family)
@@ -241,6 +243,8 @@ def _saved_table(public: PublicSet, folder: Path) -> RowTable | None:
     datasets = optional("datasets", "data")
     saved = (folder / "dataset_dict.json").is_file() or (folder / "state.json").is_file()
     files = sorted(folder.glob("*.parquet"))
+    for file in folder.rglob("*.arrow") if saved else files:
+        refuse_way_out(file, folder)
     try:
         if saved:
             return _split(public, datasets.load_from_disk(str(folder)), folder)
@@ -353,7 +357,7 @@ def file_image(relative: Any, folder: Path, known: dict[str, ImageRef] | None = 
     Rows that share `known` share the reference where they name one file, which is then read and looked at once.
 
     Raises:
-        BadDataError: not a path, or one that leaves `folder`. Links are followed, since caches are made of them.
+        BadDataError: not a path, or one that leaves `folder`; a link that leaves it is refused when the picture is read.
     """
     if known is not None and isinstance(relative, str) and relative in known:
         return known[relative]
@@ -362,13 +366,14 @@ def file_image(relative: Any, folder: Path, known: dict[str, ImageRef] | None = 
     path = PurePosixPath(relative.replace("\\", "/"))
     if path.is_absolute() or ".." in path.parts or re.match(r"[A-Za-z]:", relative):
         raise BadDataError(f"image: {relative!r} leads out of the data directory")
-    found = ImageRef(str(path), partial(_file_bytes, folder / path))
+    found = ImageRef(str(path), partial(_file_bytes, folder / path, folder))
     if known is not None:
         known[relative] = found
     return found
 
 
-def _file_bytes(path: Path) -> bytes:
+def _file_bytes(path: Path, folder: Path) -> bytes:
+    refuse_way_out(path, folder)
     about = path.stat()
     if not stat.S_ISREG(about.st_mode):
         raise BadDataError(f"{path.name}: expected an image, found something that is not a file")

@@ -34,8 +34,9 @@ def export_suite(suite: Suite, folder: Path) -> Path:
         path.parent.mkdir(parents=True, exist_ok=True)
         made.to_parquet(path)
         (folder / "README.md").write_text(_card(suite, split), encoding="utf-8")
-    except OSError as error:
-        raise UserError(f"{folder} cannot be written ({error.strerror})") from error
+    except (OSError, optional("datasets", "data").exceptions.DatasetsError) as error:
+        cause = error.__cause__ or error  # datasets wraps whatever its generator and its writer meet
+        raise UserError(f"{folder} cannot be written ({getattr(cause, 'strerror', None) or cause})") from error
     return path
 
 

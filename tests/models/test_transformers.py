@@ -6,6 +6,8 @@ import asyncio
 import importlib
 import json
 import math
+import os
+import pickle
 import shutil
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -257,9 +259,22 @@ def test_what_the_files_show_is_refused_when_the_name_is_resolved(checkpoint: Pa
             resolve(f"hf/{checkpoint}", options)
 
 
+class Evil:
+    """Runs a command where it is unpickled."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return os.system, ("touch executed",)
+
+
+def pickled(folder: Path) -> None:
+    (folder / "model.safetensors").unlink()
+    (folder / "pytorch_model.bin").write_bytes(pickle.dumps({"x": Evil()}))
+
+
 SPOILERS: list[tuple[Callable[[Path], object], str]] = [
     (lambda folder: (folder / "model.safetensors").unlink(), "cannot be loaded"),
     (lambda folder: (folder / "model.safetensors").write_bytes(b"cut"), "cannot be loaded"),
+    (pickled, "a pickle that is damaged or would run code"),
     (lambda folder: (folder / "chat_template.jinja").write_text("{{ messages[0].role }}"), "leaves images out"),
     (lambda folder: (folder / "chat_template.jinja").write_text("{{ raise_exception('no') }}"), "fails on an image"),
     (lambda folder: (folder / "preprocessor_config.json").unlink(), "hf/"),
@@ -276,6 +291,7 @@ def test_what_only_loading_shows_is_one_clear_line(checkpoint: Path, tmp_path: P
         assert says in str(error)
         assert "\n" not in str(error)
     asyncio.run(model.close())
+    assert not Path("executed").exists()
 
 
 def test_an_engine_asked_too_early_says_so() -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import json
+import pickle
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,10 @@ from typing import Any
 from PIL import Image
 
 from bench.extras import optional
+from bench.time_limit import time_limit
+
+TEMPLATE_S = 10.0
+"""Seconds that a checkpoint's chat template may take for the prompts of one batch: it usually needs a millisecond a prompt."""
 
 _PROBE = [
     {"role": "user", "content": [{"type": "image"}, {"type": "text", "text": "?"}]},
@@ -56,11 +61,14 @@ def save_processor(processor: Any, folder: Path) -> None:
 def load_errors() -> tuple[type[Exception], ...]:
     """What loading a checkpoint raises when its files are missing, cut, of another kind or unreachable."""
     safetensors: Any = optional("safetensors", "local")
-    return (OSError, ValueError, RuntimeError, ImportError, KeyError, TypeError, AttributeError, safetensors.SafetensorError)
+    pickled = (pickle.UnpicklingError, EOFError)
+    return (OSError, ValueError, RuntimeError, ImportError, KeyError, TypeError, AttributeError, safetensors.SafetensorError, *pickled)
 
 
 def one_line(error: BaseException) -> str:
-    """The first line of an error's message, or its kind where it has none."""
+    """The first line of an error's message, or its kind where it has none; of a pickle our own words, since torch advises to trust it."""
+    if isinstance(error, pickle.UnpicklingError):
+        return "its weights are a pickle that is damaged or would run code, and only tensors are read from one: save them as safetensors"
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     return lines[0] if lines else type(error).__name__
 
@@ -82,7 +90,10 @@ def why_unfit(processor: Any) -> str | None:
     import jinja2
 
     try:
-        shown, blank = (processor.apply_chat_template(chat, add_generation_prompt=True, tokenize=False) for chat in (_PROBE, _BLANK))
+        with time_limit(TEMPLATE_S):
+            shown, blank = (processor.apply_chat_template(chat, add_generation_prompt=True, tokenize=False) for chat in (_PROBE, _BLANK))
+    except TimeoutError as error:
+        return f"has a chat template that {error}"
     except (jinja2.TemplateError, TypeError, ValueError) as error:
         return f"has a chat template that fails on an image and a text ({error})"
     return "has a chat template that leaves images out" if shown == blank else None

@@ -20,8 +20,9 @@ from bench.errors import MissingExtraError, Rejected, Unusable, UserError
 from bench.extras import optional
 from bench.models.base import Reply, Request, Stop, Usage
 from bench.models.local.checkpoint import Checkpoint
-from bench.models.local.processor import SentSizes, load_errors, load_processor, one_line, pixels, why_unfit
+from bench.models.local.processor import TEMPLATE_S, SentSizes, load_errors, load_processor, one_line, pixels, why_unfit
 from bench.models.local.queue import OutOfMemory, Unanswerable
+from bench.time_limit import time_limit
 
 _CPU_MEMORY = ("can't allocate memory", "not enough memory")
 
@@ -208,14 +209,17 @@ def _prepare(loaded: _Loaded, requests: Sequence[Request]) -> Any:
         shown = [{"type": "image", "image": pixels(picture.data)} for picture in request.pictures]
         chats.append([{"role": "user", "content": [*shown, {"type": "text", "text": request.text}]}])
     try:
-        return loaded.processor.apply_chat_template(
-            chats,
-            add_generation_prompt=True,
-            tokenize=True,
-            return_dict=True,
-            return_tensors="pt",
-            processor_kwargs={"padding": True, "padding_side": "left"},
-        )
+        with time_limit(TEMPLATE_S + len(chats)):
+            return loaded.processor.apply_chat_template(
+                chats,
+                add_generation_prompt=True,
+                tokenize=True,
+                return_dict=True,
+                return_tensors="pt",
+                processor_kwargs={"padding": True, "padding_side": "left"},
+            )
+    except TimeoutError as error:
+        raise Unusable(f"the chat template {error}: it ran for a probe and not for a question") from error
     except (ValueError, TypeError, IndexError) as error:
         raise Unanswerable(one_line(error)) from error
 

@@ -1,0 +1,40 @@
+"""SIGTERM and SIGHUP end a command as Ctrl-C does: what is finished is stored, a line says how to go on, and the exit code is the same.
+
+A scheduler, a container or a closed terminal sends these. Whoever handles Ctrl-C at the time (an event loop, Python itself) is told, so
+that nothing else needs to know of them. A signal that the parent process had ignored (`nohup`) stays ignored.
+"""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Generator
+from contextlib import contextmanager
+from types import FrameType
+
+_LIKE_CTRL_C = (signal.SIGTERM, signal.SIGHUP)
+
+
+@contextmanager
+def stops_like_ctrl_c() -> Generator[None]:
+    """Inside, SIGTERM and SIGHUP raise what SIGINT raises. Does nothing outside of the main thread, where no signal is handled."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {number: signal.getsignal(number) for number in _LIKE_CTRL_C}
+    ours = [number for number, handler in before.items() if handler is signal.SIG_DFL]
+    for number in ours:
+        signal.signal(number, _stop)
+    try:
+        yield
+    finally:
+        for number in ours:
+            signal.signal(number, before[number])
+
+
+def _stop(number: int, frame: FrameType | None) -> None:
+    del number
+    handler = signal.getsignal(signal.SIGINT)
+    if not callable(handler):  # a shell that starts something in the background has Ctrl-C ignored, which says nothing of these
+        raise KeyboardInterrupt
+    handler(signal.SIGINT, frame)

@@ -1,0 +1,84 @@
+"""Links in a data directory: those that stay inside are followed, those that lead out are refused, for every kind of file in it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from bench.errors import UserError
+from tasks.public.load import load_public
+from tasks.suites import Suite, SuiteSpec, load_suite
+from tests.tasks.own import charts, png, write_lines
+from tests.tasks.test_public import clock_row
+
+
+def loaded(folder: Path) -> Suite:
+    return load_suite(SuiteSpec.parse(f"{folder}/"))
+
+
+def made(folder: Path) -> Path:
+    write_lines(folder / "rows.jsonl", charts(folder))
+    return folder
+
+
+def outside(path: Path) -> None:
+    """Move what lies at `path` out of its folder, and leave a link."""
+    path.symlink_to(path.rename(path.parents[2] / f"outside {path.name}"))
+
+
+def inside(path: Path) -> None:
+    path.symlink_to(path.rename(path.with_name(f"inside {path.name}")).name)
+
+
+@pytest.mark.parametrize("name", ["pics/1.png", "pics"])
+def test_a_link_that_leads_out_is_refused_and_one_that_stays_is_followed(tmp_path: Path, name: str) -> None:
+    for folder, move in ((tmp_path / "a" / "out", outside), (tmp_path / "a" / "in", inside)):
+        made(folder)
+        move(folder / name)
+    assert len(loaded(tmp_path / "a" / "in").puzzles) == 4
+    with pytest.raises(UserError, match="leads out of the data directory"):
+        loaded(tmp_path / "a" / "out")
+
+
+def _rows(folder: Path) -> None:
+    made(folder)
+    outside(folder / "rows.jsonl")
+
+
+def _config(folder: Path) -> None:
+    made(folder)
+    (folder / "suite.toml").write_text('data = "rows.jsonl"')
+    outside(folder / "suite.toml")
+
+
+def _named(folder: Path) -> None:
+    made(folder)
+    (folder / "suite.toml").write_text('data = "rows.jsonl"')
+    outside(folder / "rows.jsonl")
+
+
+@pytest.mark.parametrize("make", [_rows, _config, _named])
+def test_a_table_or_configuration_outside_is_refused(tmp_path: Path, make: Callable[[Path], None]) -> None:
+    make(tmp_path / "a" / "set")
+    with pytest.raises(UserError, match="leads out of the data directory"):
+        loaded(tmp_path / "a" / "set")
+
+
+def test_a_snapshot_of_the_hubs_cache_is_made_of_links(tmp_path: Path) -> None:
+    folder = made(tmp_path / "datasets--o--n" / "snapshots" / "abc")
+    blobs = tmp_path / "datasets--o--n" / "blobs"
+    blobs.mkdir()
+    for number, path in enumerate([folder / "rows.jsonl", *(folder / "pics").iterdir()]):
+        path.symlink_to(path.rename(blobs / str(number)))
+    assert len(loaded(folder).puzzles) == 4
+
+
+def test_a_public_set_does_not_lead_out(tmp_path: Path) -> None:
+    (tmp_path / "a" / "data" / "images").mkdir(parents=True)
+    write_lines(tmp_path / "a" / "data" / "clock.json", [clock_row(1, image="images/1.png")])
+    (tmp_path / "secret.png").write_bytes(png(1, 60))
+    (tmp_path / "a" / "data" / "images" / "1.png").symlink_to(tmp_path / "secret.png")
+    with pytest.raises(UserError, match="leads out of the data directory"):
+        load_public("algopuzzlevqa", data_dir=tmp_path / "a")
