@@ -13,9 +13,10 @@ import pytest
 from bench.cli import main
 from bench.errors import UserError
 from bench.models.registry import ModelOptions, resolve
-from bench.train.grpo import Training, TrainingStopped, train, trainer_class
+from bench.train.grpo import Training, TrainingStopped, train
 from bench.train.provenance import RECORD
 from bench.train.recipe import Recipe, load_recipe
+from bench.train.trainer import trainer_class
 from tests.conftest import ROOT
 from tests.train import recipes
 
