@@ -27,11 +27,11 @@ class Rollout:
 
 
 class RolloutTable:
-    """The table in the folder `out`, continued after step `last`."""
+    """The table in the folder `out`, continued after step `last`; the file is opened when there is something to keep."""
 
     def __init__(self, out: Path, settings: RolloutSettings, last: int) -> None:
-        self._log = RolloutLog(out, last)
-        self._settings = settings
+        self._out, self._last, self._settings = out, last, settings
+        self._log: RolloutLog | None = None
         self._due = -(-last // settings.every) * settings.every
 
     def see(self, batch: Sequence[Rollout]) -> None:
@@ -43,6 +43,7 @@ class RolloutTable:
         if not batch or batch[0].steps < self._due:
             return
         self._due = (batch[0].steps // self._settings.every + 1) * self._settings.every
+        self._log = self._log or RolloutLog(self._out, self._last)
         groups: dict[str, list[Rollout]] = {}
         for one in batch:
             groups.setdefault(one.picture, []).append(one)
@@ -53,7 +54,8 @@ class RolloutTable:
 
     def close(self) -> None:
         """Flush to the disk."""
-        self._log.close()
+        if self._log is not None:
+            self._log.close()
 
 
 def _line(one: Rollout) -> dict[str, Any]:

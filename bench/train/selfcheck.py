@@ -262,9 +262,15 @@ def _prompt_tokens(recipe: Recipe, shape: Shape) -> tuple[int, int]:
         seen: set[str] = set()
         for index in range(2):
             puzzle = make_puzzle(SuiteSpec(spec.name, split="train"), name, level=level, index=index, side=side, seen=seen)
-            image = max(image, shape.image_tokens(puzzle.image.info.width, puzzle.image.info.height))
+            image = max(image, shape.image_tokens(*_bounded(puzzle.image.info.width, puzzle.image.info.height, recipe.policy.max_pixels)))
             text = max(text, *(len(reward_prompt(reward, puzzle)) for reward in recipe.sweep.rewards))
     return image, math.ceil(text / _CHARS_PER_TOKEN)
+
+
+def _bounded(width: int, height: int, most: int | None) -> tuple[int, int]:
+    """The size in px of a picture that is scaled down to `most` pixels, if it has more."""
+    scale = 1.0 if most is None else min(1.0, math.sqrt(most / (width * height)))
+    return max(1, math.floor(width * scale)), max(1, math.floor(height * scale))
 
 
 # -- memory ------------------------------------------------------------------------------------------------------------------------------
