@@ -210,7 +210,9 @@ class RunFolder:
                 path.unlink(missing_ok=True)
 
     def way_on(self) -> str:
-        """What to do with a run that was cut off here, in words."""
+        """What to do with a run that was interrupted here, in words."""
+        if self.state is FolderState.FINISHED:
+            return f"the run in {self.out} is finished"
         if self.last is None:
             return f"no step is saved in {self.out}: the same command begins anew"
         return f"the same command with --resume continues from step {step_of(self.last)}, the last that was saved in {self.out}"

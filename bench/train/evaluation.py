@@ -39,10 +39,13 @@ from bench.train.settings import LOST, HeldOut, named
 from bench.train.trainer import save_weights
 
 SEED = 20260202
+NO_EVALUATION_UNDER_FSDP = (
+    "evaluate.every: expected 0 under FSDP, whose weights are not gathered for an evaluation: use ZeRO-3, or ask the saved steps by run"
+)
 
 
 @dataclass(frozen=True, slots=True)
-class Best:
+class BestEvaluation:
     """The best evaluation so far: after which step, and its number."""
 
     step: int
@@ -88,10 +91,10 @@ def numbers(folder: Path, asked: HeldOut) -> dict[str, float]:
     return found
 
 
-def best_of(rows: Sequence[Mapping[str, float]], number: str) -> Best | None:
+def best_of(rows: Sequence[Mapping[str, float]], number: str) -> BestEvaluation | None:
     """The best of the evaluations `rows` by `number`, the earliest where several are; None where none has that number."""
     fewer = number.partition(".")[0] in LOST
-    have = [Best(int(row["step"]), row[number]) for row in rows if number in row]
+    have = [BestEvaluation(int(row["step"]), row[number]) for row in rows if number in row]
     return max(have, key=lambda best: -best.value if fewer else best.value, default=None)
 
 

@@ -23,14 +23,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bench.errors import MissingExtraError, SightgapError
+from bench.errors import MissingExtraError, SightgapError, UserError
 from bench.extras import optional
 from bench.files import write_atomically
 from bench.models.local.transformers import with_adapter
 from bench.train.checkpoints import BEST, FolderState, RunFolder, discard_torn, saving, step_of
 from bench.train.curves import curve, draw_curves, evaluations
 from bench.train.data import data_sha256, training_puzzles
-from bench.train.evaluation import Evaluations, best_of, evaluating
+from bench.train.evaluation import NO_EVALUATION_UNDER_FSDP, Evaluations, best_of, evaluating
 from bench.train.interrupt import Interrupt, interruptible
 from bench.train.provenance import RECORD, checkpoint_place, checkpoint_sha256, versions
 from bench.train.recipe import Recipe
@@ -75,7 +75,7 @@ def train(training: Training) -> Path:
         MissingExtraError: TRL is not installed.
         UserError: the model cannot be loaded, the folder is taken, there is nothing to resume, it was begun otherwise, or the disk is full.
         TrainingStopped: the watch ended the run; weights, curves and `training.json` are written.
-        KeyboardInterrupt: a signal ended it, after the step at hand was saved.
+        KeyboardInterrupt: a signal came; the step at hand was saved, and with the last one the whole run.
     """
     if importlib.util.find_spec("trl") is None:
         raise MissingExtraError("trl", "train")
@@ -122,6 +122,8 @@ def train(training: Training) -> Path:
         )
     if watch.reason is not None:
         raise TrainingStopped(f"training under {training.reward} was stopped: {watch.reason}")
+    if interrupt.asked:  # during the last step: a sweep must not go on with the next run
+        raise KeyboardInterrupt
     return training.out
 
 
@@ -184,6 +186,8 @@ def _trained(training: Training, puzzles: Any, watch: Watch, interrupt: Interrup
             recipe, reward, training.base, out, training.seed, puzzles, [watching(watch), shown, interruptible(interrupt)]
         )
         if recipe.evaluate.every:
+            if trainer.is_fsdp_enabled:
+                raise UserError(f"recipe {recipe.name}: {NO_EVALUATION_UNDER_FSDP}")
             trainer.add_callback(evaluating(Evaluations(trainer, recipe, out), recipe.evaluate.every))
         if main:
             write_record(out, {**begun, "finished": False})

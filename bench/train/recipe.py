@@ -192,7 +192,7 @@ _TABLES = {
 
 def _known(table: str) -> str:
     owner = _TABLES.get(table, Recipe)
-    return ", ".join(entry.name for entry in fields(owner) if entry.name not in ("name", "source"))
+    return ", ".join(entry.name for entry in fields(owner) if owner is not Recipe or entry.name not in ("name", "source"))
 
 
 def _first(error: ValidationError) -> str:

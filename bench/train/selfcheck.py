@@ -22,6 +22,7 @@ from bench.errors import UserError
 from bench.extras import optional
 from bench.models.local.processor import one_line
 from bench.prompt import reward_prompt
+from bench.train.evaluation import NO_EVALUATION_UNDER_FSDP
 from bench.train.recipe import Recipe
 from bench.train.trl_options import grpo_options
 from tasks.suites import GENERATED, SuiteSpec, make_puzzle
@@ -210,6 +211,8 @@ def _launch(recipe: Recipe) -> _Launch:
     precision = "bf16" if recipe.grpo.get("bf16", True) else "no"
     if config.mixed_precision != precision:
         raise UserError(f"{path}: mixed_precision: expected {precision!r} as in [grpo], found {config.mixed_precision!r}")
+    if config.fsdp_config and recipe.evaluate.every:
+        raise UserError(f"{recipe.source}: {NO_EVALUATION_UNDER_FSDP}")
     deepspeed: Mapping[str, Any] = config.deepspeed_config
     return _Launch(
         deepspeed.get("zero_stage") == 3 or bool(config.fsdp_config), deepspeed.get("offload_optimizer_device", "none") != "none"

@@ -161,7 +161,11 @@ def test_a_reward_that_is_not_finite_ends_the_run_in_one_line(
 ) -> None:
     """TRL would take it for 0 without a word, or lose the weights to it."""
     asked = recipe(tmp_path / "recipe", **TINY)
-    monkeypatch.setattr("bench.train.rewards.score", lambda *_, **__: {"total": value, "answer": 1.0})
+
+    def score(*_: object, **__: object) -> dict[str, float]:
+        return {"total": value, "answer": 1.0}
+
+    monkeypatch.setattr("bench.train.rewards.score", score)
     assert main(command(asked, tmp_path / "out", reward="vanilla")) == 2
     said = capsys.readouterr().err.splitlines()[-1]
     assert said.startswith(f"error: reward vanilla: its total is {value} for a completion of mini@2/")

@@ -226,7 +226,10 @@ def test_loggers_are_named(known: Any, tmp_path: Path) -> None:
         ("all", r"grpo\.report_to: expected tensorboard, wandb, mlflow, trackio or none, found 'all'$"),
         ("wandbb", r"found 'wandbb' \(did you mean 'wandb'\?\)$"),
         (["tensorboard", "none"], r"or none alone, found 'none'$"),
-        *[(name, rf"grpo\.report_to: {name} is not installed: run  pip install {name}  or name another$") for name in ("wandb", "mlflow")],
+        *[
+            (name, rf"grpo\.report_to: {name} is not installed: run  pip install {name}  or name another logger$")
+            for name in ("wandb", "mlflow")
+        ],
         (["tensorboard", "trackio"], r"trackio is not installed"),
     ],
 )

@@ -27,7 +27,7 @@ _CPU_MEMORY = ("can't allocate memory", "not enough memory")
 
 
 @dataclass(frozen=True)
-class Loaded:
+class HeldModel:
     """A model with all that answering takes. `ends` are the tokens that end a reply, `length` the longest prompt and reply together."""
 
     torch: Any
@@ -51,7 +51,7 @@ class Generating:
     def __init__(self, name: str) -> None:
         self._name = name
         self._stopped = threading.Event()
-        self._loaded: Loaded | None = None
+        self._loaded: HeldModel | None = None
 
     def answer(self, requests: Sequence[Request]) -> list[Reply | Rejected]:
         """Answer a batch; see `Engine.answer`."""
@@ -83,7 +83,7 @@ class Generating:
         """End the batch at hand after its next token."""
         self._stopped.set()
 
-    def _generate(self, loaded: Loaded, inputs: Any, requests: Sequence[Request], new: int) -> list[list[int]]:
+    def _generate(self, loaded: HeldModel, inputs: Any, requests: Sequence[Request], new: int) -> list[list[int]]:
         """The new tokens of each row, padding and ends included."""
         transformers: Any = optional("transformers", "local")
         settings = transformers.GenerationConfig(
@@ -104,7 +104,7 @@ class Generating:
             )
         return made[:, inputs["input_ids"].shape[1] :].tolist()
 
-    def _out_of_memory(self, loaded: Loaded) -> OutOfMemory:
+    def _out_of_memory(self, loaded: HeldModel) -> OutOfMemory:
         gc.collect()
         _empty_cache(loaded.torch)
         return OutOfMemory(self._name)
@@ -180,7 +180,7 @@ def with_adapter(model: Any, adapter: str) -> Any:
     return peft.PeftModel.from_pretrained(model, adapter).merge_and_unload()
 
 
-def hold(torch: Any, model: Any, processor: Any, identity: str) -> Loaded:
+def hold(torch: Any, model: Any, processor: Any, identity: str) -> HeldModel:
     """`model` and `processor` as an engine holds them. The model's own `generation_config` is replaced by an empty one."""
     transformers: Any = optional("transformers", "local")
     tokenizer = processor.tokenizer
@@ -191,7 +191,7 @@ def hold(torch: Any, model: Any, processor: Any, identity: str) -> Loaded:
     inner.generation_config = transformers.GenerationConfig()
     text = model.config.get_text_config()
     commit = getattr(model.config, "_commit_hash", None)
-    return Loaded(
+    return HeldModel(
         torch=torch,
         model=model,
         processor=processor,
@@ -211,7 +211,7 @@ def _ends(chosen: Any, fallback: Any) -> tuple[int, ...]:
     return tuple(int(token) for token in several if token is not None)
 
 
-def _prepare(loaded: Loaded, requests: Sequence[Request]) -> Any:
+def _prepare(loaded: HeldModel, requests: Sequence[Request]) -> Any:
     """The batch as tensors, padded on the left.
 
     Raises:
@@ -254,7 +254,7 @@ def noise_for(torch: Any, requests: Sequence[Request], device: Any) -> Callable[
     return add
 
 
-def _reply(loaded: Loaded, request: Request, tokens: Sequence[int], prompt: int, latency: float) -> Reply:
+def _reply(loaded: HeldModel, request: Request, tokens: Sequence[int], prompt: int, latency: float) -> Reply:
     end = next((index for index, token in enumerate(tokens) if token in loaded.ends), None)
     kept = tokens if end is None else tokens[: end + 1]
     picture = request.picture
