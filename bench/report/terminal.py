@@ -61,7 +61,7 @@ def _print_diagnosis(model: ModelDoc, console: Console) -> None:
     if readback:
         whole, recall = words.rate(readback["whole_state"]), words.percent(readback["recall"]["estimate"])
         above = words.percent(readback["above_floor"]["estimate"])
-        told = f"{whole} of the pictures in full, {recall} of the facts ({above} above one text for all)"
+        told = f"{whole} of pictures in full, {recall} of the facts ({above} above floor)"
         console.print(f"  {'readback':<18}{told}", highlight=False, markup=False)
     missing = verdict.cannot_tell(diagnosis)
     if missing:

@@ -52,9 +52,7 @@ def _readback(doc: ReadbackDoc) -> Table:
         *([f"{_ABOVE}, {family}", words.rate(rate)] for family, rate in doc["families_above_floor"].items() if len(doc["families"]) > 1),
     ]
     says = f"{doc['n']} replies on {doc['puzzles']} puzzles, written in the family's notation and read exactly."
-    says += (
-        " *Above one text for all*: (F1 - floor) / (1 - floor), the floor being the F1 of the best description that looks at no picture."
-    )
+    says += " Above one text for all: (F1 - floor) / (1 - floor), the floor being the F1 of the best description that looks at no picture."
     if doc["suspect"]:
         says += f" Perception in use is not how much is seen: {doc['suspect']}."
     return Table(("of the picture", "percent (95% CI)"), rows, "What the model writes of the picture when asked", says)
