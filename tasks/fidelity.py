@@ -119,10 +119,15 @@ def floor(name: str, level: int | None = None) -> float:
     return max(levels.values(), default=0.0) if level is None else levels.get(str(level), 0.0)
 
 
-def above_floor(f1: float, name: str, level: int | None = None) -> float:
-    """(f1 - floor) / (1 - floor), and 0 below the floor: how far an F1 gets from the best fixed description to the truth, in [0, 1]."""
+def over_floor(f1: float, name: str, level: int | None = None) -> float:
+    """(f1 - floor) / (1 - floor): how far an F1 gets from the best fixed description (0 on average) to the truth (1); negative below it."""
     least = floor(name, level)
-    return max(0.0, (f1 - least) / (1 - least))
+    return (f1 - least) / (1 - least)
+
+
+def above_floor(f1: float, name: str, level: int | None = None) -> float:
+    """`over_floor`, and 0 below the floor: what a reward pays, in [0, 1]. Means are taken of `over_floor`, which favours no spread."""
+    return max(0.0, over_floor(f1, name, level))
 
 
 @cache

@@ -45,13 +45,14 @@ def train(arguments: argparse.Namespace) -> int:
         run_sweep(Sweep(recipe, recipe.sweep.rewards, model, out), console)
         print((out / "sweep.md").read_text(encoding="utf-8"))  # noqa: T201
         return 0
+    from bench.train.checkpoints import RunFolder
     from bench.train.grpo import Training, train
 
     seed = arguments.seed if arguments.seed is not None else recipe.sweep.seeds[0]
     try:
         folder = train(Training(recipe, reward_called(arguments.reward).name, model, out, seed, arguments.resume))
     except KeyboardInterrupt:
-        raise KeyboardInterrupt(f"the same command with --resume continues from the last step that was saved in {out}") from None
+        raise KeyboardInterrupt(RunFolder.of(out).way_on()) from None
     console.print(f"checkpoint {folder}  curves {folder / 'curves.png'}  try it: --model hf/{folder}", highlight=False, markup=False)
     return 0
 

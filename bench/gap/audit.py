@@ -19,13 +19,14 @@ import pandas as pd
 
 from bench.gap.cells import Cells, models
 from bench.gap.leaks import leak
+from bench.gap.perception import mean_over_puzzles
 from bench.gap.sections import AuditDoc, Bounds, FidelityDoc, LeakDoc, LeakGapDoc, ShareDoc, SlotDoc
 from bench.mode import Mode
 from bench.puzzle import Puzzle
 from bench.stats.paired import paired_difference
 from bench.stats.rates import clustered_rate
 from bench.store.run import Run
-from tasks.fidelity import Fidelity, fidelity
+from tasks.fidelity import Fidelity, fidelity, over_floor
 from tasks.registry import family
 
 MOST = 1000
@@ -69,7 +70,7 @@ def audit_section(runs: Sequence[Run], frame: pd.DataFrame, *, seed: int) -> Aud
             flagged.add(trial)
     captioners: dict[str, dict[str, FidelityDoc]] = {}
     for (captioner, name), group in sorted(groups.items(), key=lambda entry: entry[0]):
-        captioners.setdefault(captioner, {})[name] = _family(group)
+        captioners.setdefault(captioner, {})[name] = _family(group, seed)
     leaks = [one for group in groups.values() for one in group.leaks]
     short = Counter(puzzle.family for puzzle in puzzles.values() if puzzle.description is not None and not puzzle.sufficient)
     return {
@@ -99,7 +100,7 @@ def _leak(text: str, puzzle: Puzzle, key: str) -> LeakDoc | None:
 
 
 # -- fidelity ----------------------------------------------------------------------------------------------------------------------------
-def _family(group: _Captions) -> FidelityDoc:
+def _family(group: _Captions, seed: int) -> FidelityDoc:
     chosen = sorted(group.items, key=lambda item: item[:1])[:MOST]
     pairs = [(puzzle, found) for _, puzzle, text in chosen if (found := fidelity(text, puzzle)) is not None]
     claiming = [(puzzle, found) for puzzle, found in pairs if found.precision is not None]
@@ -109,6 +110,7 @@ def _family(group: _Captions) -> FidelityDoc:
         "recall": _mean([(puzzle, found.recall) for puzzle, found in pairs]),
         "precision": _mean([(puzzle, found.precision or 0.0) for puzzle, found in claiming]),
         "f1": _mean([(puzzle, found.f1) for puzzle, found in pairs]),
+        "above_floor": _above([(puzzle, over_floor(found.f1, puzzle.family, puzzle.level)) for puzzle, found in pairs], seed),
         "recovered": _mean([(puzzle, float(found.recovered)) for puzzle, found in pairs]),
         "slots": _slots(pairs),
         "leaks": len(group.leaks),
@@ -125,6 +127,16 @@ def _mean(values: Sequence[tuple[Puzzle, float]]) -> ShareDoc | None:
     names = list(counts)
     rate = clustered_rate([min(sums[name], counts[name]) for name in names], [counts[name] for name in names])
     return {"estimate": round(rate.estimate, 6), "ci": [round(rate.low, 6), round(rate.high, 6)]} if rate else None
+
+
+def _above(values: Sequence[tuple[Puzzle, float]], seed: int) -> ShareDoc | None:
+    """Mean with a bootstrap interval over puzzles: it may be negative."""
+    if not values:
+        return None
+    number = {name: place for place, name in enumerate(dict.fromkeys(puzzle.id for puzzle, _ in values))}
+    places = np.array([number[puzzle.id] for puzzle, _ in values], np.int64)
+    found = mean_over_puzzles(places, np.array([value for _, value in values]), seed)
+    return {"estimate": found["estimate"], "ci": found["ci"]}
 
 
 def slot_kind(slot: str) -> str:

@@ -202,7 +202,9 @@ class ReadbackDoc(TypedDict):
 
     `whole_state` is the share of replies that give the whole visible state, `answer` the share whose state gives the right answer,
     `recall` the share of visible facts stated rightly and `precision` the share of stated facts that are right (None where none is stated).
-    `families` holds the recall by family; `suspect` says how perception in use disagrees, None where it does not.
+    `above_floor` is the mean F1 of what is stated above that of the best description that is the same for every picture, (F1 - floor) /
+    (1 - floor), which may be negative. `families` holds the recall by family, `families_above_floor` the other; `suspect` says how
+    perception in use disagrees, None where it does not.
     """
 
     n: int
@@ -211,7 +213,9 @@ class ReadbackDoc(TypedDict):
     answer: RateDoc
     recall: RateDoc
     precision: RateDoc | None
+    above_floor: RateDoc
     families: dict[str, RateDoc]
+    families_above_floor: dict[str, RateDoc]
     suspect: str | None
 
 

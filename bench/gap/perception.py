@@ -29,7 +29,7 @@ from bench.stats.paired import bootstrap_sums, percentile_interval
 from bench.stats.rates import clustered_rate
 from bench.store.run import Run
 from tasks.family import ReadError
-from tasks.fidelity import fidelity
+from tasks.fidelity import fidelity, over_floor
 from tasks.kit.notation import MAX_TEXT
 from tasks.registry import family, known
 
@@ -44,12 +44,16 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """What one reply states of the picture: whether it is the whole state, its recall, and its precision (None where nothing is stated)."""
+    """What one reply states of the picture: whether it is the whole state, its recall, and its precision (None where nothing is stated).
+
+    `above` is its F1 above that of the best description that is the same for every picture (`tasks.fidelity.over_floor`).
+    """
 
     puzzle: int
     whole: bool
     recall: float
     precision: float | None
+    above: float = 0.0
 
 
 def read_facts(runs: Sequence[Run], frame: pd.DataFrame, mode: Mode = Mode.READBACK) -> dict[str, list[Seen]]:
@@ -89,7 +93,7 @@ def described(text: str, name: str) -> str:
 
 def _seen(text: str, puzzle: Puzzle, code: int) -> Seen | None:
     match = fidelity(text, puzzle)
-    return Seen(code, match.recovered, match.recall, match.precision) if match else None
+    return Seen(code, match.recovered, match.recall, match.precision, over_floor(match.f1, puzzle.family, puzzle.level)) if match else None
 
 
 def readback_section(cells: Cells, seen: Sequence[Seen], families: Mapping[str, Cells], seed: int) -> ReadbackDoc | None:
@@ -107,6 +111,7 @@ def readback_section(cells: Cells, seen: Sequence[Seen], families: Mapping[str, 
     mine = [one for one in seen if one.puzzle in at]
     puzzle = np.array([at[one.puzzle] for one in mine], np.int64)
     whole, recall = np.array([float(one.whole) for one in mine]), np.array([one.recall for one in mine])
+    above = np.array([one.above for one in mine])
     stated = np.array([one.precision is not None for one in mine], np.bool_)
     precision = np.array([one.precision or 0.0 for one in mine])
     family_of = {int(code): name for name, part in families.items() for code in part.ids}
@@ -121,7 +126,11 @@ def readback_section(cells: Cells, seen: Sequence[Seen], families: Mapping[str, 
         "answer": _clustered(answers, counts),
         "recall": _rate(puzzle, recall),
         "precision": _rate(puzzle[stated], precision[stated]) if stated.any() else None,
+        "above_floor": mean_over_puzzles(puzzle, above, seed),
         "families": {name: _rate(puzzle[names == name], recall[names == name]) for name in sorted(set(names.tolist()))},
+        "families_above_floor": {
+            name: mean_over_puzzles(puzzle[names == name], above[names == name], seed) for name in sorted(set(names.tolist()))
+        },
         "suspect": disagreement(arms[:2] if (arms := perception_arms(cells)) else None, (whole_sums, trials), (answers, counts), seed=seed),
     }
 
@@ -165,6 +174,15 @@ def disagreement(arms: tuple[Floats, Floats] | None, whole: Arm, answer: Arm, *,
 def _rate(puzzle: NDArray[np.int64], values: Floats) -> RateDoc:
     n = int(puzzle.max(initial=0)) + 1
     return _clustered(np.bincount(puzzle, values, n).astype(np.float64), np.bincount(puzzle, minlength=n).astype(np.float64))
+
+
+def mean_over_puzzles(puzzle: NDArray[np.int64], values: Floats, seed: int) -> RateDoc:
+    """The mean of `values` (replies,), which may be negative, with a bootstrap interval over puzzles: `puzzle` holds that of each reply."""
+    n = int(puzzle.max(initial=0)) + 1
+    columns = np.column_stack([np.bincount(puzzle, values, n), np.bincount(puzzle, minlength=n)])
+    totals = bootstrap_sums(columns[columns[:, 1] > 0], seed=seed)
+    estimate = float(values.mean())
+    return {"estimate": rounded(estimate), "ci": interval(percentile_interval(totals[:, 0] / totals[:, 1]) or (estimate, estimate))}
 
 
 def _clustered(sums: Floats, counts: Floats) -> RateDoc:

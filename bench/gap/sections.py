@@ -43,7 +43,8 @@ class SlotDoc(TypedDict):
 class FidelityDoc(TypedDict):
     """Captions of one family by one captioner: `captions` in all, `compared` with the facts.
 
-    `precision` is None where no caption states a fact. `slots` are the kinds of facts most often lost or wrong, worst first.
+    `precision` is None where no caption states a fact. `above_floor` is the F1 above that of the best text that is the same for all
+    pictures. `slots` are the kinds of facts most often lost or wrong, worst first.
     """
 
     captions: int
@@ -51,6 +52,7 @@ class FidelityDoc(TypedDict):
     recall: ShareDoc | None
     precision: ShareDoc | None
     f1: ShareDoc | None
+    above_floor: ShareDoc | None
     recovered: ShareDoc | None
     slots: list[SlotDoc]
     leaks: int

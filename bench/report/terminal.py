@@ -58,7 +58,9 @@ def _print_diagnosis(model: ModelDoc, console: Console) -> None:
     readback = model.get("readback")
     if readback:
         whole, recall = words.rate(readback["whole_state"]), words.percent(readback["recall"]["estimate"])
-        console.print(f"  {'readback':<18}{whole} of the pictures in full, {recall} of the facts", highlight=False, markup=False)
+        above = words.percent(readback["above_floor"]["estimate"])
+        told = f"{whole} of pictures in full, {recall} of the facts ({above} above floor)"
+        console.print(f"  {'readback':<18}{told}", highlight=False, markup=False)
     missing = verdict.cannot_tell(diagnosis)
     if missing:
         console.print(f"  {missing}", highlight=False, markup=False)

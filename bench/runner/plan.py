@@ -6,7 +6,7 @@ model without a key. What remains is a list of trials per model, and an estimate
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from bench.config import RunConfig
@@ -58,14 +58,18 @@ class Plan:
         return sum(len(part.trials) for part in self.models)
 
 
-def make_plan(config: RunConfig) -> Plan:
+def make_plan(config: RunConfig, at_hand: Mapping[str, Model] | None = None) -> Plan:
     """Load the suite, resolve the models, list the trials.
+
+    Args:
+        config: the run.
+        at_hand: models by their names that need not be resolved (a policy that is being trained).
 
     Raises:
         UserError: anything that would make the run fail or mean nothing.
         BadDataError: broken rows or images, unless they are to be skipped.
     """
-    models = _resolve_models(config)
+    models = _resolve_models(config, at_hand or {})
     suite = _load(config)
     config, left_out = _fitted(config, suite)
     _check_modes(config, suite)
@@ -145,13 +149,13 @@ def _model_options(config: RunConfig) -> ModelOptions:
     )
 
 
-def _resolve_models(config: RunConfig) -> list[tuple[Model, Model | None]]:
+def _resolve_models(config: RunConfig, at_hand: Mapping[str, Model]) -> list[tuple[Model, Model | None]]:
     """Each model with the model that writes its captions (itself for `self`); None where no captions are asked for."""
     options, captioner = _model_options(config), config.captions.name
     check_server_options([*config.subject.models, *([captioner] if captioner not in ("self", "dataset") else [])], options)
     pairs: list[tuple[Model, Model | None]] = []
     for name in config.subject.models:
-        model = resolve(name, options)
+        model = at_hand.get(name) or resolve(name, options)
         writer = None
         if captioner != "dataset" and any(mode.shows_caption for mode in config.subject.modes):
             writer = model if captioner in ("self", name) else resolve(captioner, options)

@@ -8,33 +8,79 @@ from pathlib import Path
 from typing import Any
 
 from bench.extras import optional
-from bench.train.watch import CLIPPED, EQUAL, LENGTH
+from bench.train.rewards import EQUAL_GROUPS, TAGGED
+from bench.train.watch import CLIPPED, LENGTH
 
 _COMPONENT = re.compile(r"rewards/[^/]+/(?!mean$|std$)(.+)")
 """Names of the component scores in the log, beside the mean and the spread of the reward function itself."""
 
 
+_KEPT: dict[str, str] = {
+    "reward": "reward",
+    "reward_std": "reward_std",
+    LENGTH: "tokens",
+    CLIPPED: "clipped",
+    EQUAL_GROUPS: "equal_groups",
+    TAGGED: "tagged",
+    "clip_ratio/region_mean": "clip_share",
+    "clip_ratio/low_mean": "clip_share_low",
+    "clip_ratio/high_mean": "clip_share_high",
+    "cispo_clip_ratio": "clip_share",
+    "sampling/importance_sampling_ratio/mean": "importance_ratio",
+    "sampling/importance_sampling_ratio/min": "importance_ratio_min",
+    "sampling/importance_sampling_ratio/max": "importance_ratio_max",
+    **{name: name for name in ("loss", "grad_norm", "entropy", "learning_rate", "step_time", "kl")},
+}
+"""Names in the trainer's log -> names in a curve. Importance ratios are there where vLLM samples: else the policy samples for itself."""
+
+SHARES: Mapping[str, str] = {
+    "equal_groups": "groups without variance",
+    "clipped": "cut off at the limit",
+    "clip_share": "tokens clipped",
+    "tagged": "with any tag",
+}
+"""Columns of a curve that are shares, and what to call them."""
+
+
 def curve(log: Sequence[Mapping[str, Any]]) -> list[dict[str, float]]:
-    """The log of a trainer as rows of plain numbers: step, reward and its spread, every component score, lengths, loss and entropy."""
-    kept = {"reward": "reward", "reward_std": "reward_std", LENGTH: "tokens", CLIPPED: "clipped", EQUAL: "equal_groups"}
-    kept |= {name: name for name in ("loss", "grad_norm", "entropy", "learning_rate", "step_time", "kl")}
+    """The log of a trainer as rows of plain numbers: step, reward and its spread, scores, lengths, shares (`SHARES`), loss and entropy.
+
+    The numbers of an evaluation stand as "eval ..." in the row of the step after which it was made.
+    """
     rows: list[dict[str, float]] = []
+    asked = {row["step"]: {f"eval {name}": value for name, value in row.items() if name != "step"} for row in evaluations(log)}
     for entry in log:
         if "reward" not in entry:
             continue
         scores = {name: f"score {match[1]}" for name in entry if (match := _COMPONENT.fullmatch(name))}
-        row = {short: float(entry[name]) for name, short in (kept | scores).items() if isinstance(entry.get(name), (int, float))}
-        rows.append({"step": float(entry["step"]), **{name: round(value, 6) for name, value in row.items()}})
+        row = {short: float(entry[name]) for name, short in (_KEPT | scores).items() if isinstance(entry.get(name), (int, float))}
+        step = float(entry["step"])
+        rows.append({"step": step, **{name: round(value, 6) for name, value in row.items()}, **asked.get(step, {})})
     return rows
 
 
-def draw_curves(rows: Sequence[Mapping[str, float]], file: Path, title: str) -> None:
-    """Write `file` (PNG): above the mean reward of a step with its spread and component scores, below the mean completion length."""
+EVALUATED = "eval_"
+"""Before the names of an evaluation's numbers in the trainer's log: loggers know it."""
+
+
+def evaluations(log: Sequence[Mapping[str, Any]]) -> list[dict[str, float]]:
+    """The evaluations in the log of a trainer, each a row of step and numbers."""
+    found: list[dict[str, float]] = []
+    for entry in log:
+        values = {name.removeprefix(EVALUATED): round(float(value), 6) for name, value in entry.items() if name.startswith(EVALUATED)}
+        if values:
+            found.append({"step": float(entry["step"]), **values})
+    return found
+
+
+def draw_curves(rows: Sequence[Mapping[str, float]], file: Path, title: str, asked: Sequence[Mapping[str, float]] = ()) -> None:
+    """Write `file` (PNG): mean reward with its spread and scores, mean completion length, shares, and the evaluations `asked`, if any."""
     mpl: Any = optional("matplotlib", "train")
     canvas: Any = optional("matplotlib.figure", "train").Figure
     with mpl.rc_context({"font.size": 9, "axes.spines.top": False, "axes.spines.right": False}):
-        figure = canvas(figsize=(7.2, 5.4), dpi=150, layout="constrained")
-        above, below = figure.subplots(2, 1, sharex=True, height_ratios=(2, 1))
+        heights = (2, 1, 1, 2) if asked else (2, 1, 1)
+        figure = canvas(figsize=(7.2, 1.5 * sum(heights)), dpi=150, layout="constrained")
+        above, lengths, shares, *evaluated = figure.subplots(len(heights), 1, sharex=True, height_ratios=heights)
         steps = [row["step"] for row in rows]
         reward = [row["reward"] for row in rows]
         spread = [row.get("reward_std", 0.0) for row in rows]
@@ -47,16 +93,31 @@ def draw_curves(rows: Sequence[Mapping[str, float]], file: Path, title: str) -> 
         )
         above.plot(steps, reward, linewidth=1.6, label="reward")
         for name in sorted({name for row in rows for name in row if name.startswith("score ")}):
-            above.plot(steps, [row.get(name, float("nan")) for row in rows], linewidth=0.9, alpha=0.8, label=name.removeprefix("score "))
+            above.plot(steps, _column(rows, name), linewidth=0.9, alpha=0.8, label=name.removeprefix("score "))
         above.set_ylabel("mean of a step (band: one s.d. of completions)")
         above.set_title(title, loc="left")
         above.legend(fontsize=8, frameon=False, ncols=4, loc="lower right")
-        below.plot(steps, [row.get("tokens", float("nan")) for row in rows], linewidth=1.2)
-        below.set_ylabel("tokens a completion")
-        below.set_ylim(bottom=0)
-        below.set_xlabel("step")
+        lengths.plot(steps, _column(rows, "tokens"), linewidth=1.2)
+        lengths.set_ylabel("tokens a completion")
+        lengths.set_ylim(bottom=0)
+        for name, label in SHARES.items():
+            if any(name in row for row in rows):
+                shares.plot(steps, _column(rows, name), linewidth=1.0, label=label)
+        shares.set_ylabel("share")
+        shares.set_ylim(0, 1)
+        shares.legend(fontsize=8, frameon=False, ncols=4, loc="best")
+        for panel in evaluated:
+            for name in dict.fromkeys(name for row in asked for name in row if name != "step"):
+                panel.plot([row["step"] for row in asked], _column(asked, name), marker="o", markersize=3, linewidth=1.0, label=name)
+            panel.set_ylabel("held-out puzzles")
+            panel.legend(fontsize=7, frameon=False, ncols=5, loc="best")
+        figure.get_axes()[-1].set_xlabel("step")
         file.parent.mkdir(parents=True, exist_ok=True)
         figure.savefig(file)
+
+
+def _column(rows: Sequence[Mapping[str, float]], name: str) -> list[float]:
+    return [row.get(name, float("nan")) for row in rows]
 
 
 def draw_sweep(curves: Mapping[str, Sequence[Sequence[Mapping[str, float]]]], file: Path) -> None:

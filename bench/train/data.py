@@ -26,8 +26,8 @@ from bench.train.recipe import Data, Recipe
 from bench.train.rewards import reward_called
 from tasks.suites import GENERATED, Suite, SuiteSpec, load_suite, make_puzzle
 
-COLUMNS = ("prompt", "image", "family", "answer", "level", "state")
-"""Of the data set: a conversation of one user message, a picture, and what the rewards read (the state as JSON text, or None)."""
+COLUMNS = ("prompt", "image", "picture", "family", "answer", "level", "state")
+"""Of the data set: a conversation of one user message, a picture and its name, and what the rewards read (the state as JSON, or None)."""
 
 
 def training_puzzles(recipe: Recipe) -> tuple[Puzzle, ...]:
@@ -39,7 +39,8 @@ def training_puzzles(recipe: Recipe) -> tuple[Puzzle, ...]:
     data = recipe.data
     drawn = [puzzle for name, count in data.counts.items() for puzzle in _drawn(data.spec, name, count, data.chosen_levels)]
     random.Random(f"order of training data {data.seed}").shuffle(drawn)
-    check_fresh(drawn, load_suite(recipe.sweep.evaluate.spec).puzzles)
+    for asked in (recipe.sweep.evaluate, recipe.evaluate) if recipe.evaluate.every else (recipe.sweep.evaluate,):
+        check_fresh(drawn, load_suite(asked.spec).puzzles)
     return damaged(drawn, data)
 
 
@@ -135,6 +136,7 @@ def training_set(puzzles: Sequence[Puzzle], reward: str) -> Any:
     rows: dict[str, list[Any]] = {
         "prompt": [[{"role": "user", "content": reward_prompt(name, puzzle)}] for puzzle in puzzles],
         "image": [_shown(puzzle) for puzzle in puzzles],
+        "picture": [_shown(puzzle) for puzzle in puzzles],
         "family": [puzzle.family for puzzle in puzzles],
         "answer": [puzzle.answer for puzzle in puzzles],
         "level": [puzzle.level for puzzle in puzzles],

@@ -2,13 +2,11 @@
 
 GRPO (Shao et al. 2024, arXiv 2402.03300): for every prompt a group of completions is sampled, each one's advantage is its reward against
 the group's mean, and the policy is moved by a clipped gradient. Where this departs from the paper of the six rewards (arXiv 2601.00215,
-trained with EasyR1) the recipe says so.
-
-One thing is overridden: the loading of weights on resume. For full fine-tuning of Qwen2.5-VL the trainer restores none of them and says so
-only in a warning, because the names in the file and in the module differ; here the weights come from `from_pretrained`, which knows both.
+trained with EasyR1) the recipe says so. What is overridden in the trainer is in `bench.train.trainer`.
 
 What is left behind in `out`: the weights in Hugging Face format (adapters merged; the adapter itself in `adapter/`), the processor,
-`training.json`, `curves.png`, TensorBoard's logs in `tensorboard/` and the trainer's own checkpoints in `steps/`, which `resume` reads.
+`training.json`, `curves.png`, `rollouts.jsonl`, TensorBoard's logs in `tensorboard/`, the trainer's own checkpoints in `steps/`, which
+`resume` reads, and, where the recipe evaluates, the runs in `evaluations/` and the best weights in `best/`.
 """
 
 from __future__ import annotations
@@ -16,27 +14,30 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import json
+import shutil
+import sys
 import time
 from collections.abc import Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 from bench.errors import MissingExtraError, SightgapError, UserError
 from bench.extras import optional
-from bench.models.local.processor import load_errors, load_processor, one_line, save_processor
+from bench.files import write_atomically
 from bench.models.local.transformers import with_adapter
-from bench.train.curves import curve, draw_curves
-from bench.train.data import data_sha256, training_puzzles, training_set
+from bench.train.checkpoints import BEST, FolderState, RunFolder, discard_torn, saving, step_of
+from bench.train.curves import curve, draw_curves, evaluations
+from bench.train.data import data_sha256, training_puzzles
+from bench.train.evaluation import NO_EVALUATION_UNDER_FSDP, Evaluations, best_of, evaluating
+from bench.train.interrupt import Interrupt, interruptible
 from bench.train.provenance import RECORD, checkpoint_place, checkpoint_sha256, versions
-from bench.train.recipe import Lora, Recipe
-from bench.train.rewards import trl_reward
-from bench.train.tiny.quick import quicken
-from bench.train.trl_options import grpo_options
+from bench.train.recipe import Recipe
+from bench.train.rewards import TrainerReward, reward_called
+from bench.train.rollouts import RolloutTable
+from bench.train.trainer import ADAPTER, make_trainer, save_weights
 from bench.train.watch import Watch, showing, watching
-
-STEPS = "steps"
 
 
 class TrainingStopped(SightgapError):  # noqa: N818 - reads as what happened
@@ -68,37 +69,40 @@ class Training:
 
 
 def train(training: Training) -> Path:
-    """Carry `training` out and return the folder of the checkpoint.
+    """Carry `training` out and return the folder of the checkpoint; one that is finished there is left as it is where it is to be resumed.
 
     Raises:
         MissingExtraError: TRL is not installed.
-        UserError: the model cannot be loaded, the folder is taken, there is nothing to resume, or it was begun otherwise.
+        UserError: the model cannot be loaded, the folder is taken, there is nothing to resume, it was begun otherwise, or the disk is full.
         TrainingStopped: the watch ended the run; weights, curves and `training.json` are written.
+        KeyboardInterrupt: a signal came; the step at hand was saved, and with the last one the whole run.
     """
     if importlib.util.find_spec("trl") is None:
         raise MissingExtraError("trl", "train")
     puzzles = training_puzzles(training.recipe)
-    begun = identity(training, data_sha256(puzzles))
     process: Any = optional("accelerate", "train").PartialState()
-    if process.is_main_process:
-        _prepare(training, begun)
+    begun = identity(training, data_sha256(puzzles)) | {"processes": process.num_processes}
+    found = RunFolder.of(training.out)
+    _check_folder(training, found, begun)
+    if training.resume and found.state is FolderState.FINISHED:
+        _say(f"{training.out} holds a finished run: nothing is left to train")
+        return training.out
     process.wait_for_everyone()
-    last = _steps(training.out)[-1] if training.resume else None
+    if process.is_main_process:
+        _prepare(training, found)
+    process.wait_for_everyone()
+    last = found.last if training.resume else None
     started = time.time()
-    watch, shown = Watch(training.recipe.stop), showing(f"{training.reward}, seed {training.seed}")
-    trainer = _trainer(training, puzzles, [watching(watch), shown])
+    watch, interrupt = Watch(training.recipe.stop), Interrupt()
+    trainer = _trained(training, puzzles, watch, interrupt, last, begun)
+    if interrupt.asked and trainer.state.global_step < trainer.state.max_steps:
+        raise KeyboardInterrupt
+    _leave(training, trainer)
     if process.is_main_process:
-        write_record(training.out, begun | {"finished": False})
-    try:
-        trainer.train(resume_from_checkpoint=str(last) if last is not None else None)
-    finally:
-        shown.close()
-    _save_weights(trainer, training.out)
-    if process.is_main_process:
-        _finish_weights(trainer, training)
-        rows = curve(trainer.state.log_history)
+        asked, rows = evaluations(trainer.state.log_history), curve(trainer.state.log_history)
+        best = best_of(asked, training.recipe.evaluate.best)
         if rows:
-            draw_curves(rows, training.out / "curves.png", f"{training.reward}, seed {training.seed}")
+            draw_curves(rows, training.out / "curves.png", f"{training.reward}, seed {training.seed}", asked)
         write_record(
             training.out,
             begun
@@ -111,17 +115,22 @@ def train(training: Training) -> Path:
                 "versions": versions(),
                 "recipe": training.recipe.resolved,
                 "curve": rows,
+                "evaluations": asked,
+                "best": None if best is None else {"step": best.step, training.recipe.evaluate.best: best.value},
+                "weights": "best" if training.recipe.evaluate.load_best else "last",
             },
         )
     if watch.reason is not None:
         raise TrainingStopped(f"training under {training.reward} was stopped: {watch.reason}")
+    if interrupt.asked:  # during the last step: a sweep must not go on with the next run
+        raise KeyboardInterrupt
     return training.out
 
 
 def identity(training: Training, data: str) -> dict[str, Any]:
     """What must be the same for a run to be continued."""
     return {
-        "v": 1,
+        "v": VERSION,
         "reward": training.reward,
         "seed": training.seed,
         "base": {"name": Path(training.base).name, "sha256": checkpoint_sha256(training.base)},
@@ -131,110 +140,82 @@ def identity(training: Training, data: str) -> dict[str, Any]:
     }
 
 
-def _steps(out: Path) -> list[Path]:
-    """The trainer's checkpoints, the last one last."""
-    return sorted((out / STEPS).glob("checkpoint-*"), key=lambda path: int(path.name.rpartition("-")[2]))
-
-
-def _prepare(training: Training, given: Mapping[str, Any]) -> None:
-    """Make the folder of a fresh run, or check that the run there can be resumed."""
-    out, record = training.out, training.out / RECORD
-    if not training.resume:
-        if out.exists() and any(out.iterdir()):
-            raise UserError(f"{out} is not empty: choose another --out, or continue the run there with --resume")
-        out.mkdir(parents=True, exist_ok=True)
-        return
-    if not record.is_file() or not _steps(out):
-        raise UserError(f"{out} holds no run to resume: expected {RECORD} and {STEPS}/checkpoint-N in it")
-    begun = json.loads(record.read_text(encoding="utf-8"))
-    differing = [key for key, value in given.items() if begun.get(key) != value]
-    if differing:
-        raise UserError(f"{out} was begun otherwise: {', '.join(differing)} differ; resume with the same settings or choose another --out")
+VERSION = 2
+"""Of `training.json` and of what lies beside it; 2: saved steps have a marker."""
 
 
 def write_record(out: Path, record: Mapping[str, Any]) -> None:
     """Put `record` beside the weights in `out`, whole or not at all."""
-    scratch = out / f"{RECORD}.new"
-    scratch.write_text(json.dumps(record, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-    scratch.replace(out / RECORD)
+    write_atomically(out / RECORD, json.dumps(record, indent=1, ensure_ascii=False) + "\n")
 
 
-# -- the trainer -------------------------------------------------------------------------------------------------------------------------
-def _trainer(training: Training, puzzles: Any, callbacks: list[Any]) -> Any:
-    trl: Any = optional("trl", "train")
-    transformers: Any = optional("transformers", "train")
-    recipe = training.recipe
-    options = grpo_options(recipe) | {"output_dir": str(training.out / STEPS), "seed": training.seed, "data_seed": training.seed}
-    try:
-        arguments = trl.GRPOConfig(**options)
-    except (ValueError, TypeError) as error:
-        raise UserError(f"recipe {recipe.name}: TRL refuses its [grpo]: {one_line(error)}") from error
-    try:
-        processor = load_processor(training.base)
-        model: Any = transformers.AutoModelForImageTextToText.from_pretrained(training.base, dtype="auto" if arguments.bf16 else "float32")
-    except load_errors() as error:
-        raise UserError(f"{training.model} cannot be loaded for training: {one_line(error)}") from error
-    processor.tokenizer.padding_side = "left"
-    if recipe.lora is None:
-        quicken(model)
-    trainer = trainer_class()(
-        model=model,
-        reward_funcs=trl_reward(training.reward),
-        args=arguments,
-        train_dataset=training_set(puzzles, training.reward),
-        processing_class=processor,
-        peft_config=_adapter(recipe.lora),
-        callbacks=callbacks,
-    )
-    logs: Any = optional("transformers.integrations", "train").TensorBoardCallback
-    if trainer.pop_callback(logs) is not None:  # its own place is decided by an environment variable, the same for all runs of a process
-        writer: Any = optional("torch.utils.tensorboard", "train").SummaryWriter(str(training.out / "tensorboard"))
-        trainer.add_callback(logs(writer))
-    trainer.remove_callback(transformers.PrinterCallback)
-    trainer.remove_callback(transformers.ProgressCallback)
+def _say(line: str) -> None:
+    sys.stderr.write(f"{line}\n")
+
+
+def _check_folder(training: Training, found: RunFolder, given: Mapping[str, Any]) -> None:
+    if training.resume:
+        found.refuse_to_resume(given)
+    else:
+        found.refuse_to_begin()
+
+
+def _prepare(training: Training, found: RunFolder) -> None:
+    """Make the folder ready: empty for a run that begins, with nothing but whole checkpoints for one that goes on."""
+    out = training.out
+    out.mkdir(parents=True, exist_ok=True)
+    if found.state is FolderState.BEGUN:
+        _say(f"{out} holds a run that was cut off before a step was saved: it begins anew")
+        found.clear()
+    elif training.resume:
+        discard_torn(out)
+
+
+def _trained(training: Training, puzzles: Any, watch: Watch, interrupt: Interrupt, last: Path | None, begun: Mapping[str, Any]) -> Any:
+    """The trainer after its last step, or after the step in which it was told to stop."""
+    recipe, out = training.recipe, training.out
+    shown = showing(f"{training.reward}, seed {training.seed}")
+    main = bool(optional("accelerate", "train").PartialState().is_main_process)
+    with ExitStack() as ending:
+        table = None
+        if main and recipe.rollouts.every:
+            table = RolloutTable(out, recipe.rollouts, step_of(last) if last is not None else 0)
+            ending.callback(table.close)
+        reward = TrainerReward(reward_called(training.reward).name, None if table is None else table.see)
+        trainer = make_trainer(
+            recipe, reward, training.base, out, training.seed, puzzles, [watching(watch), shown, interruptible(interrupt)]
+        )
+        if recipe.evaluate.every:
+            if trainer.is_fsdp_enabled:
+                raise UserError(f"recipe {recipe.name}: {NO_EVALUATION_UNDER_FSDP}")
+            trainer.add_callback(evaluating(Evaluations(trainer, recipe, out), recipe.evaluate.every))
+        if main:
+            write_record(out, {**begun, "finished": False})
+        ending.callback(shown.close)
+        with interrupt.listening():
+            trainer.train(resume_from_checkpoint=str(last) if last is not None else None)
     return trainer
 
 
-def _adapter(lora: Lora | None) -> Any:
-    if lora is None:
-        return None
-    peft: Any = optional("peft", "train")
-    return peft.LoraConfig(r=lora.r, lora_alpha=lora.alpha, lora_dropout=lora.dropout, target_modules=lora.targets, task_type="CAUSAL_LM")
+def _leave(training: Training, trainer: Any) -> None:
+    """Put the weights into the run's folder: the last ones, or the best, where the recipe says so; adapters are merged."""
+    out, main = training.out, trainer.accelerator.is_main_process
+    with saving(out, out):
+        if not training.recipe.evaluate.load_best:
+            save_weights(trainer, out)
+        if not main:
+            return
+        if (out / BEST).is_dir():
+            _merge(training, out / BEST)
+        if training.recipe.evaluate.load_best:
+            shutil.copytree(out / BEST, out, dirs_exist_ok=True)
+        else:
+            _merge(training, out)
 
 
-@cache
-def trainer_class() -> Any:
-    """TRL's trainer with weights restored on resume."""
-    base: Any = optional("trl", "train").GRPOTrainer
-    transformers: Any = optional("transformers", "train")
-
-    class Trainer(base):
-        def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
-            model = self.model if model is None else model
-            if hasattr(model, "peft_config"):
-                base._load_from_checkpoint(self, resume_from_checkpoint, model)
-                return
-            loaded: Any = transformers.AutoModelForImageTextToText.from_pretrained(resume_from_checkpoint, dtype=model.dtype)
-            missing, unexpected = model.load_state_dict(loaded.state_dict(), strict=False)
-            if missing or unexpected:
-                raise SightgapError(f"{resume_from_checkpoint}: {len(missing)} weights are missing and {len(unexpected)} unknown")
-
-    return Trainer
-
-
-def _save_weights(trainer: Any, out: Path) -> None:
-    """Weights into `out`, or the adapter into its folder. Every process takes part: under ZeRO-3 each holds a share."""
-    adapted = hasattr(trainer.accelerator.unwrap_model(trainer.model), "peft_config")
-    trainer.save_model(str(out / "adapter" if adapted else out))
-
-
-def _finish_weights(trainer: Any, training: Training) -> None:
-    """Merge an adapter into the weights that it was trained on, so that the checkpoint loads like any other; save the processor."""
-    adapter = training.out / "adapter"
+def _merge(training: Training, folder: Path) -> None:
+    """Merge an adapter into the weights that it was trained on, so that the checkpoint loads like any other."""
+    adapter = folder / ADAPTER
     if adapter.is_dir():
         load: Any = optional("transformers", "train").AutoModelForImageTextToText
-        with_adapter(load.from_pretrained(training.base, dtype="auto"), str(adapter)).save_pretrained(training.out)
-    tokenizer = trainer.processing_class.tokenizer
-    if tokenizer.is_fast:  # it remembers how the last batch was padded, and would save that as a property of the checkpoint
-        tokenizer.backend_tokenizer.no_padding()
-    save_processor(trainer.processing_class, training.out)
+        with_adapter(load.from_pretrained(training.base, dtype="auto"), str(adapter)).save_pretrained(folder)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from importlib.resources import files
 from pathlib import Path
@@ -23,7 +23,21 @@ from bench.digest import digest
 from bench.errors import UserError
 from bench.prompt import CAPTION_PROMPTS
 from bench.train.rewards import reward_called
-from bench.train.settings import NAMED_SETS, STRICT, Control, Data, Evaluate, Launch, Lora, StopRule, SweepSettings
+from bench.train.settings import (
+    NAMED_SETS,
+    STRICT,
+    Control,
+    Data,
+    EqualGroups,
+    Evaluate,
+    HeldOut,
+    Launch,
+    Lora,
+    PolicySettings,
+    RolloutSettings,
+    StopRule,
+    SweepSettings,
+)
 from tasks.family import LEVELS
 from tasks.suites import GENERATED, MINI_FAMILIES, SuiteSpec
 
@@ -37,6 +51,14 @@ OURS: Mapping[str, str] = {
     "vllm_mode": "[launch] vllm decides it",
     "resume_from_checkpoint": "the command's --resume decides it",
     "deepspeed": "[launch] accelerate names the file that configures it",
+    "eval_strategy": "[evaluate] every decides it: held-out puzzles are asked in the arms of the diagnosis",
+    "eval_steps": "[evaluate] every decides it",
+    "eval_on_start": "[evaluate] asks before the first step",
+    "do_eval": "[evaluate] every decides it",
+    "load_best_model_at_end": "[evaluate] load_best decides it",
+    "metric_for_best_model": "[evaluate] best decides it",
+    "greater_is_better": "[evaluate] best decides it",
+    "save_only_model": "a run could not be resumed; the weights alone are in the run's folder at its end",
 }
 """Options of TRL that a recipe may not set, and why."""
 
@@ -54,6 +76,9 @@ class Recipe:
     stop: StopRule = field(default_factory=StopRule)
     launch: Launch = field(default_factory=Launch)
     lora: Lora | None = None
+    policy: PolicySettings = field(default_factory=PolicySettings)
+    evaluate: HeldOut = field(default_factory=HeldOut)
+    rollouts: RolloutSettings = field(default_factory=RolloutSettings)
     name: str = ""
     source: str = ""
 
@@ -65,8 +90,16 @@ class Recipe:
 
     @property
     def sha256(self) -> str:
-        """Hash of what decides one training: not the name and the place of the file, nor what a sweep trains and asks besides."""
-        return digest({key: value for key, value in self.resolved.items() if key != "sweep"})
+        """Hash of what decides one training: not the name and the place of the file, nor what is trained, asked and shown besides.
+
+        Keys that came later stand in it only where they say something: a recipe keeps the hash that it had.
+        """
+        decided = {key: value for key, value in self.resolved.items() if key not in ("sweep", "evaluate", "rollouts")}
+        if self.policy == PolicySettings():
+            del decided["policy"]
+        if self.stop.untagged_steps == StopRule().untagged_steps:
+            del decided["stop"]["untagged_steps"]
+        return digest(decided)
 
     def under(self, control: Control) -> Recipe:
         """This recipe with what `control` changes.
@@ -136,6 +169,8 @@ def _recipe(path: Path, table: dict[str, Any]) -> Recipe:
         _check_data(recipe)
         _check_sweep(recipe)
         _check_grpo(recipe)
+        _check_held_out(recipe)
+        _check_policy(recipe)
     except UserError as error:
         raise UserError(f"{path}: {error}") from None
     return recipe
@@ -145,8 +180,11 @@ _TABLES = {
     "data": Data,
     "stop": StopRule,
     "sweep": SweepSettings,
-    "evaluate": Evaluate,
-    "controls": Control,
+    "sweep.evaluate": Evaluate,
+    "sweep.controls": Control,
+    "policy": PolicySettings,
+    "evaluate": HeldOut,
+    "rollouts": RolloutSettings,
     "launch": Launch,
     "lora": Lora,
 }
@@ -154,7 +192,7 @@ _TABLES = {
 
 def _known(table: str) -> str:
     owner = _TABLES.get(table, Recipe)
-    return ", ".join(entry.name for entry in fields(owner) if entry.name not in ("name", "source"))
+    return ", ".join(entry.name for entry in fields(owner) if owner is not Recipe or entry.name not in ("name", "source"))
 
 
 def _first(error: ValidationError) -> str:
@@ -162,7 +200,8 @@ def _first(error: ValidationError) -> str:
     found = error.errors()[0]
     place = [str(part) for part in found["loc"]]
     if found["type"] == "unexpected_keyword_argument":
-        return f"{'.'.join(place)}: unknown key; expected one of {_known(place[-2] if len(place) > 1 else '')}"
+        table = ".".join(part for part in place[:-1] if not part.isdigit())
+        return f"{'.'.join(place)}: unknown key; expected one of {_known(table)}"
     if found["type"] in ("missing", "missing_argument"):
         return f"{'.'.join(place)}: expected a value, found none"
     return f"{'.'.join(place)}: {found['msg'][0].lower()}{found['msg'][1:]}, found {found['input']!r:.80}"
@@ -228,24 +267,59 @@ def _check_domains(data: Data, evaluate: Evaluate) -> None:
 
 def _check_sweep(recipe: Recipe) -> None:
     sweep = recipe.sweep
-    for key, values in (
-        ("rewards", sweep.rewards),
-        ("seeds", sweep.seeds),
-        ("evaluate.modes", sweep.evaluate.modes),
-        ("evaluate.temperatures", sweep.evaluate.temperatures),
-    ):
-        if not values or len(set(values)) < len(values):
-            raise UserError(f"sweep.{key}: expected at least one, and each once, found {list(map(str, values))}")
+    _once("sweep.rewards", sweep.rewards)
+    _once("sweep.seeds", sweep.seeds)
     for name in sweep.rewards:
         reward_called(name)
     _check_controls(recipe)
-    parse_doses(sweep.evaluate.degrade)
-    if sweep.evaluate.caption_prompt not in CAPTION_PROMPTS:
+    _check_evaluate("sweep.evaluate", sweep.evaluate)
+
+
+def _once(key: str, values: Sequence[object]) -> None:
+    if not values or len(set(values)) < len(values):
+        raise UserError(f"{key}: expected at least one, and each once, found {list(map(str, values))}")
+
+
+def _check_evaluate(table: str, evaluate: Evaluate) -> None:
+    _once(f"{table}.modes", evaluate.modes)
+    _once(f"{table}.temperatures", evaluate.temperatures)
+    parse_doses(evaluate.degrade)
+    if evaluate.caption_prompt not in CAPTION_PROMPTS:
+        raise UserError(f"{table}.caption_prompt: expected one of {', '.join(CAPTION_PROMPTS)}, found {evaluate.caption_prompt!r}")
+    if evaluate.spec.split != "eval":
+        raise UserError(f"{table}.suite: expected split eval, or none, found {evaluate.suite!r}")
+
+
+def _check_held_out(recipe: Recipe) -> None:
+    asked = recipe.evaluate
+    if asked.suite.partition(":")[0] not in GENERATED:
+        raise UserError(f"evaluate.suite: expected one of {', '.join(GENERATED)} with parameters, found {asked.suite!r}")
+    _check_evaluate("evaluate", asked)
+    if len(asked.temperatures) > 1:
+        raise UserError(f"evaluate.temperatures: expected one, since runs are compared by it, found {list(asked.temperatures)}")
+    families = GENERATED[asked.spec.name].families
+    for name in asked.families:
+        if name not in families:
+            raise UserError(f"evaluate.families: expected families of suite {asked.spec.name} ({', '.join(families)}), found {name!r}")
+    if asked.best not in asked.numbers:
+        raise UserError(f"evaluate.best: expected one of {', '.join(asked.numbers)}, found {asked.best!r}")
+    if asked.load_best and not asked.every:
+        raise UserError("evaluate.load_best: expected false without evaluate.every, since nothing says then which checkpoint is best")
+
+
+_MEAN_OVER_TOKENS = ("dapo", "bnpo", "cispo", "vespo")
+"""Losses that are a mean over tokens, of which those of a group can be left out; the others divide by the number of completions."""
+
+
+def _check_policy(recipe: Recipe) -> None:
+    policy, loss = recipe.policy, recipe.grpo.get("loss_type", "dapo")
+    if policy.freeze_vision and recipe.lora is not None:
+        raise UserError("policy.freeze_vision: expected false beside [lora], whose targets say what is trained, found true")
+    if policy.equal_groups is EqualGroups.DROP and loss not in _MEAN_OVER_TOKENS:
         raise UserError(
-            f"sweep.evaluate.caption_prompt: expected one of {', '.join(CAPTION_PROMPTS)}, found {sweep.evaluate.caption_prompt!r}"
+            f"policy.equal_groups: expected 'count' with loss_type {loss!r}, whose mean is over completions (drop needs one of "
+            f"{', '.join(_MEAN_OVER_TOKENS)}), found 'drop'"
         )
-    if sweep.evaluate.spec.split != "eval":
-        raise UserError(f"sweep.evaluate.suite: expected split eval, or none, found {sweep.evaluate.suite!r}")
 
 
 def _check_controls(recipe: Recipe) -> None:

@@ -26,16 +26,18 @@ Importing this module imports no torch, and the callables are picklable.
 from __future__ import annotations
 
 import json
+import math
 import random
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
-from bench.errors import UserError
+from bench.errors import BadDataError, UserError
 from bench.grader.grade import grade_open
 from bench.outcome import Outcome, Verdict
 from bench.suggest import did_you_mean
+from bench.train.rollouts import Rollout
 from bench.train.tags import Tag, read_tags, sentence_score
 from tasks.family import ReadError
 from tasks.fidelity import above_floor, facts_f1
@@ -213,14 +215,15 @@ def partial_credit(family: str, verdict: Verdict) -> float:
     """How near the answer that the grader read comes to the right one, in [0, 1): for times and numbers, else 0.
 
     Times of the clock: half for the hour (1 - d/5 for a circular distance d <= 2 on 12), half for the minute (1 - d/20 for d <= 10 on 60).
-    Numbers: 1/(1 + |d|) for |d| <= 5.
+    Numbers: 1/(1 + |d|) for |d| <= 5, where both are whole or neither is: 2.5 lies nearer to 2 and to 3 than either to the other, and would
+    be paid for it.
     """
     if verdict.answer is None:
         return 0.0
     if family == "clock":
         return _time_credit(verdict.answer, verdict.gold)
     said, right = number(verdict.answer), number(verdict.gold)
-    if said is None or right is None:
+    if said is None or right is None or said.is_integer() != right.is_integer():
         return 0.0
     distance = abs(said - right)
     return 1 / (1 + distance) if distance <= 5 else 0.0
@@ -244,9 +247,15 @@ def _around(a: int, b: int, turn: int) -> int:
 # -- for the trainer ---------------------------------------------------------------------------------------------------------------------
 @dataclass(frozen=True)
 class TrainerReward:
-    """A reward function as TRL's `GRPOTrainer` calls it; made by `trl_reward`. TRL logs it as `rewards/<name>/mean`."""
+    """A reward function as TRL's `GRPOTrainer` calls it; made by `trl_reward`. TRL logs it as `rewards/<name>/mean`.
+
+    Attributes:
+        name: of the reward.
+        shown: is given every batch that was scored, for the table of samples.
+    """
 
     name: str
+    shown: Callable[[Sequence[Rollout]], None] | None = field(default=None, compare=False)
 
     @property
     def __name__(self) -> str:
@@ -260,6 +269,9 @@ class TrainerReward:
         answer: Sequence[str],
         state: Sequence[str | Mapping[str, Any] | None] | None = None,
         level: Sequence[int | None] | None = None,
+        picture: Sequence[str] | None = None,
+        prompts: Sequence[Any] | None = None,
+        trainer_state: Any = None,
         log_metric: Callable[[str, float], None] | None = None,
         log_extra: Callable[[str, list[Any]], None] | None = None,
         **others: Any,
@@ -272,19 +284,25 @@ class TrainerReward:
             answer: column of the data set.
             state: column of the data set: states as JSON text, or None where they are not known.
             level: column of the data set.
+            picture: column of the data set: the completions of one picture are a group.
+            prompts: TRL's own: what was asked.
+            trainer_state: TRL's own: how many steps are done.
             log_metric: TRL's own: name and value of a scalar of this batch.
             log_extra: TRL's own: name and values of a column of the table of completions.
             others: whatever else TRL passes; not used.
 
         Raises:
             UserError: the reward pays for visible facts, and a puzzle has no state.
+            BadDataError: a score is no finite number; TRL would take it for 0, or lose the weights to it.
             ValueError: a broken state.
         """
         states = [None] * len(completions) if state is None else [_state(one) for one in state]
         levels = [None] * len(completions) if level is None else level
+        pictures = [""] * len(completions) if picture is None else picture
+        texts = [_text(completion) for completion in completions]
         rows = [
-            self._scored(_text(completion), family=name, answer=right, state=seen, level=hard)
-            for completion, name, right, seen, hard in zip(completions, family, answer, states, levels, strict=True)
+            self._scored(text, shown, family=name, answer=right, state=seen, level=hard)
+            for text, shown, name, right, seen, hard in zip(texts, pictures, family, answer, states, levels, strict=True)
         ]
         for part in rows[0] if rows else ():
             values = [row[part] for row in rows]
@@ -293,13 +311,48 @@ class TrainerReward:
                 log_metric(f"rewards/{label}", sum(values) / len(values))
             if log_extra is not None and part != "total":
                 log_extra(label, values)
+        if log_metric is not None and rows:
+            if picture is not None:
+                log_metric(EQUAL_GROUPS, equal_groups(picture, [row["total"] for row in rows]))
+            if told := [tag for tag in reward_called(self.name).weights if tag != "answer"]:
+                log_metric(TAGGED, sum(bool(read_tags(text, told)) for text in texts) / len(texts))
+        if self.shown is not None:
+            steps = 0 if trainer_state is None else int(trainer_state.global_step)
+            asked = [""] * len(texts) if prompts is None else [_text(prompt) for prompt in prompts]
+            self.shown([Rollout(steps, *row) for row in zip(pictures, family, asked, texts, rows, strict=True)])
         return [row["total"] for row in rows]
 
-    def _scored(self, completion: str, *, family: str, answer: str, state: Mapping[str, Any] | None, level: int | None) -> dict[str, float]:
+    def _scored(
+        self, completion: str, picture: str, *, family: str, answer: str, state: Mapping[str, Any] | None, level: int | None
+    ) -> dict[str, float]:
         scored = score(self.name, completion, family=family, answer=answer, state=state, level=level)
         if scored is None:
             raise UserError(f"reward {self.name} pays for the description: expected puzzles with a state, found one of {family!r} without")
+        for part, value in scored.items():
+            if not math.isfinite(value):
+                raise BadDataError(
+                    f"reward {self.name}: {part.replace('total', 'its total')} is {value} for a completion of {picture or family} "
+                    f"({completion[:60]!r}): expected a finite number; nothing was learned from it"
+                )
         return scored
+
+
+EQUAL_GROUPS = "groups/equal"
+"""In the trainer's log: the share of groups whose completions all earn the same. (TRL's own is 0 or 1 with `scale_rewards` batch.)"""
+TAGGED = "tags/any"
+"""In the trainer's log: the share of completions with any of the tags that are paid for besides the answer's."""
+
+
+def equal_groups(pictures: Sequence[str], totals: Sequence[float]) -> float:
+    """The share of groups, the completions of one picture each, that all earn the same."""
+    groups: dict[str, list[float]] = {}
+    for picture, total in zip(pictures, totals, strict=True):
+        groups.setdefault(picture, []).append(total)
+    return sum(max(values) - min(values) <= _SAME for values in groups.values()) / len(groups)
+
+
+_SAME = 1e-6
+"""Rewards that differ by less are one to the trainer, which holds them in float32."""
 
 
 def trl_reward(name: str) -> TrainerReward:
@@ -312,7 +365,7 @@ def trl_reward(name: str) -> TrainerReward:
 
 
 def _text(completion: Any) -> str:
-    """The reply in `completion`: a text, or a conversation whose contents are texts or lists of parts."""
+    """The reply in `completion`, or a prompt: a text, or a conversation whose contents are texts or lists of parts."""
     content = completion if isinstance(completion, str) else completion[0]["content"]
     return content if isinstance(content, str) else "".join(part.get("text", "") for part in content)
 

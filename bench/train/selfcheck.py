@@ -22,6 +22,7 @@ from bench.errors import UserError
 from bench.extras import optional
 from bench.models.local.processor import one_line
 from bench.prompt import reward_prompt
+from bench.train.evaluation import NO_EVALUATION_UNDER_FSDP
 from bench.train.recipe import Recipe
 from bench.train.trl_options import grpo_options
 from tasks.suites import GENERATED, SuiteSpec, make_puzzle
@@ -210,6 +211,8 @@ def _launch(recipe: Recipe) -> _Launch:
     precision = "bf16" if recipe.grpo.get("bf16", True) else "no"
     if config.mixed_precision != precision:
         raise UserError(f"{path}: mixed_precision: expected {precision!r} as in [grpo], found {config.mixed_precision!r}")
+    if config.fsdp_config and recipe.evaluate.every:
+        raise UserError(f"{recipe.source}: {NO_EVALUATION_UNDER_FSDP}")
     deepspeed: Mapping[str, Any] = config.deepspeed_config
     return _Launch(
         deepspeed.get("zero_stage") == 3 or bool(config.fsdp_config), deepspeed.get("offload_optimizer_device", "none") != "none"
@@ -262,9 +265,15 @@ def _prompt_tokens(recipe: Recipe, shape: Shape) -> tuple[int, int]:
         seen: set[str] = set()
         for index in range(2):
             puzzle = make_puzzle(SuiteSpec(spec.name, split="train"), name, level=level, index=index, side=side, seen=seen)
-            image = max(image, shape.image_tokens(puzzle.image.info.width, puzzle.image.info.height))
+            image = max(image, shape.image_tokens(*_bounded(puzzle.image.info.width, puzzle.image.info.height, recipe.policy.max_pixels)))
             text = max(text, *(len(reward_prompt(reward, puzzle)) for reward in recipe.sweep.rewards))
     return image, math.ceil(text / _CHARS_PER_TOKEN)
+
+
+def _bounded(width: int, height: int, most: int | None) -> tuple[int, int]:
+    """The size in px of a picture that is scaled down to `most` pixels, if it has more."""
+    scale = 1.0 if most is None else min(1.0, math.sqrt(most / (width * height)))
+    return max(1, math.floor(width * scale)), max(1, math.floor(height * scale))
 
 
 # -- memory ------------------------------------------------------------------------------------------------------------------------------

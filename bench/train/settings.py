@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import ConfigDict, Field
 
 from bench.degrade import Degradation, parse_doses
-from bench.mode import Mode
+from bench.mode import DIAGNOSE, Mode
 from bench.outcome import Format
 from tasks.suites import GENERATED, SuiteSpec
 
@@ -101,6 +102,8 @@ class StopRule:
         shortest: mean length of completions in tokens, over `window` steps, below which they have collapsed.
         longest_share: share of completions cut off at the limit, over `window` steps, above which they have exploded.
         window: steps.
+        untagged_steps: so many steps in a row in which no completion has any of the tags that the reward pays for besides the answer's: a
+            checkpoint that never writes them cannot learn them from rewards.
     """
 
     __pydantic_config__: ClassVar[ConfigDict] = STRICT
@@ -108,6 +111,41 @@ class StopRule:
     shortest: Annotated[float, Field(ge=0)] = 4.0
     longest_share: Share = 0.9
     window: Count = 20
+    untagged_steps: Count = 20
+
+
+class EqualGroups(StrEnum):
+    """What is done with groups whose completions all earn the same: they are counted in the mean of the loss, or dropped from it."""
+
+    COUNT = "count"
+    DROP = "drop"
+
+
+@dataclass(frozen=True, slots=True)
+class PolicySettings:
+    """`[policy]`: what of the checkpoint is trained, what it is shown, and which groups teach it.
+
+    Attributes:
+        freeze_vision: whether the vision tower, its projector included, stays as it is.
+        max_pixels: pictures of more pixels are scaled down to so many, in training and, since the processor is saved so, wherever the
+            checkpoint is used; None for the checkpoint's own.
+        equal_groups: whether a group without variance counts in the mean over tokens (its gradient is 0 either way, but it makes that of
+            the others smaller), or is dropped from it.
+    """
+
+    __pydantic_config__: ClassVar[ConfigDict] = STRICT
+    freeze_vision: bool = False
+    max_pixels: Count | None = None
+    equal_groups: EqualGroups = EqualGroups.COUNT
+
+
+@dataclass(frozen=True, slots=True)
+class RolloutSettings:
+    """`[rollouts]`: every so many steps (0: never) the best and the worst completion of `puzzles` puzzles go into the run's table."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = STRICT
+    every: Annotated[int, Field(ge=0)] = 10
+    puzzles: Count = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +179,47 @@ class Evaluate:
         spec = self.spec
         level = "" if spec.level is None else f",level={spec.level}"
         return f"{spec.name}:seed={spec.seed}{level},n={self.n}"
+
+
+@dataclass(frozen=True, slots=True)
+class HeldOut(Evaluate):
+    """`[evaluate]`: what the policy is asked while it is trained: before the first step, every `every` steps (0: never), and at the end.
+
+    As `[sweep.evaluate]`, with one temperature, and on other puzzles than the sweep, since the best checkpoint is chosen by them.
+
+    Attributes:
+        families: that are asked about; empty for all that `[data]` names.
+        best: the number that `best/` is kept by: an arm's accuracy ("image", "readback", ...), or points lost ("lost", "using", "seeing",
+            "thinking", "picture"), of which fewer are better; on damaged pictures with their damage ("image.blur-1").
+        load_best: whether the checkpoint that is left at the end is the best one, and not the last.
+    """
+
+    __pydantic_config__: ClassVar[ConfigDict] = STRICT
+    every: Annotated[int, Field(ge=0)] = 0
+    suite: str = "mini:seed=202"
+    n: Count = 10
+    modes: tuple[Mode, ...] = DIAGNOSE
+    caption_prompt: str = "notation"
+    families: tuple[str, ...] = ()
+    best: str = "image"
+    load_best: bool = False
+
+    @property
+    def numbers(self) -> tuple[str, ...]:
+        """The names of what an evaluation yields, on clean pictures and on each damage."""
+        of_one = [mode.value for mode in self.modes]
+        if Mode.IMAGE in self.modes:
+            of_one += LOST
+        return tuple(named(name, dose) for dose in ("", *map(str, parse_doses(self.degrade))) for name in of_one)
+
+
+LOST = ("lost", "using", "seeing", "thinking", "picture")
+"""Numbers of an evaluation that are points lost on pictures; which of them can be told is decided by the arms."""
+
+
+def named(number: str, dose: str) -> str:
+    """The name of a number on pictures with the damage `dose`; of letters that every logger takes."""
+    return f"{number}.{dose.replace('=', '-')}" if dose else number
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import importlib.util
+from collections.abc import Mapping
 from dataclasses import fields
 from difflib import get_close_matches
-from typing import Any, get_type_hints
+from typing import Any, cast, get_type_hints
 
 from pydantic import TypeAdapter, ValidationError
 from pydantic.errors import PydanticSchemaGenerationError, PydanticUserError
 
 from bench.errors import UserError
 from bench.extras import optional
+from bench.suggest import did_you_mean
 from bench.train.recipe import Recipe
 
 
@@ -32,7 +35,35 @@ def grpo_options(recipe: Recipe) -> dict[str, Any]:
         if not _fits(hints[key], value):
             raise UserError(f"{recipe.source}: grpo.{key}: expected {_type_name(hints[key])}, found {value!r}")
     served = {"use_vllm": True, "vllm_mode": recipe.launch.vllm} if recipe.launch.vllm else {}
-    return {**recipe.grpo, **served, "remove_unused_columns": False}
+    check_loggers(recipe)
+    return {**DEFAULTS, **recipe.grpo, **served, "remove_unused_columns": False}
+
+
+DEFAULTS: Mapping[str, Any] = {"save_steps": 20, "save_total_limit": 2}
+"""Where a recipe says nothing: little is lost to a kill, and the disk does not fill up. TRL saves every 500 steps and keeps all."""
+
+LOGGERS: Mapping[str, str] = {"tensorboard": "tensorboard", "wandb": "wandb", "mlflow": "mlflow", "trackio": "trackio"}
+"""Loggers by name, and the package that each needs; "none" for no logger."""
+
+
+def check_loggers(recipe: Recipe) -> None:
+    """Make sure that the loggers of `report_to` are known and installed.
+
+    Raises:
+        UserError: an unknown name, or a package that is not installed; the message says how to install it.
+    """
+    asked: Any = recipe.grpo.get("report_to", "none")
+    names = cast("list[Any]", asked) if isinstance(asked, list) else [asked]
+    for name in names:
+        if name == "none" and len(names) == 1:
+            continue
+        if name not in LOGGERS:
+            expected = f"{', '.join(LOGGERS)} or none{' alone' * (name == 'none')}"
+            raise UserError(f"{recipe.source}: grpo.report_to: expected {expected}, found {name!r}{did_you_mean(str(name), LOGGERS)}")
+        if importlib.util.find_spec(LOGGERS[name]) is None:
+            raise UserError(
+                f"{recipe.source}: grpo.report_to: {name} is not installed: run  pip install {LOGGERS[name]}  or name another logger"
+            )
 
 
 def _fits(hint: Any, value: Any) -> bool:

@@ -1,7 +1,8 @@
 """What stands beside a GRPO run: a progress line, and a watch that stops the run when going on is pointless.
 
 The watch knows the ways in which such runs are lost: a loss or reward that is no number; groups in which every completion earns the same,
-so that no advantage is left to learn from, for many steps; completions that shrink to nothing; completions that run to the token limit.
+so that no advantage is left to learn from, for many steps; completions that shrink to nothing; completions that run to the token limit; a
+checkpoint that never writes the tags that it is paid for, and so cannot find out that they are.
 It stops the trainer, keeps the reason in one line, and leaves the last saved weights where they are.
 """
 
@@ -16,11 +17,11 @@ from rich.console import Console
 from rich.progress import MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from bench.extras import optional
+from bench.train.rewards import EQUAL_GROUPS, TAGGED
 from bench.train.settings import StopRule
 
 LENGTH = "completions/mean_length"
 CLIPPED = "completions/clipped_ratio"
-EQUAL = "frac_reward_zero_std"
 
 
 class Watch:
@@ -28,7 +29,7 @@ class Watch:
 
     def __init__(self, limits: StopRule) -> None:
         self._limits = limits
-        self._equal = 0
+        self._equal = self._untagged = 0
         self._lengths: deque[float] = deque(maxlen=limits.window)
         self._clipped: deque[float] = deque(maxlen=limits.window)
         self.reason: str | None = None
@@ -44,9 +45,16 @@ class Watch:
             if isinstance(value, float) and not math.isfinite(value):
                 return f"{name} is {value} at step {step}: lower learning_rate or max_grad_norm"
         limits = self._limits
-        self._equal = self._equal + 1 if logs.get(EQUAL) == 1.0 else 0
+        self._equal = self._equal + 1 if logs.get(EQUAL_GROUPS) == 1.0 else 0
         if self._equal >= limits.equal_steps:
             return f"for {self._equal} steps all completions of each group earned the same (step {step}): there is nothing to learn from"
+        self._untagged = self._untagged + 1 if logs.get(TAGGED) == 0.0 else 0
+        if self._untagged >= limits.untagged_steps:
+            return (
+                f"for {self._untagged} steps no completion had any of the tags that the reward pays for (step {step}): this checkpoint "
+                "does not write them, so no reward can teach them; teach them first by examples (supervised), start from a checkpoint that "
+                "follows instructions, or train under only-accuracy, which pays without them"
+            )
         for name, kept in ((LENGTH, self._lengths), (CLIPPED, self._clipped)):
             if isinstance(logs.get(name), (int, float)):
                 kept.append(float(logs[name]))

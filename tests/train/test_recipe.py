@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bench.digest import digest
 from bench.errors import UserError
 from bench.mode import Mode
 from bench.train.recipe import load_recipe, shipped
@@ -83,7 +84,7 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"sweep__controls": [{"name": "other", "reward": "luck"}]}, r"unknown reward 'luck'"),
     ({"sweep__evaluate__caption_prompt": "long"}, r"sweep\.evaluate\.caption_prompt: expected one of .*notation, found 'long'$"),
     ({"data__sett": "x"}, r"data\.sett: unknown key; expected one of set, in_domain, out_of_domain, suite, levels, seed, degrade, clean$"),
-    ({"extra__x": 1}, r"extra: unknown key; expected one of data, grpo, sweep, stop, launch, lora$"),
+    ({"extra__x": 1}, r"extra: unknown key; expected one of data, grpo, sweep, stop, launch, lora, policy, evaluate, rollouts$"),
     ({"source": "x"}, r"source: unknown key"),
     ({"sweep__evaluate__nn": 1}, r"sweep\.evaluate\.nn: unknown key; expected one of suite, n, modes"),
     ({"stop__window": 0}, r"stop\.window: .*greater than or equal to 1, found 0"),
@@ -116,6 +117,26 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"lora__r": 0}, r"lora\.r: "),
     ({"lora__targets": "("}, r"lora\.targets: expected a regular expression"),
     ({"launch__vllm": "servr"}, r"launch\.vllm: "),
+    (
+        {"sweep__controls": [{"name": "a", "sedes": [1]}]},
+        r"sweep\.controls\.0\.sedes: unknown key; expected one of name, reward, seeds, data",
+    ),
+    ({"evaluate__evry": 5}, r"evaluate\.evry: unknown key; expected one of suite, n, modes, .*every, families, best, load_best$"),
+    ({"evaluate__best": "imgae"}, r"evaluate\.best: expected one of image, .*seeing, thinking, picture, found 'imgae'$"),
+    ({"evaluate__best": "image.blur-1"}, r"evaluate\.best: .*found 'image\.blur-1'$"),
+    ({"evaluate__load_best": True}, r"evaluate\.load_best: expected false without evaluate\.every"),
+    ({"evaluate__suite": "mini:split=train"}, r"evaluate\.suite: expected split eval"),
+    ({"evaluate__suite": "puzzlevqa"}, r"evaluate\.suite: expected one of algo, mini"),
+    ({"evaluate__temperatures": [0.0, 1.0]}, r"evaluate\.temperatures: expected one"),
+    ({"evaluate__families": ["clocks"]}, r"evaluate\.families: expected families of suite mini .*found 'clocks'$"),
+    ({"evaluate__degrade": ["fog=1"]}, r"expected one of blur"),
+    ({"policy__equal_groups": "skip"}, r"policy\.equal_groups: .*'count' or 'drop'"),
+    ({"policy__equal_groups": "drop", "grpo__loss_type": "grpo"}, r"policy\.equal_groups: expected 'count' with loss_type 'grpo'"),
+    ({"policy__freeze_vision": True, "lora__r": 4}, r"policy\.freeze_vision: expected false beside \[lora\]"),
+    ({"policy__max_pixels": 0}, r"policy\.max_pixels: .*greater than or equal to 1"),
+    ({"grpo__eval_strategy": "steps"}, r"grpo\.eval_strategy: expected to be left out \(\[evaluate\] every decides it: held-out puzzles"),
+    ({"grpo__load_best_model_at_end": True}, r"grpo\.load_best_model_at_end: expected to be left out \(\[evaluate\] load_best"),
+    ({"grpo__save_only_model": True}, r"grpo\.save_only_model: expected to be left out \(a run could not be resumed"),
 ]
 
 
@@ -145,6 +166,19 @@ def test_the_hash_is_of_what_is_decided(tmp_path: Path) -> None:
     tiny = load_recipe(written(tmp_path, table()))
     assert load_recipe(written(tmp_path, table(sweep__seeds=[7], sweep__evaluate__n=3))).sha256 == tiny.sha256
     assert load_recipe(written(tmp_path, table(stop__equal_steps=50, data__seed=0, launch__gpus=0))).sha256 == tiny.sha256
+    beside = {"evaluate__every": 5, "rollouts__every": 1, "policy__freeze_vision": False, "stop__untagged_steps": 20}
+    assert load_recipe(written(tmp_path, table("tiny", **beside))).sha256 == tiny.sha256
+    for changes in ({"policy__freeze_vision": True}, {"policy__max_pixels": 9000}, {"stop__untagged_steps": 21}):
+        assert load_recipe(written(tmp_path, table("tiny", **changes))).sha256 != tiny.sha256
+
+
+def test_recipes_keep_the_hash_that_they_had() -> None:
+    """Keys that came later are no part of it where they say nothing new: a sweep that was begun before them goes on."""
+    for name in shipped():
+        recipe = load_recipe(name)
+        first = {key: recipe.resolved[key] for key in ("data", "grpo", "stop", "launch", "lora")}
+        first["stop"] = {key: first["stop"][key] for key in ("equal_steps", "shortest", "longest_share", "window")}
+        assert recipe.sha256 == digest(first)
 
 
 @given(st.sampled_from(["data__seed", "grpo__max_steps", "stop__window", "lora__r"]), st.integers(3, 10**6))
@@ -169,8 +203,41 @@ def test_reading_needs_no_torch_and_no_trl() -> None:
 
 def test_options_are_those_of_the_installed_trl() -> None:
     tiny, large = load_recipe("tiny"), load_recipe("qwen2.5-vl-7b")
-    assert grpo_options(tiny) == {**tiny.grpo, "remove_unused_columns": False}
-    assert grpo_options(large) == {**large.grpo, "remove_unused_columns": False, "use_vllm": True, "vllm_mode": "colocate"}
+    ours = {"remove_unused_columns": False, "save_total_limit": 2}
+    assert grpo_options(tiny) == {**tiny.grpo, **ours}
+    assert grpo_options(large) == {**large.grpo, **ours, "use_vllm": True, "vllm_mode": "colocate"}
+
+
+def test_little_is_lost_to_a_kill_where_a_recipe_says_nothing(tmp_path: Path) -> None:
+    options = grpo_options(load_recipe(written(tmp_path, table(grpo__save_steps=None))))
+    assert (options["save_steps"], options["save_total_limit"]) == (20, 2)
+    options = grpo_options(load_recipe(written(tmp_path, table(grpo__save_steps=500, grpo__save_total_limit=9))))
+    assert (options["save_steps"], options["save_total_limit"]) == (500, 9)
+
+
+@pytest.mark.parametrize("known", ["tensorboard", "none", ["tensorboard"]])
+def test_loggers_are_named(known: Any, tmp_path: Path) -> None:
+    assert grpo_options(load_recipe(written(tmp_path, table(grpo__report_to=known))))["report_to"] == known
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ("all", r"grpo\.report_to: expected tensorboard, wandb, mlflow, trackio or none, found 'all'$"),
+        ("wandbb", r"found 'wandbb' \(did you mean 'wandb'\?\)$"),
+        (["tensorboard", "none"], r"or none alone, found 'none'$"),
+        *[
+            (name, rf"grpo\.report_to: {name} is not installed: run  pip install {name}  or name another logger$")
+            for name in ("wandb", "mlflow")
+        ],
+        (["tensorboard", "trackio"], r"trackio is not installed"),
+    ],
+)
+def test_a_logger_that_is_not_there_is_told_in_one_line(wrong: Any, message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("wandb", "mlflow", "trackio"):
+        monkeypatch.setitem(sys.modules, name, None)  # as where it is not installed
+    with pytest.raises(UserError, match=message):
+        grpo_options(load_recipe(written(tmp_path, table(grpo__report_to=wrong))))
 
 
 @pytest.mark.parametrize(

@@ -40,6 +40,11 @@ def test_the_papers_recipe_fits() -> None:
     assert "warning" not in text
 
 
+def test_bounded_pictures_take_fewer_tokens(tmp_path: Path) -> None:
+    report = "\n".join(lines(tmp_path, policy__max_pixels=448 * 448))
+    assert "prompt: at most 256 image tokens" in report  # a quarter of those of 896 px
+
+
 def test_the_tiny_recipe() -> None:
     report = check(load_recipe("tiny"))
     assert any("128 completions = 8 puzzles x 16 = CPU x 128 x 1" in line for line in report)

@@ -9,15 +9,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bench.train.rewards import EQUAL_GROUPS, TAGGED
 from bench.train.settings import StopRule
-from bench.train.watch import CLIPPED, EQUAL, LENGTH, Watch, watching
+from bench.train.watch import CLIPPED, LENGTH, Watch, watching
 
-LIMITS = StopRule(equal_steps=5, shortest=4.0, longest_share=0.5, window=3)
+LIMITS = StopRule(equal_steps=5, shortest=4.0, longest_share=0.5, window=3, untagged_steps=4)
 
 
 def log(**changes: float) -> dict[str, float]:
-    well = {"loss": 0.1, "grad_norm": 1.0, "reward": 0.5, EQUAL: 0.2, LENGTH: 30.0, CLIPPED: 0.0}
-    return well | {{"equal": EQUAL, "length": LENGTH, "clipped": CLIPPED}.get(name, name): value for name, value in changes.items()}
+    well = {"loss": 0.1, "grad_norm": 1.0, "reward": 0.5, EQUAL_GROUPS: 0.2, TAGGED: 1.0, LENGTH: 30.0, CLIPPED: 0.0}
+    names = {"equal": EQUAL_GROUPS, "tagged": TAGGED, "length": LENGTH, "clipped": CLIPPED}
+    return well | {names.get(name, name): value for name, value in changes.items()}
 
 
 @pytest.mark.parametrize("name", ["loss", "grad_norm", "reward"])
@@ -39,6 +41,14 @@ def test_equal_rewards_stop_after_so_many_steps_in_a_row() -> None:
     for step in range(6, 10):
         assert watch.see(step, log(equal=1.0)) is None
     assert "earned the same" in (watch.see(10, log(equal=1.0)) or "")
+
+
+def test_a_checkpoint_that_never_writes_the_tags_stops_with_what_to_do() -> None:
+    watch = Watch(LIMITS)
+    shares = (0.0, 0.0, 0.0, 0.01, 0.0, 0.0, 0.0)  # one completion with a tag, and it is counted anew
+    assert [watch.see(step, log(tagged=share)) for step, share in enumerate(shares, 1)] == [None] * 7
+    assert "for 4 steps no completion had any of the tags" in (watch.see(8, log(tagged=0.0)) or "")
+    assert "train under only-accuracy" in (watch.reason or "")
 
 
 def test_a_collapse_of_length_stops() -> None:

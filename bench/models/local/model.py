@@ -33,6 +33,19 @@ def temperature_of(sampling: Sampling) -> float:
     return sampling.temperature or 0.0
 
 
+def payload_of(model_id: str, request: Request) -> Mapping[str, Any]:
+    """What decides the reply of a model in this process, the image's bytes replaced by the picture's `identity`."""
+    return {
+        "model": model_id,
+        "text": request.text,
+        "image": request.picture.identity if request.picture is not None else None,
+        **({"further": [picture.identity for picture in request.further]} if request.further else {}),
+        "max_tokens": request.sampling.room,
+        "temperature": temperature_of(request.sampling),
+        "seed": request.sampling.seed,
+    }
+
+
 class Local:
     """A checkpoint that is loaded by its first request and freed by `close`. See the module's text.
 
@@ -65,15 +78,7 @@ class Local:
 
     def payload(self, request: Request) -> Mapping[str, Any]:
         """Everything that decides the reply, the image's bytes replaced by the picture's `identity`."""
-        return {
-            "model": self.model_id,
-            "text": request.text,
-            "image": request.picture.identity if request.picture is not None else None,
-            **({"further": [picture.identity for picture in request.further]} if request.further else {}),
-            "max_tokens": request.sampling.room,
-            "temperature": temperature_of(request.sampling),
-            "seed": request.sampling.seed,
-        }
+        return payload_of(self.model_id, request)
 
     async def ask(self, request: Request) -> Reply:
         """Answer `request` with whatever waits beside it.

@@ -28,7 +28,7 @@ _CPU_MEMORY = ("can't allocate memory", "not enough memory")
 
 
 @dataclass(frozen=True)
-class _Loaded:
+class HeldModel:
     """A model with all that answering takes. `ends` are the tokens that end a reply, `length` the longest prompt and reply together."""
 
     torch: Any
@@ -42,45 +42,17 @@ class _Loaded:
     reported: str
 
 
-class Transformers:
-    """The engine behind `hf/…`.
+class Generating:
+    """Answers batches with the weights that are held in `_loaded`; who holds them, and for how long, is a matter of the engine.
 
     Args:
         name: as the person wrote it, for messages.
-        checkpoint: what to load.
-        announce: told once which device and dtype were chosen.
     """
 
-    def __init__(self, name: str, checkpoint: Checkpoint, announce: Callable[[str], None]) -> None:
+    def __init__(self, name: str) -> None:
         self._name = name
-        self._checkpoint = checkpoint
-        self._announce = announce
         self._stopped = threading.Event()
-        self._loaded: _Loaded | None = None
-
-    def load(self) -> None:
-        """Load processor and weights; see `Engine.load`."""
-        checkpoint = self._checkpoint
-        self._stopped.clear()
-        torch: Any = optional("torch", "local")
-        transformers: Any = optional("transformers", "local")
-        transformers.utils.logging.set_verbosity_error()
-        transformers.utils.logging.disable_progress_bar()
-        options = {"revision": checkpoint.revision, "trust_remote_code": checkpoint.trust_remote_code}
-        try:
-            device, dtype = choose(torch, checkpoint.extra.get("device", "auto"), checkpoint.extra.get("dtype", "auto"))
-            processor = load_processor(checkpoint.where, **options)
-            why = why_unfit(processor)
-            if why is not None:
-                raise UserError(f"{self._name}: {checkpoint.where} {why}")
-            model: Any = transformers.AutoModelForImageTextToText.from_pretrained(checkpoint.where, dtype=dtype, **options)
-            if checkpoint.adapter is not None:
-                model = with_adapter(model, checkpoint.adapter)
-            model = model.to(device).eval()
-        except load_errors() as error:
-            raise UserError(f"{self._name}: cannot be loaded: {one_line(error)}") from error
-        self._loaded = _loaded(torch, transformers, model, processor, device, checkpoint)
-        self._announce(f"{self._name}: transformers on {device}, {str(dtype).removeprefix('torch.')}")
+        self._loaded: HeldModel | None = None
 
     def answer(self, requests: Sequence[Request]) -> list[Reply | Rejected]:
         """Answer a batch; see `Engine.answer`."""
@@ -112,16 +84,7 @@ class Transformers:
         """End the batch at hand after its next token."""
         self._stopped.set()
 
-    def free(self) -> None:
-        """Drop the weights and give cached device memory back."""
-        loaded, self._loaded = self._loaded, None
-        if loaded is not None:
-            torch = loaded.torch
-            del loaded
-            gc.collect()
-            _empty_cache(torch)
-
-    def _generate(self, loaded: _Loaded, inputs: Any, requests: Sequence[Request], new: int) -> list[list[int]]:
+    def _generate(self, loaded: HeldModel, inputs: Any, requests: Sequence[Request], new: int) -> list[list[int]]:
         """The new tokens of each row, padding and ends included."""
         transformers: Any = optional("transformers", "local")
         settings = transformers.GenerationConfig(
@@ -142,10 +105,58 @@ class Transformers:
             )
         return made[:, inputs["input_ids"].shape[1] :].tolist()
 
-    def _out_of_memory(self, loaded: _Loaded) -> OutOfMemory:
+    def _out_of_memory(self, loaded: HeldModel) -> OutOfMemory:
         gc.collect()
         _empty_cache(loaded.torch)
         return OutOfMemory(self._name)
+
+
+class Transformers(Generating):
+    """The engine behind `hf/…`.
+
+    Args:
+        name: as the person wrote it, for messages.
+        checkpoint: what to load.
+        announce: told once which device and dtype were chosen.
+    """
+
+    def __init__(self, name: str, checkpoint: Checkpoint, announce: Callable[[str], None]) -> None:
+        super().__init__(name)
+        self._checkpoint = checkpoint
+        self._announce = announce
+
+    def load(self) -> None:
+        """Load processor and weights; see `Engine.load`."""
+        checkpoint = self._checkpoint
+        self._stopped.clear()
+        torch: Any = optional("torch", "local")
+        transformers: Any = optional("transformers", "local")
+        transformers.utils.logging.set_verbosity_error()
+        transformers.utils.logging.disable_progress_bar()
+        options = {"revision": checkpoint.revision, "trust_remote_code": checkpoint.trust_remote_code}
+        try:
+            device, dtype = choose(torch, checkpoint.extra.get("device", "auto"), checkpoint.extra.get("dtype", "auto"))
+            processor = load_processor(checkpoint.where, **options)
+            why = why_unfit(processor)
+            if why is not None:
+                raise UserError(f"{self._name}: {checkpoint.where} {why}")
+            model: Any = transformers.AutoModelForImageTextToText.from_pretrained(checkpoint.where, dtype=dtype, **options)
+            if checkpoint.adapter is not None:
+                model = with_adapter(model, checkpoint.adapter)
+            model = model.to(device).eval()
+        except load_errors() as error:
+            raise UserError(f"{self._name}: cannot be loaded: {one_line(error)}") from error
+        self._loaded = hold(torch, model, processor, checkpoint.identity)
+        self._announce(f"{self._name}: transformers on {device}, {str(dtype).removeprefix('torch.')}")
+
+    def free(self) -> None:
+        """Drop the weights and give cached device memory back."""
+        loaded, self._loaded = self._loaded, None
+        if loaded is not None:
+            torch = loaded.torch
+            del loaded
+            gc.collect()
+            _empty_cache(torch)
 
 
 def choose(torch: Any, device: str, dtype: str) -> tuple[Any, Any]:
@@ -170,24 +181,27 @@ def with_adapter(model: Any, adapter: str) -> Any:
     return peft.PeftModel.from_pretrained(model, adapter).merge_and_unload()
 
 
-def _loaded(torch: Any, transformers: Any, model: Any, processor: Any, device: Any, checkpoint: Checkpoint) -> _Loaded:
+def hold(torch: Any, model: Any, processor: Any, identity: str) -> HeldModel:
+    """`model` and `processor` as an engine holds them. The model's own `generation_config` is replaced by an empty one."""
+    transformers: Any = optional("transformers", "local")
     tokenizer = processor.tokenizer
-    ends = _ends(model.generation_config.eos_token_id, tokenizer.eos_token_id)
+    inner = model.get_base_model() if hasattr(model, "peft_config") else model
+    ends = _ends(inner.generation_config.eos_token_id, tokenizer.eos_token_id)
     pad = tokenizer.pad_token_id
     # `generate` fills what its own argument leaves open from here: the checkpoint's taste in sampling must not come in by that door.
-    model.generation_config = transformers.GenerationConfig()
+    inner.generation_config = transformers.GenerationConfig()
     text = model.config.get_text_config()
     commit = getattr(model.config, "_commit_hash", None)
-    return _Loaded(
+    return HeldModel(
         torch=torch,
         model=model,
         processor=processor,
         sizes=SentSizes(processor.image_processor),
-        device=device,
+        device=model.device,
         ends=ends,
         pad=int(pad) if pad is not None else ends[0] if ends else 0,
         length=int(getattr(text, "max_position_embeddings", 1 << 20)),
-        reported=checkpoint.identity if commit is None else f"{checkpoint.identity}@{commit}",
+        reported=identity if commit is None else f"{identity}@{commit}",
     )
 
 
@@ -198,7 +212,7 @@ def _ends(chosen: Any, fallback: Any) -> tuple[int, ...]:
     return tuple(int(token) for token in several if token is not None)
 
 
-def _prepare(loaded: _Loaded, requests: Sequence[Request]) -> Any:
+def _prepare(loaded: HeldModel, requests: Sequence[Request]) -> Any:
     """The batch as tensors, padded on the left.
 
     Raises:
@@ -244,7 +258,7 @@ def noise_for(torch: Any, requests: Sequence[Request], device: Any) -> Callable[
     return add
 
 
-def _reply(loaded: _Loaded, request: Request, tokens: Sequence[int], prompt: int, latency: float) -> Reply:
+def _reply(loaded: HeldModel, request: Request, tokens: Sequence[int], prompt: int, latency: float) -> Reply:
     end = next((index for index, token in enumerate(tokens) if token in loaded.ends), None)
     kept = tokens if end is None else tokens[: end + 1]
     picture = request.picture

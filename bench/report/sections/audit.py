@@ -8,7 +8,7 @@ from bench.gap.sections import AuditDoc, FidelityDoc, ShareDoc, SlotDoc
 from bench.report import words
 from bench.report.tables import Section, Table
 
-_HEADER = ("family", "captions", "recall", "precision", "F1", "whole", "leaks", "most often lost or wrong")
+_HEADER = ("family", "captions", "recall", "precision", "F1", "above one text for all", "whole", "leaks", "most often lost or wrong")
 _LEAKS = ("model", "captioner", "trials with a leak", "caption-image", "without those puzzles")
 
 
@@ -17,8 +17,9 @@ def section(doc: AuditDoc) -> Section:
     return Section(
         "What the captions keep",
         "Captions against the visible facts of each picture: recall is the share of facts stated rightly, precision the share of "
-        "statements that are right, whole the share of captions from which the reader recovers the whole picture. Leaks are captions that "
-        "give the answer away.",
+        "statements that are right, above one text for all the F1 above that of the best description that looks at no picture, "
+        "(F1 - floor) / (1 - floor), whole the share of captions from which the reader recovers the whole picture. Leaks are captions "
+        "that give the answer away.",
         tuple(_tables(doc)),
         tuple(_remarks(doc)),
     )
@@ -57,7 +58,7 @@ def _remarks(doc: AuditDoc) -> Iterator[str]:
 
 def _row(doc: FidelityDoc) -> list[str]:
     shown = str(doc["captions"]) if doc["compared"] == doc["captions"] else f"{doc['captions']} ({doc['compared']} compared)"
-    shares = [_share(doc["recall"]), _share(doc["precision"]), _share(doc["f1"]), _share(doc["recovered"])]
+    shares = [_share(doc["recall"]), _share(doc["precision"]), _share(doc["f1"]), _share(doc["above_floor"]), _share(doc["recovered"])]
     return [shown, *shares, str(doc["leaks"]), _slots(doc["slots"])]
 
 

@@ -38,15 +38,21 @@ def _caption_loss(loss: CaptionLossDoc) -> Table:
     return Table(("difference", "points (95% CI)"), rows, "What the caption keeps", says)
 
 
+_ABOVE = "facts, above one text for all"
+
+
 def _readback(doc: ReadbackDoc) -> Table:
     rows = [
         ["whole picture", words.rate(doc["whole_state"])],
         ["right answer from what was written", words.rate(doc["answer"])],
         ["facts recalled", words.rate(doc["recall"])],
         ["facts stated that are right", words.rate(doc["precision"])],
+        [_ABOVE, words.rate(doc["above_floor"])],
         *([f"facts recalled in {family}", words.rate(rate)] for family, rate in doc["families"].items() if len(doc["families"]) > 1),
+        *([f"{_ABOVE}, {family}", words.rate(rate)] for family, rate in doc["families_above_floor"].items() if len(doc["families"]) > 1),
     ]
     says = f"{doc['n']} replies on {doc['puzzles']} puzzles, written in the family's notation and read exactly."
+    says += " Above one text for all: (F1 - floor) / (1 - floor), the floor being the F1 of the best description that looks at no picture."
     if doc["suspect"]:
         says += f" Perception in use is not how much is seen: {doc['suspect']}."
     return Table(("of the picture", "percent (95% CI)"), rows, "What the model writes of the picture when asked", says)

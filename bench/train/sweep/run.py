@@ -27,8 +27,9 @@ from bench.extras import optional
 from bench.gap.cells import CLEAR
 from bench.runner.plan import make_plan
 from bench.runner.session import run_session
+from bench.train.checkpoints import saved_steps
 from bench.train.curves import draw_sweep
-from bench.train.grpo import STEPS, Training, TrainingStopped, train
+from bench.train.grpo import Training, TrainingStopped, train
 from bench.train.provenance import RECORD, checkpoint_place
 from bench.train.recipe import Recipe
 from bench.train.supervised import SUPERVISED, supervise
@@ -116,7 +117,7 @@ def _side_by_side(work: Callable[[Any], str], items: Sequence[Any], jobs: int) -
 def _train(training: Training, threads: int) -> str:
     torch: Any = optional("torch", "train")
     torch.set_num_threads(threads)
-    begun = any((training.out / STEPS).glob("checkpoint-*"))
+    begun = bool(saved_steps(training.out))
     if not begun:  # cut off before its first step was saved: nothing there is worth keeping
         shutil.rmtree(training.out, ignore_errors=True)
     try:

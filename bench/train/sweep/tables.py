@@ -49,9 +49,14 @@ class SweepCheckpoint:
 
 
 class FactsDoc(TypedDict):
-    """The share of visible facts that replies state rightly, and its change against the base."""
+    """What replies state of the visible facts, and its change against the base.
+
+    `share` is the share stated rightly; `above_floor`, which `change` is of, the F1 above that of the best text that is the same for all
+    pictures. Older documents have `share` alone, and its change.
+    """
 
     share: float | None
+    above_floor: NotRequired[float | None]
     change: NotRequired[ChangeDoc]
 
 
@@ -159,25 +164,33 @@ def _of_families(table: pd.DataFrame, families: Sequence[str] | None) -> pd.Data
     return table if families is None else table[table["family"].isin(families)]
 
 
-_Facts = Mapping[str, Mapping[str, "pd.Series[float]"]]
+_Facts = Mapping[str, Mapping[str, pd.DataFrame]]
 
 
-def _facts(seen: Mapping[str, Sequence[Seen]]) -> dict[str, pd.Series[float]]:
-    """Model -> share of visible facts stated rightly, by code of the puzzle."""
-    return {model: pd.Series({one.puzzle: one.recall for one in replies}, dtype=float) for model, replies in seen.items()}
+def _facts(seen: Mapping[str, Sequence[Seen]]) -> dict[str, pd.DataFrame]:
+    """Model -> what is stated of the visible facts, by code of the puzzle: the share stated rightly, and the F1 above the floor."""
+    return {
+        model: pd.DataFrame({one.puzzle: {"share": one.recall, "above": one.above} for one in replies}, dtype=float).T
+        for model, replies in seen.items()
+    }
 
 
-def _facts_doc(by_model: Mapping[str, pd.Series[float]], models: Sequence[str], start: str | None, codes: np.ndarray[Any, Any]) -> FactsDoc:
+def _facts_doc(by_model: Mapping[str, pd.DataFrame], models: Sequence[str], start: str | None, codes: np.ndarray[Any, Any]) -> FactsDoc:
     """The facts of the checkpoints `models` on the puzzles with `codes`, and their change against the checkpoint `start`."""
     seen = [by_model[model].reindex(codes) for model in models if model in by_model]
-    doc: FactsDoc = {"share": rounded(float(pd.concat(seen).mean())) if seen else None}
+    means = pd.concat(seen).mean() if seen else None
+    doc: FactsDoc = {
+        "share": None if means is None else rounded(float(means["share"])),
+        "above_floor": None if means is None else rounded(float(means["above"])),
+    }
     if start is not None:
-        doc["change"] = _facts_change(by_model[start].reindex(codes) if start in by_model else None, seen)
+        old = by_model[start].reindex(codes)["above"] if start in by_model else None
+        doc["change"] = _facts_change(old, [one["above"] for one in seen])
     return doc
 
 
 def _facts_change(old: pd.Series[float] | None, new: Sequence[pd.Series[float]]) -> ChangeDoc:
-    """The mean change of the share of facts, with a bootstrap interval over puzzles."""
+    """The mean change of what is stated of the facts, with a bootstrap interval over puzzles."""
     if old is None or not new:
         return {"delta": None, "ci": None, "why": "not asked"}
     change = (pd.concat(list(new), axis=1).mean(axis=1) - old).dropna().to_numpy(np.float64)
@@ -232,13 +245,13 @@ def _told(document: SweepDoc) -> tuple[Literal["using", "seeing", "thinking", "p
 
 
 def facts_rows(document: SweepDoc) -> list[list[str]]:
-    """Shares of the visible facts that are stated before answering and read back when asked, with changes: all families, in-domain."""
+    """What of the visible facts is stated before answering and read back when asked, with changes: all families, in-domain."""
     rows: list[list[str]] = []
     for reward in document["rewards"]:
         row = [reward["reward"]]
         for domain in ("all", "in-domain"):
             for facts in reward["domains"][domain]["facts"].values():
-                row += [words.percent(facts["share"]), words.change(facts["change"]) if "change" in facts else ""]
+                row += [words.percent(facts.get("above_floor", facts["share"])), words.change(facts["change"]) if "change" in facts else ""]
         rows.append(row)
     return rows
 
@@ -265,13 +278,22 @@ def _remarks(document: SweepDoc) -> list[str]:
         "(together *the picture*) and *thinking* are points lost, so a change below 0 is an improvement; one is named where its exact "
         "test stays significant after "
         "Holm's correction over the three parts and all rewards. Where an arm was not asked, what it would tell is a dash.",
-        "*Facts* are shares of what a picture shows that replies state rightly: *stated* unasked, before a puzzle is answered; *read back* "
-        "when asked for the notation.",
+        f"*Facts* are {_facts_remark(document)}: *stated* unasked, before a puzzle is answered; *read back* when asked for the notation.",
         "*Published* is the mean of nine families for Qwen2.5-VL-7B trained on Diverse-8k, from third-party reading notes: other puzzles, "
         "another model, one seed. " + published()["noise"],
     ]
     remarks += [f"{reward['reward']}, {stopped}" for reward in trained for stopped in reward["stopped"]]
     return remarks
+
+
+def _facts_remark(document: SweepDoc) -> str:
+    facts = [doc for reward in document["rewards"] for domain in reward["domains"].values() for doc in domain["facts"].values()]
+    if any("above_floor" in doc for doc in facts):
+        return (
+            "what replies state of a picture above one text for all pictures, (F1 - floor) / (1 - floor), the floor being the F1 of the "
+            "best such text"
+        )
+    return "shares of what a picture shows that replies state rightly"
 
 
 def _seeds(rewards: Sequence[RewardDoc]) -> str:

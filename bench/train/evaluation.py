@@ -1,0 +1,171 @@
+"""Evaluation while a policy is trained: held-out puzzles, asked by the product's own runner, graded by its grader, on the live weights.
+
+Every evaluation is a run directory of its own, `evaluations/step-N`, which `report` and `compare` read. Its numbers go into the
+trainer's log under `eval_...`, from where every logger has them, and stay in the checkpoints, so that a resumed run knows them. Training is
+not disturbed: the state of every random generator is put back, and a run with evaluations ends with the weights of one without.
+
+Under ZeRO-3 all processes gather the weights, and the first one asks; the others wait for it.
+"""
+
+from __future__ import annotations
+
+import random
+import shutil
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from rich.console import Console
+
+from bench.config import Conditions, Execution, RunConfig, Subject
+from bench.degrade import parse_doses
+from bench.errors import SightgapError
+from bench.extras import optional
+from bench.gap.cells import CLEAR, Cells
+from bench.gap.doses import at_dose
+from bench.gap.frame import load_runs
+from bench.gap.parts import part
+from bench.runner.plan import make_plan
+from bench.runner.session import run_session
+from bench.store.run import open_run
+from bench.train.checkpoints import BEST, EVALUATIONS, saving
+from bench.train.curves import EVALUATED, evaluations
+from bench.train.live import LivePolicy
+from bench.train.recipe import Recipe
+from bench.train.settings import LOST, HeldOut, named
+from bench.train.trainer import save_weights
+
+SEED = 20260202
+NO_EVALUATION_UNDER_FSDP = (
+    "evaluate.every: expected 0 under FSDP, whose weights are not gathered for an evaluation: use ZeRO-3, or ask the saved steps by run"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class BestEvaluation:
+    """The best evaluation so far: after which step, and its number."""
+
+    step: int
+    value: float
+
+
+def evaluate(policy: LivePolicy, asked: HeldOut, families: Sequence[str], folder: Path) -> dict[str, float]:
+    """Ask `policy` what `asked` says, keep the run in `folder` (an older one there goes), and return its numbers by name.
+
+    Raises:
+        SightgapError: replies are missing.
+        UserError: the folder cannot be written.
+    """
+    shutil.rmtree(folder, ignore_errors=True)
+    config = RunConfig(
+        Subject(models=(policy.name,), modes=asked.modes, suite=asked.words, families=tuple(asked.families or families)),
+        Conditions(
+            format=asked.format,
+            max_tokens=asked.max_tokens,
+            temperature=asked.temperatures[0],
+            degrade=asked.degrade,
+            caption_prompt=asked.caption_prompt,
+        ),
+        Execution(out=folder, cache="off", concurrency=asked.concurrency),
+    )
+    result = run_session(make_plan(config, {policy.name: policy}), Console(stderr=True, quiet=True))
+    if result.missing:
+        raise SightgapError(f"{folder}: {result.missing} trials have no outcome; see their errors there")
+    return numbers(folder, asked)
+
+
+def numbers(folder: Path, asked: HeldOut) -> dict[str, float]:
+    """Accuracies by arm and points lost by part of the run in `folder`, on clean pictures and on each damage; only what can be told."""
+    frame = load_runs([open_run(folder)]).frame
+    found: dict[str, float] = {}
+    for dose in (CLEAR, *map(str, parse_doses(asked.degrade))):
+        whole = part(Cells.of(at_dose(frame, dose)), SEED)
+        diagnosis: Mapping[str, Any] = whole["diagnosis"]
+        accuracies = {mode: doc["accuracy"] for mode, doc in whole["modes"].items()}
+        points = {name: diagnosis["loss" if name == "lost" else name] for name in LOST}
+        values = accuracies | {name: doc["points"] for name, doc in points.items() if doc is not None}
+        found |= {named(name, dose): value for name, value in values.items() if value is not None and named(name, dose) in asked.numbers}
+    return found
+
+
+def best_of(rows: Sequence[Mapping[str, float]], number: str) -> BestEvaluation | None:
+    """The best of the evaluations `rows` by `number`, the earliest where several are; None where none has that number."""
+    fewer = number.partition(".")[0] in LOST
+    have = [BestEvaluation(int(row["step"]), row[number]) for row in rows if number in row]
+    return max(have, key=lambda best: -best.value if fewer else best.value, default=None)
+
+
+@contextmanager
+def undisturbed() -> Generator[None]:
+    """Put the state of every random generator back afterwards."""
+    torch: Any = optional("torch", "train")
+    plain, array = random.getstate(), np.random.get_state()
+    with torch.random.fork_rng():
+        yield
+    random.setstate(plain)
+    np.random.set_state(array)
+
+
+class Evaluations:
+    """The evaluations of one run in `out`, made by `trainer`."""
+
+    def __init__(self, trainer: Any, recipe: Recipe, out: Path) -> None:
+        self._trainer, self._recipe, self._out = trainer, recipe, out
+        self._families = (*recipe.data.in_domain, *recipe.data.out_of_domain)
+
+    def make(self, step: int) -> None:
+        """Evaluate after `step` and log it; keep the weights in `best/` where none were better."""
+        trainer, asked = self._trainer, self._recipe.evaluate
+        unwrap: Any = optional("trl.models", "train").unwrap_model_for_generation
+        found: dict[str, float] = {}
+        with undisturbed(), unwrap(trainer.model_wrapped, trainer.accelerator) as model:
+            if trainer.accelerator.is_main_process:
+                policy = LivePolicy(f"hf/{self._out}@step-{step}", model, trainer.processing_class, asked.concurrency)
+                found = evaluate(policy, asked, self._families, self._out / EVALUATIONS / f"step-{step}")
+            trainer.accelerator.wait_for_everyone()
+        broadcast: Any = optional("accelerate.utils", "train").broadcast_object_list
+        found = broadcast([found])[0]
+        self._log(found)
+        if (best := best_of(evaluations(trainer.state.log_history), asked.best)) is not None and best.step == step:
+            self._keep()
+
+    def _log(self, found: Mapping[str, float]) -> None:
+        """Into the trainer's log; the metrics of the step at hand, which is being logged yet, are not touched."""
+        trainer = self._trainer
+        training, due = trainer.model.training, trainer.control.should_log
+        trainer.model.eval()
+        trainer.log({f"{EVALUATED}{name}": value for name, value in found.items()})
+        trainer.model.train(training)
+        trainer.control.should_log = due
+
+    def _keep(self) -> None:
+        """Put the weights into `best/`, whole or not at all."""
+        fresh, kept = self._out / f"{BEST}.new", self._out / BEST
+        main = self._trainer.accelerator.is_main_process
+        if main:
+            shutil.rmtree(fresh, ignore_errors=True)
+        self._trainer.accelerator.wait_for_everyone()
+        with saving(fresh, self._out):
+            save_weights(self._trainer, fresh)
+        if main:
+            shutil.rmtree(kept, ignore_errors=True)
+            fresh.replace(kept)
+
+
+def evaluating(made: Evaluations, every: int) -> Any:
+    """A trainer callback that evaluates before the first step, every `every` steps, and after the last."""
+    base: Any = optional("transformers", "train").TrainerCallback
+
+    class Evaluating(base):
+        def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+            if state.global_step == 0:
+                made.make(0)
+
+        def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+            if state.global_step % every == 0 or state.global_step >= state.max_steps:
+                made.make(state.global_step)
+
+    return Evaluating()

@@ -1,0 +1,59 @@
+"""An interrupted run: the step at hand is finished and saved, and then it ends.
+
+SIGINT (Ctrl-C), SIGTERM and SIGHUP are all the same here. The second one ends the run at once, without saving. With several processes,
+each may be told at another moment; all of them agree on the step after which they stop.
+"""
+
+from __future__ import annotations
+
+import signal
+import sys
+import threading
+from collections.abc import Generator
+from contextlib import contextmanager
+from types import FrameType
+from typing import Any
+
+from bench.extras import optional
+
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+class Interrupt:
+    """Whether a person, or a machine, asked for the end of the run."""
+
+    def __init__(self) -> None:
+        self.asked = False
+
+    @contextmanager
+    def listening(self) -> Generator[None]:
+        """Take signals as a wish to end after the step at hand; nothing changes outside of the main thread, where no signal arrives."""
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        before = {number: signal.signal(number, self._heard) for number in _SIGNALS}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+    def _heard(self, number: int, frame: FrameType | None) -> None:
+        if self.asked:
+            raise KeyboardInterrupt
+        self.asked = True
+        sys.stderr.write(f"\n{signal.Signals(number).name}: the step at hand is finished and saved; once more ends it at once\n")
+
+
+def interruptible(interrupt: Interrupt) -> Any:
+    """A trainer callback that saves and stops after the step in which `interrupt` was asked for."""
+    base: Any = optional("transformers", "train").TrainerCallback
+    gather_object: Any = optional("accelerate.utils", "train").gather_object
+
+    class Interruptible(base):
+        def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+            interrupt.asked = any(gather_object([interrupt.asked]))
+            if interrupt.asked:
+                control.should_save = control.should_training_stop = True
+
+    return Interruptible()
