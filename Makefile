@@ -6,6 +6,7 @@ VLLM := .venv-vllm
 INSPECT := .venv-inspect
 LLM := .venv-llm
 BIN := $(VENV)/bin
+PARTS ?= api report resume start local vllm ray families rewards
 INSTALL := $(BIN)/python -m pip install --quiet --no-compile --disable-pip-version-check -c constraints.txt
 
 .DEFAULT_GOAL := demo
@@ -39,8 +40,10 @@ check: $(VENV)/.dev  ## ruff and pyright (strict), tests included
 	$(BIN)/ruff format --check .
 	$(BIN)/pyright
 
-bench: $(VENV)/.dev  ## speed, printed and never asserted
-	for name in families report local rewards; do echo "== $$name"; $(BIN)/python -m tests.benchmarks.bench_$$name || exit 1; done
+bench: $(VENV)/.dev  ## speed beside peers, one table at the end, printed and never asserted; one part: make bench PARTS=api
+	@rows=$$(mktemp); for name in $(PARTS); do test -f tests/benchmarks/bench_$$name.py || continue; \
+	echo "== $$name"; BENCH_ROWS=$$rows $(BIN)/python -m tests.benchmarks.bench_$$name || { rm -f $$rows; exit 1; }; done; \
+	echo "== the table"; $(BIN)/python -m tests.benchmarks.table $$rows; rm -f $$rows
 
 calibration: $(VENV)/.dev  ## coverage, bias, false alarms and attribution on simulated outcomes; rewrites reports/example/calibration.md
 	$(BIN)/python -m tests.benchmarks.calibration_report
