@@ -19,7 +19,7 @@ from bench.publish import publish
 from bench.report.terminal import print_report
 from bench.runner.money import unknown_pictures
 from bench.runner.plan import Plan, estimate, make_plan
-from bench.runner.session import run_session
+from bench.runner.start import carry_out_now
 from bench.stats.power import detectable_part
 from bench.store.run import open_run
 
@@ -36,7 +36,7 @@ def run(arguments: argparse.Namespace) -> int:
     if config.execution.dry_run:
         _print_plan(plan, open_console())
         return 0
-    result = run_session(plan, errors)
+    result = carry_out_now(plan, errors)
     console = open_console()
     if result.asked == 0 and result.missing == 0:
         console.print(f"all {result.finished} trials were already stored in {result.folder}", highlight=False, markup=False)
