@@ -1,8 +1,8 @@
 """`--ray`: a run whose parts are tasks of a Ray cluster, merged into one run directory.
 
 The puzzles fall into more parts than the cluster works on at once (`--shard i/n` makes the same ones); each part is a run directory of its
-own under `parts/` of the run's, and Ray gives a part to another node when its node dies. What a part has stored is not asked again, and what is
-merged is merged by key, so each trial counts once. When nothing is missing, `parts/` is removed and what remains is an ordinary run.
+own under `parts/` of the run's, and Ray gives a part to another node when its node dies. What a part has stored is not asked again, and
+what is merged is merged by key, so each trial counts once. When nothing is missing, `parts/` is removed: what remains is an ordinary run.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import math
 import shutil
+import socket
 import uuid
 from collections import Counter
 from collections.abc import AsyncGenerator, Mapping, Sequence
@@ -36,6 +37,8 @@ PARTS_EACH = 4
 """Parts for each task that runs at once: so much of the work is lost at most with a node, and so evenly do the last ones end."""
 TRIES_AGAIN = 5
 """How often a part is given to another node."""
+CONNECT_S = 10.0
+"""How long the head of a cluster has to answer, in seconds."""
 ENDING_S = 30.0
 """How long tasks have to store what they have when the run is interrupted, in seconds."""
 
@@ -212,6 +215,7 @@ async def _cluster(ray: Any, address: str) -> AsyncGenerator[None]:
     if ray.is_initialized():  # the program that called us has a cluster of its own
         yield
         return
+    _check_reachable(address)
     own: dict[str, Any] = {"include_dashboard": False, "_node_ip_address": "127.0.0.1"} if address == "local" else {}
     try:
         ray.init(address=address, log_to_driver=False, logging_level="ERROR", **own)
@@ -223,6 +227,23 @@ async def _cluster(ray: Any, address: str) -> AsyncGenerator[None]:
         yield
     finally:
         ray.shutdown()
+
+
+def _check_reachable(address: str) -> None:
+    """See that somebody listens at `address`, where it names a place: Ray itself tries for minutes.
+
+    Raises:
+        UserError: nobody does.
+    """
+    host, _, port = address.rpartition("://")[2].rpartition(":")
+    if not host or not port.isdecimal():
+        return
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), CONNECT_S).close()
+    except (OSError, OverflowError) as error:
+        raise UserError(
+            f"--ray {address}: there is no cluster ({error}); expected local, auto, or the address of a cluster's head"
+        ) from error
 
 
 def _imported() -> Any:

@@ -1,7 +1,7 @@
 """The table of `make bench`: one row for each claim about speed, a measurement of ours beside a peer's of the same run.
 
-A benchmark builds its rows and hands them to `show`, which prints them and, where the variable `BENCH_ROWS` names a file, adds them to it as
-JSON lines, so that `python -m tests.benchmarks.table FILE` prints the rows of several benchmarks as one table:
+A benchmark builds its rows and hands them to `show`, which prints them and, where the variable `BENCH_ROWS` names a file, adds them to it
+as JSON lines, so that `python -m tests.benchmarks.table FILE` prints the rows of several benchmarks as one table:
 
     rows = [row("1,000,000 trials planned", ours=6.1, peer=None, limit=10, unit="s", better="less")]
     show(rows)

@@ -1,25 +1,17 @@
-"""Runs on several machines: what a task does with its part, and a real Ray cluster of two nodes, one of which is killed."""
+"""Runs on several machines: what a task does with its part, and what is refused. A real Ray is in `tests/ray`."""
 
 from __future__ import annotations
 
-import hashlib
 import importlib.util
 import io
-import json
-import os
 import pickle
-import re
-import shutil
-import signal
 import subprocess
 import sys
-import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 from rich.console import Console
@@ -27,7 +19,6 @@ from rich.console import Console
 from bench.cli import main
 from bench.config import RunConfig
 from bench.errors import UserError
-from bench.gap.make import gap_document
 from bench.runner import part as parts
 from bench.runner.part import MARK, PartJob, do_part
 from bench.runner.plan import make_plan, parts_with_puzzles, take_shard
@@ -36,7 +27,7 @@ from bench.store.parts import merge_part, unpack
 from bench.store.run import open_run
 from bench.store.writer import Store, run_lock
 from tests.conftest import ROOT
-from tests.models.fault_server import FaultServer, Seen, Step, say
+from tests.ray.nodes import KEYS, document
 
 ASKED: Mapping[str, object] = {
     "models": "sim/p=0.6,r=0.9,c=0.8",
@@ -46,16 +37,6 @@ ASKED: Mapping[str, object] = {
     "limit": 6,
     "cache": "off",
 }
-KEYS = ("sk-first-node-of-two-4711", "sk-other-node-of-two-4712")
-needs_ray = pytest.mark.skipif(importlib.util.find_spec("ray") is None, reason="Ray is not installed")
-
-
-def document(folder: Path) -> dict[str, Any]:
-    """What a report says of a run, but for its name and time."""
-    found: dict[str, Any] = json.loads(json.dumps(gap_document([open_run(folder)])))
-    for run in found["runs"]:
-        del run["name"], run["started"]
-    return found
 
 
 def job(folder: Path, part: int, whole: int, *, mark: str = "here", **more: object) -> PartJob:
@@ -183,139 +164,7 @@ def test_a_run_that_was_begun_without_ray_is_not_mixed(tmp_path: Path) -> None:
         carry_out_now(make_plan(RunConfig.of({**ASKED, "limit": 2, "out": str(out), "ray": "local"})), Console(file=io.StringIO()))
 
 
-# ------------------------------------------------------------------------------------------------------------------------------------------
-
-
-@dataclass
-class Nodes:
-    """A running cluster: its address, its folder of logs, and a way to kill one of the two nodes."""
-
-    address: str
-    folder: Path
-    kill: Callable[[int], None]
-
-
-@pytest.fixture(scope="module")
-def nodes() -> Iterator[Nodes]:
-    folder = Path(tempfile.mkdtemp(prefix="ray"))  # sockets lie in it, and their paths may have 107 characters
-    command = [sys.executable, "-m", "tests.runner.ray_nodes", str(folder), *KEYS]
-    errors = (folder / "errors").open("w")
-    with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors, text=True) as process:
-        assert process.stdin is not None
-        assert process.stdout is not None
-        out, into = process.stdout, process.stdin
-
-        def line() -> str:
-            for said in out:
-                if re.fullmatch(r"127\.0\.0\.1:\d+|killed", said.strip()):
-                    return said.strip()
-            pytest.fail(f"the cluster ended: {(folder / 'errors').read_text()[-2000:]}")
-
-        def kill(number: int) -> None:
-            into.write(f"kill {number}\n")
-            into.flush()
-            assert line() == "killed"
-
-        yield Nodes(line(), folder, kill)
-        into.close()
-        process.wait(60)
-    errors.close()
-    shutil.rmtree(folder, ignore_errors=True)
-
-
-def answer(seen: Seen) -> Step:
-    """Always the same to the same question, after a while."""
-    picture = [block["image_url"]["url"] for block in seen.content if block["type"] == "image_url"]
-    sha = hashlib.sha256(json.dumps([seen.text, picture]).encode()).hexdigest()
-    return replace(say(f"<answer>{'ABCD'[int(sha[:8], 16) % 4]}</answer>"), delay_s=0.25)
-
-
-class Asked:
-    """The command against a server, in a process of its own."""
-
-    def __init__(self, server: FaultServer, out: Path, *more: str) -> None:
-        self.server, self.out = server, out
-        names = ["--model", f"openai/m@{server.openai_url}", "--mode", "image,caption,oracle,blind", "--suite", "mini"]
-        names += ["--families", "clock,maze", "--limit", "10", "--out", str(out), "--cache", "off", *more]
-        self.command = [sys.executable, str(ROOT / "run_bench.py"), "run", *names]
-        self.env = {**os.environ, "NO_COLOR": "1", "OPENAI_API_KEY": "sk-the-driver-has-no-use-for-one", "PYTHONPATH": str(ROOT)}
-
-    def start(self) -> subprocess.Popen[str]:
-        return subprocess.Popen(
-            self.command,
-            cwd=self.out.parent,
-            env=self.env,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            start_new_session=True,
-        )
-
-    def by(self, key: str) -> int:
-        """Requests that the node with this key has sent."""
-        return sum(seen.headers.get("authorization") == f"Bearer {key}" for seen in list(self.server.seen))
-
-    def wait_until(self, true: Callable[[], bool], process: subprocess.Popen[str]) -> None:
-        until = time.monotonic() + 200
-        while not true():
-            if process.poll() is not None or time.monotonic() > until:
-                pytest.fail(f"it ended too soon: {process.communicate()}")
-            time.sleep(0.02)
-
-
-@needs_ray
-@pytest.mark.timeout(500)
-def test_a_node_that_dies_changes_nothing(nodes: Nodes, tmp_path: Path) -> None:
-    """Killed in the middle: its parts go on elsewhere from what they stored, the result is the undisturbed one, and no key is told."""
-    with FaultServer(rule=answer) as server:
-        plain = Asked(server, tmp_path / "plain").start()
-        assert plain.wait(200) == 0, plain.communicate()
-        needed = len(server.seen)
-        server.play(answer)
-        ours = Asked(server, tmp_path / "ours", "--ray", nodes.address)
-        process = ours.start()
-        ours.wait_until(lambda: min(ours.by(key) for key in KEYS) >= 3, process)
-        nodes.kill(0)
-        before = ours.by(KEYS[0])
-        said = process.communicate(timeout=300)
-        assert process.returncode == 0, said
-        assert ours.by(KEYS[0]) == before
-        assert len(server.seen) - needed <= 8  # what was in flight on the node
-        assert document(tmp_path / "ours") == document(tmp_path / "plain")
-        keys = [record.key for record in open_run(tmp_path / "ours").records()]
-        assert len(keys) == len(set(keys))
-        assert not (tmp_path / "ours" / "parts").exists()
-        again = Asked(server, tmp_path / "ours", "--ray", nodes.address).start()
-        assert again.wait(100) == 0
-        assert len(server.seen) - needed <= 8
-    told = [path for path in nodes.folder.rglob("*") if path.is_file() and not path.is_symlink()]
-    assert told
-    assert [path for path in told if any(key.encode() in path.read_bytes() for key in KEYS)] == []
-    assert all(key not in said[0] + said[1] for key in KEYS)
-
-
-@needs_ray
-@pytest.mark.timeout(500)
-def test_ctrl_c_stores_what_is_finished_and_the_same_command_goes_on(nodes: Nodes, tmp_path: Path) -> None:
-    with FaultServer(rule=answer) as server:
-        ours = Asked(server, tmp_path / "run", "--ray", nodes.address)
-        process = ours.start()
-        ours.wait_until(lambda: len(server.seen) >= 20, process)
-        process.send_signal(signal.SIGINT)
-        said = process.communicate(timeout=100)
-        assert process.returncode == 130, said
-        assert said[1].splitlines()[-1] == "interrupted: what is finished is stored; the same command continues"
-        first, stored = len(server.seen), len(open_run(tmp_path / "run").latest())
-        time.sleep(1.0)
-        assert len(server.seen) == first  # no task went on
-        assert stored > 0
-        process = ours.start()
-        said = process.communicate(timeout=300)
-        assert process.returncode == 0, said
-        assert len(server.seen) <= 100 + 16  # 80 trials and 20 captions, and what was in flight
-
-
-@needs_ray
+@pytest.mark.skipif(importlib.util.find_spec("ray") is None, reason="Ray is not installed")
 def test_no_cluster_is_one_line(tmp_path: Path) -> None:
     out = str(tmp_path / "run")
     command = [

@@ -183,6 +183,8 @@ def arguments(checkpoint: Checkpoint) -> dict[str, Any]:
         "seed": 0,
     }
     made |= {_ARGUMENTS[key]: value for key, value in checkpoint.extra.items() if key in _ARGUMENTS}
+    if optional("vllm.platforms", "vllm").current_platform.is_cpu():
+        made["enable_chunked_prefill"] = False  # a seeded request whose prompt is cut in two ends the engine: CPU generators have no offset
     if checkpoint.adapter is not None:
         made |= {"enable_lora": True, "max_lora_rank": _rank(checkpoint.adapter)}
     return made
