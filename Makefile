@@ -14,7 +14,7 @@ INSTALL := $(BIN)/python -m pip install --quiet --no-compile --disable-pip-versi
 # Everything that the checks need, several at once: make -j2 environments
 environments: $(VENV)/.dev $(PEER)/.done $(VLLM)/.done $(INSPECT)/.done browser tex
 
-.PHONY: environments demo test check test-vllm test-inspect test-llm bench calibration structure chaos audit wheel browser tex clean
+.PHONY: environments demo test check test-vllm test-inspect test-ray test-llm bench calibration structure chaos audit wheel browser tex clean
 
 demo: $(VENV)/.core  ## the main job on generated puzzles with the shipped checkpoints: no key, no network
 	$(BIN)/python run_bench.py
@@ -27,6 +27,9 @@ test-vllm: $(VLLM)/.done  ## the real vLLM engine on the CPU, offline and as a s
 
 test-inspect: $(INSPECT)/.done  ## logs and tasks against Inspect AI itself, whose requirements disagree with ours
 	$(INSPECT)/bin/python -m pytest tests/inspect/test_inspect.py
+
+test-ray: $(VENV)/.dev  ## a real Ray cluster of two nodes on this machine, one of which is killed
+	RAY_CLUSTER=1 $(BIN)/python -m pytest tests/ray
 
 test-llm: $(VENV)/.dev $(LLM)/.done  ## a real small language model behind a real llama.cpp server: half an hour, not part of CI
 	$(BIN)/python -m tests.llm.ask $(LLM) results/llm

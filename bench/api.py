@@ -28,7 +28,8 @@ from bench.notebook import Runs
 from bench.outcome import Format, Verdict
 from bench.report.write import register as register_format
 from bench.runner.plan import make_plan
-from bench.runner.session import Result, ask_plan
+from bench.runner.session import Result
+from bench.runner.start import carry_out
 from bench.stats.level import ALPHA
 from bench.store.run import open_run
 from tasks.registry import register as register_family
@@ -94,7 +95,7 @@ async def arun(
         LOGGER.info("%d trials on %d puzzles of %s", plan.total, len(plan.suite.puzzles), plan.suite.name)
         if config.execution.dry_run:
             raise UserError("dry_run: a plan has no results; use the command line to print one")
-        result = await ask_plan(plan, Console(file=_LogLines(), width=200))
+        result = await carry_out(plan, Console(file=_LogLines(), width=200))
     _log(result)
     return Runs(result.folder, data_dir=config.subject.data_dir, missing=result.missing)
 

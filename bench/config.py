@@ -176,6 +176,8 @@ class Execution:
     """stop when this much is spent"""
     skip_bad: bool = False
     """leave out broken rows and images"""
+    ray: Annotated[str | None, Flag("ADDRESS", shown="this process alone")] = None
+    """local, or the address of a Ray cluster, whose tasks ask parts of the run"""
     dry_run: bool = False
     """print the plan with estimated tokens and cost, ask nothing"""
 
@@ -237,6 +239,8 @@ class RunConfig:
     def __post_init__(self) -> None:
         if len(set(self.subject.models)) < len(self.subject.models):
             raise UserError("--model: the same model is named twice")
+        if self.execution.ray is not None:
+            _check_ray(self)
 
     @property
     def captions(self) -> Captioner:
@@ -315,6 +319,21 @@ class RunConfig:
     def default_out(self) -> Path:
         """The run directory for this configuration, so that the same command continues the same run."""
         return Path("results") / f"{suite_label(self.subject.suite)}-{digest(self.identity())[:10]}"
+
+
+def _check_ray(config: RunConfig) -> None:
+    """Refuse what a run on a Ray cluster cannot keep or must not hand around."""
+    subject, conditions, execution = config.subject, config.conditions, config.execution
+    refused = {
+        "--shard": (subject.shard is not None, "Ray's tasks are shards already"),
+        "--batch": (execution.batch, "a provider's batches need no further machine"),
+        "--replay": (execution.replay, "the cache is on this machine"),
+        "--max-cost": (execution.max_cost is not None, "what a node that dies has spent is not known; bound the shards of a job array"),
+        "--header": (bool(conditions.headers), "its value would be in Ray's hands; name the server in a models.toml on every node"),
+    }
+    for flag, (given, why) in refused.items():
+        if given:
+            raise UserError(f"{flag} does not go with --ray: {why}")
 
 
 def public_url(url: str) -> str:

@@ -22,8 +22,8 @@ def writable(folder: Path) -> bool:
     return there.is_dir() and os.access(there, os.W_OK | os.X_OK)
 
 
-def write_atomically(path: Path, text: str) -> None:
-    """Write `text` beside `path` and put it in its place in one step, so that a reader or a crash never sees half of it.
+def write_atomically(path: Path, content: str | bytes) -> None:
+    """Write `content` (text as UTF-8) beside `path` and put it in its place in one step, so that a reader or a crash never sees half of it.
 
     Raises:
         UserError: the disk is full or the folder cannot be written; the old file is kept.
@@ -32,7 +32,7 @@ def write_atomically(path: Path, text: str) -> None:
     try:
         if part.is_symlink():  # of a folder from elsewhere: what it points to is not ours to write
             part.unlink()
-        part.write_text(text, encoding="utf-8")
+        part.write_bytes(content.encode() if isinstance(content, str) else content)
         part.replace(path)
     except OSError as error:
         with suppress(OSError):  # a disk that became read-only keeps the part too

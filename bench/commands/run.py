@@ -21,7 +21,7 @@ from bench.publish import published
 from bench.report.terminal import print_report
 from bench.runner.money import unknown_pictures
 from bench.runner.plan import Plan, estimate, make_plan
-from bench.runner.session import run_session
+from bench.runner.start import carry_out_now
 from bench.stats.power import detectable_part
 from bench.store.run import open_run
 
@@ -48,7 +48,7 @@ def _run(config: RunConfig, errors: Console) -> int:
         _print_plan(plan, open_console())
         return 0
     try:
-        result = run_session(plan, errors)
+        result = carry_out_now(plan, errors)
     except BrokenPipeError:  # whoever read the progress has left, and wants no more
         raise KeyboardInterrupt from None
     console = open_console()

@@ -210,6 +210,13 @@ class Adjustable(Protocol):
 
 
 @runtime_checkable
+class Filled(Protocol):
+    """A model whose engine batches by itself in this process: `width` requests keep it full, where `--concurrency` names fewer."""
+
+    width: int
+
+
+@runtime_checkable
 class Identified(Protocol):
     """A model whose server can say which weights it serves."""
 

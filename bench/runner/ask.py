@@ -17,7 +17,7 @@ from bench.errors import BadDataError, OverBudget, Rejected, ReplayMissError, Si
 from bench.grader.judge import judge
 from bench.image import Picture
 from bench.mode import Mode
-from bench.models.base import Hidden, Reply, Request, Sampling
+from bench.models.base import Filled, Hidden, Reply, Request, Sampling
 from bench.models.registry import LOCAL
 from bench.outcome import Outcome, Verdict
 from bench.prompt import prompt_sha
@@ -115,7 +115,7 @@ class Runner:
     async def _caption_lane(self, lane: Lane, writer: Client) -> None:
         """Write all captions and free the writer before the solver is loaded: the two never share the memory of this machine."""
         pending = (trial for trial in lane.trials if trial.mode.shows_caption)
-        await self._together([self._write(lane, pending) for _ in range(min(lane.at_once, len(lane.trials)))])
+        await self._together([self._write(lane, pending) for _ in range(self._at_once(writer, lane))])
         await writer.model.close()
 
     async def _write(self, lane: Lane, pending: Iterator[Trial]) -> None:
@@ -127,7 +127,13 @@ class Runner:
 
     async def _run_lane(self, lane: Lane) -> None:
         pending = iter(lane.trials)
-        await self._together([self._work(lane, pending) for _ in range(min(lane.at_once, len(lane.trials)))])
+        await self._together([self._work(lane, pending) for _ in range(self._at_once(lane.client, lane))])
+
+    @staticmethod
+    def _at_once(client: Client, lane: Lane) -> int:
+        """How many trials are under way together."""
+        width = client.model.width if isinstance(client.model, Filled) else 0
+        return min(max(lane.at_once, width), len(lane.trials))
 
     async def _together(self, work: Sequence[Coroutine[Any, Any, None]]) -> None:
         """Run all of `work`; the first error, or Ctrl-C, ends the others."""

@@ -145,7 +145,7 @@ def _model_options(config: RunConfig) -> ModelOptions:
         batch=config.execution.batch,
         extra_body=config.conditions.extra_body or {},
         headers=dict(header.split("=", 1) for header in config.conditions.headers),
-        offline=config.execution.dry_run or config.execution.replay,
+        offline=config.execution.dry_run or config.execution.replay or config.execution.ray is not None,
     )
 
 
@@ -173,18 +173,29 @@ def _load(config: RunConfig) -> Suite:
         skip_bad=config.execution.skip_bad,
         columns=subject.column_names,
     )
-    return _shard(take_level(suite, subject.level), subject.shard)
+    suite = take_level(suite, subject.level)
+    return suite if subject.shard is None else take_shard(suite, *subject.shard)
 
 
-def _shard(suite: Suite, shard: tuple[int, int] | None) -> Suite:
-    """The puzzles whose id hashes into part i of n, so that the shards of any order of any machine make up the whole."""
-    if shard is None:
-        return suite
-    part, whole = shard
-    kept = tuple(p for p in suite.puzzles if int(digest(p.id)[:12], 16) % whole == part - 1)
+def take_shard(suite: Suite, part: int, whole: int) -> Suite:
+    """The puzzles whose id hashes into part i of n, so that the shards of any order of any machine make up the whole.
+
+    Raises:
+        UserError: there is none.
+    """
+    kept = tuple(puzzle for puzzle in suite.puzzles if _part_of(puzzle, whole) == part)
     if not kept:
         raise UserError(f"--shard {part}/{whole}: no puzzle falls into this part; use fewer shards")
     return replace(suite, puzzles=kept)
+
+
+def parts_with_puzzles(suite: Suite, whole: int) -> list[int]:
+    """The parts of `whole` that any puzzle falls into, from 1."""
+    return sorted({_part_of(puzzle, whole) for puzzle in suite.puzzles})
+
+
+def _part_of(puzzle: Puzzle, whole: int) -> int:
+    return int(digest(puzzle.id)[:12], 16) % whole + 1
 
 
 def _check_modes(config: RunConfig, suite: Suite) -> None:

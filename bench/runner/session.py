@@ -64,9 +64,9 @@ async def ask_plan(plan: Plan, console: Console, *, sleep: Sleep = asyncio.sleep
     """
     config = plan.config
     folder = config.execution.out or config.default_out()
-    store = Store(folder, _run_json(plan), _identity(plan), must_exist=config.execution.resume)
+    store = Store(folder, run_json(plan), run_identity(plan), must_exist=config.execution.resume)
     try:
-        store.save_puzzles(puzzle_line(puzzle) for puzzle in plan.suite.puzzles)
+        save_suite(store, plan)
         say = partial(console.print, highlight=False, markup=False, soft_wrap=True)
         cache = Cache(config.execution.cache_folder, replay=config.execution.replay, announce=say)
         try:
@@ -76,6 +76,11 @@ async def ask_plan(plan: Plan, console: Console, *, sleep: Sleep = asyncio.sleep
             cache.close()
     finally:
         store.close()
+
+
+def save_suite(store: Store, plan: Plan) -> None:
+    """Write down what is asked about."""
+    store.save_puzzles(puzzle_line(puzzle) for puzzle in plan.suite.puzzles)
 
 
 async def _ask_all(plan: Plan, store: Store, cache: Cache, console: Console, sleep: Sleep) -> Result:
@@ -193,12 +198,14 @@ def _servers(clients: Sequence[Client]) -> dict[str, Any]:
     return found
 
 
-def _identity(plan: Plan) -> dict[str, Any]:
+def run_identity(plan: Plan) -> dict[str, Any]:
+    """What must agree for two sessions to be one run, as JSON data: the options, the puzzles, the models' ids and the prompts."""
     ids = {m.name: m.model_id for part in plan.models for m in (part.model, part.captioner) if m is not None}
     return {**plan.config.identity(), "model_ids": ids, "suite_sha256": plan.suite.sha256, "prompts": _templates()}
 
 
-def _run_json(plan: Plan) -> dict[str, Any]:
+def run_json(plan: Plan) -> dict[str, Any]:
+    """What `run.json` holds when a run begins, as JSON data."""
     captioners = [part.captioner for part in plan.models if part.captioner is not None and part.captioner is not part.model]
     models = {m.name: m for m in (*(part.model for part in plan.models), *captioners)}
     return {
@@ -206,7 +213,7 @@ def _run_json(plan: Plan) -> dict[str, Any]:
         "version": __version__,
         "started": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         "options": plan.config.options(),
-        "identity": _identity(plan),
+        "identity": run_identity(plan),
         "suite": {"name": plan.suite.name, "sha256": plan.suite.sha256, "n": len(plan.suite.puzzles), "notes": list(plan.suite.notes)},
         "skipped": [asdict(problem) for problem in plan.suite.problems],
         "models": [{"name": m.name, "provider": m.provider, "id": m.model_id, "simulated": m.simulated} for m in models.values()],

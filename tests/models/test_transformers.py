@@ -19,6 +19,7 @@ import pytest
 from bench.errors import Rejected, UserError
 from bench.models.base import ModelOptions, Reply, Request, Sampling, Stop
 from bench.models.local.model import Local
+from bench.models.local.queue import Batcher
 from bench.models.local.transformers import Transformers, choose, noise_for
 from bench.models.registry import resolve
 from tests.models import tiny_qwen
@@ -51,7 +52,8 @@ def local(name: str, *, concurrency: int = 16, said: list[str] | None = None) ->
 
 def weights(model: Any) -> Any:
     """The model inside a loaded engine."""
-    engine: Any = model.batcher._engine
+    queue: Any = model.queue
+    engine: Any = queue._engine
     return engine._loaded
 
 
@@ -185,7 +187,8 @@ def test_out_of_memory_halves_the_batch(monkeypatch: pytest.MonkeyPatch, checkpo
     monkeypatch.setattr(whole, "generate", small)
     assert [reply.text for reply in ask_all(model, asked)] == expected
     assert rows[:3] == [8, 4, 2]
-    assert model.batcher.largest == 2
+    assert isinstance(model.queue, Batcher)
+    assert model.queue.largest == 2
 
 
 def test_an_adapter_is_put_on_and_has_an_identity(checkpoint: Path, adapter: Path, model: Local) -> None:

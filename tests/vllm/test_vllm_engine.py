@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import shutil
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from bench.errors import Rejected, UserError
+from bench.image import Content
 from bench.models.base import Reply, Request, Sampling, Stop
 from bench.models.local.model import Local
 from tests.conftest import ROOT
@@ -40,13 +43,53 @@ def test_replicates_differ_with_temperature_and_repeat_with_the_seed(engine: Loc
 
 
 def test_a_refused_request_costs_only_itself(engine: Local) -> None:
-    asked = [*requests(5), Request("x" * 600, None, Sampling(4))]
-    *rest, bad = asyncio.run(ask_together(engine, asked))
-    assert all(isinstance(reply, Reply) for reply in rest)
-    assert isinstance(bad, Rejected)
-    assert "512" in str(bad)
-    assert "\n" not in str(bad)
-    assert ask_all(engine, requests(1), close=False)[0].text == rest[0].text  # type: ignore[union-attr]
+    """Too long, too many pictures, a picture that is cut or none at all: each alone, and each in one line."""
+    (shown,) = requests(1)
+    assert shown.picture is not None
+    cut, nothing = (replace(shown.picture, content=Content(data, lambda: b"")) for data in (shown.picture.data[:60], b"no picture"))
+    crowd = replace(shown, further=(shown.picture,) * 16)
+    bad = [Request("x" * 600, None, Sampling(4)), crowd, replace(shown, picture=cut), replace(shown, picture=nothing)]
+    good = requests(6)
+    answers = asyncio.run(ask_together(engine, [*good[:3], *bad, *good[3:]]))
+    replies, refused = [*answers[:3], *answers[-3:]], answers[3:-3]
+    assert all(isinstance(error, Rejected) and "\n" not in str(error) for error in refused)
+    assert [part in str(error) for part, error in zip(("512", "At most 16", "image", "image"), refused, strict=True)] == [True] * 4
+    expected = [reply.text for reply in ask_all(engine, good, close=False)]
+    assert [reply.text if isinstance(reply, Reply) else reply for reply in replies] == expected
+
+
+def test_several_pictures_are_shown_in_their_order(hf: Local, engine: Local) -> None:
+    first, second = requests(2, max_tokens=12)
+    assert first.picture is not None
+    assert second.picture is not None
+    asked = [replace(first, further=(second.picture,)), replace(first, picture=second.picture, further=(first.picture,)), first]
+    ours = [reply.text for reply in ask_all(engine, asked, close=False)]
+    assert ours == [reply.text for reply in ask_all(hf, asked, close=False)]
+    assert len(set(ours)) == 3
+
+
+def test_the_engine_is_refilled_and_who_gives_up_leaves_it(engine: Local) -> None:
+    """40 requests, 8 at a time: more than 8 steps are shared by those that came later, and what is cancelled takes no further step."""
+    asked, pending, replies = requests(40, pictures=False, max_tokens=12), iter(requests(40, pictures=False, max_tokens=12)), list[str]()
+    queue: Any = engine.queue
+
+    async def work() -> None:
+        for request in pending:
+            replies.append((await engine.ask(request)).text)
+
+    async def whole() -> int:
+        endless = asyncio.ensure_future(engine.ask(Request("?", None, Sampling(400))))
+        await asyncio.gather(*(work() for _ in range(8)))
+        running = len(queue._engine._running)
+        endless.cancel()
+        await asyncio.gather(endless, return_exceptions=True)
+        await engine.ask(asked[0])
+        return running
+
+    assert asyncio.run(whole()) in (0, 1)
+    assert queue._engine._running == {}
+    assert queue._engine._llm.llm_engine.get_num_unfinished_requests() == 0
+    assert sorted(replies) == sorted(reply.text for reply in ask_all(engine, asked, close=False))
 
 
 def test_the_bound_on_tokens_is_each_requests_own(engine: Local) -> None:

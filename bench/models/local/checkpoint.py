@@ -75,7 +75,7 @@ def _word(text: str) -> str:
 _SHARED: Mapping[str, Reader] = {"adapter": _word, "revision": _word, "trust_remote_code": _yes, "dtype": _dtype}
 READERS: Mapping[str, Mapping[str, Reader]] = {
     "hf": {**_SHARED, "device": _device, "batch": _count},
-    "vllm": {**_SHARED, "tp": _count, "dp": _count, "max_len": _count, "gpu": _fraction, "seqs": _count, "eager": _yes},
+    "vllm": {**_SHARED, "tp": _count, "dp": _count, "max_len": _count, "gpu": _fraction, "seqs": _count, "images": _count, "eager": _yes},
 }
 """The options of each provider and how their values are read."""
 

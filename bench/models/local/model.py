@@ -1,4 +1,4 @@
-"""A model in this process: a checkpoint behind a `Batcher`, run by transformers (`hf/…`) or by vLLM (`vllm/…`).
+"""A model in this process: a checkpoint run by transformers (`hf/…`, behind a `Batcher`) or by vLLM (`vllm/…`, behind a `Refill`).
 
 Every sampling parameter is explicit: what a checkpoint's `generation_config` would like is never used, but for the tokens that end a reply.
 Where a person asks for no temperature, the model is greedy, since a local model has no provider's default; `top_p`, `top_k` and penalties
@@ -16,7 +16,8 @@ from bench.errors import MissingExtraError, UserError
 from bench.image import ImageLimits
 from bench.models.base import ModelOptions, Reply, Request, Sampling
 from bench.models.local.checkpoint import PACKAGES, Checkpoint
-from bench.models.local.queue import Batcher, Engine
+from bench.models.local.queue import Batcher
+from bench.models.local.refill import Dealt, Refill
 
 HIGHEST_TEMPERATURE = 2.0
 
@@ -51,7 +52,8 @@ class Local:
 
     Attributes:
         checkpoint: what is loaded.
-        batcher: the queue in front of the engine.
+        queue: what stands in front of the engine.
+        width: how many requests keep the engine full (`bench.models.base.Filled`); 0 where that is for `--concurrency` to say.
     """
 
     simulated = False
@@ -70,11 +72,8 @@ class Local:
         self.provider = provider
         self.checkpoint = Checkpoint.parse(name, provider, text)
         self.model_id = self.checkpoint.identity
-        self.batcher = Batcher(
-            _engine(name, provider, self.checkpoint, announce),
-            full=options.concurrency,
-            largest=self.checkpoint.extra.get("batch"),
-        )
+        self.queue = _queue(name, provider, self.checkpoint, options, announce)
+        self.width = _width(provider, self.checkpoint)
 
     def payload(self, request: Request) -> Mapping[str, Any]:
         """Everything that decides the reply, the image's bytes replaced by the picture's `identity`."""
@@ -87,23 +86,32 @@ class Local:
             UserError: the checkpoint cannot be loaded or used.
             Rejected, Unusable: see `bench.errors`.
         """
-        return await self.batcher.ask(request)
+        return await self.queue.ask(request)
 
     async def close(self) -> None:
         """Free the memory; a later request loads the checkpoint again."""
-        await self.batcher.close()
+        await self.queue.close()
 
 
-def _engine(name: str, provider: str, checkpoint: Checkpoint, announce: Announce) -> Engine:
+def _queue(name: str, provider: str, checkpoint: Checkpoint, options: ModelOptions, announce: Announce) -> Batcher | Refill | Dealt:
     if provider == "hf":
         from bench.models.local.transformers import Transformers
 
-        return Transformers(name, checkpoint, announce)
-    from bench.models.local.vllm import Replicas, Vllm
+        return Batcher(Transformers(name, checkpoint, announce), full=options.concurrency, largest=checkpoint.extra.get("batch"))
+    from bench.models.local.replicas import replicas
+    from bench.models.local.vllm import Vllm
 
     if checkpoint.extra.get("dp", 1) > 1:
-        return Replicas(name, checkpoint, announce)
-    return Vllm(name, checkpoint, announce)
+        return Dealt(replicas(name, checkpoint, announce))
+    return Refill(Vllm(name, checkpoint, announce))
+
+
+def _width(provider: str, checkpoint: Checkpoint) -> int:
+    if provider == "hf":
+        return 0
+    from bench.models.local.vllm import WIDEST
+
+    return int(checkpoint.extra.get("dp", 1) * checkpoint.extra.get("seqs", WIDEST))
 
 
 def _check_installed(provider: str) -> None:

@@ -1,8 +1,9 @@
-"""`vllm/…`: a checkpoint run by vLLM's offline engine, which batches continuously by itself: it is handed everything that waits.
+"""`vllm/…`: a checkpoint run by vLLM's offline engine, which batches continuously by itself: it is refilled while it runs.
 
-`tp` splits one engine over several devices; `dp` runs several engines, each in a process of its own with its own devices, since one
-offline engine does not replicate itself. `max_len`, `gpu` (the fraction of a device's memory), `seqs` and `eager` are vLLM's
-`max_model_len`, `gpu_memory_utilization`, `max_num_seqs` and `enforce_eager`.
+`tp` splits one engine over several devices; `dp` runs several engines, each in a process of its own with its own devices
+(`bench.models.local.replicas`), since one offline engine does not replicate itself. `max_len`, `gpu` (the fraction of a device's memory),
+`seqs`, `images` (the most pictures of one request) and `eager` are vLLM's `max_model_len`, `gpu_memory_utilization`, `max_num_seqs`,
+`limit_mm_per_prompt` and `enforce_eager`.
 """
 
 from __future__ import annotations
@@ -10,12 +11,10 @@ from __future__ import annotations
 import base64
 import gc
 import json
-import multiprocessing
 import time
+from collections import deque
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
-from dataclasses import replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +24,6 @@ from bench.extras import optional
 from bench.models.base import Reply, Request, Sampling, Stop, Usage
 from bench.models.local.checkpoint import Checkpoint
 from bench.models.local.processor import SentSizes, load_errors, load_processor, one_line, why_unfit
-from bench.models.local.queue import OutOfMemory, Unanswerable
 
 _ARGUMENTS = {
     "tp": "tensor_parallel_size",
@@ -37,6 +35,21 @@ _ARGUMENTS = {
 }
 _ADAPTER_RANK = 16
 """LoRA rank assumed where the adapter is on the hub and its configuration is not at hand: vLLM's own default."""
+_PICTURES = 16
+"""Most pictures of one request where `images` names no number."""
+WIDEST = 1024
+"""Sequences that vLLM runs at once on its largest devices: as many requests are kept ready where `seqs` names no number."""
+_AHEAD = 1.25
+"""Requests that the engine is handed for each sequence that it runs at once, so that a free place is taken without waiting for us."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Running:
+    """A request in the engine: its number, and when it was handed over, in seconds of `time.perf_counter`."""
+
+    number: int
+    request: Request
+    since: float
 
 
 class Vllm:
@@ -55,9 +68,18 @@ class Vllm:
         self._llm: Any = None
         self._sizes: SentSizes | None = None
         self._lora: Any = None
+        self._most = 1
+        self._waiting: deque[tuple[int, Request]] = deque()
+        self._running: dict[str, _Running] = {}
+        """By vLLM's name of the request."""
+
+    @property
+    def busy(self) -> bool:
+        """Whether it has anything to do."""
+        return bool(self._waiting or self._running)
 
     def load(self) -> None:
-        """Start the engine; see `Engine.load`."""
+        """Start the engine; see `RunningEngine.load`."""
         checkpoint = self._checkpoint
         env.set_default("VLLM_LOGGING_LEVEL", "ERROR")  # its log goes to standard output, where the results are
         try:
@@ -72,38 +94,30 @@ class Vllm:
         except load_errors() as error:
             raise UserError(f"{self._name}: cannot be loaded: {one_line(error)}") from error
         config = self._llm.llm_engine.vllm_config
+        self._most = round(config.scheduler_config.max_num_seqs * _AHEAD)
         dtype = str(config.model_config.dtype).removeprefix("torch.")
         self._announce(f"{self._name}: vLLM on {config.device_config.device}, {dtype}, at most {config.model_config.max_model_len} tokens")
 
-    def answer(self, requests: Sequence[Request]) -> list[Reply | Rejected]:
-        """Answer everything at once; see `Engine.answer`."""
+    def turn(self, new: Sequence[tuple[int, Request]], gone: Sequence[int]) -> list[tuple[int, Reply | Rejected]]:
+        """Refill the engine and run one step of it; see `RunningEngine.turn`."""
         if self._llm is None:
             raise Unusable(f"{self._name}: asked before it was loaded")
         torch: Any = optional("torch", "vllm")
         exceptions: Any = optional("vllm.exceptions", "vllm")
-        started = time.perf_counter()
         try:
-            outputs = self._llm.chat(
-                [messages(request) for request in requests],
-                [sampling_params(request.sampling) for request in requests],
-                use_tqdm=False,
-                lora_request=self._lora,
-            )
-        except (exceptions.VLLMClientError, ValueError) as error:
-            raise Unanswerable(f"{self._name}: {one_line(error)}") from error
+            self._give_up(frozenset(gone))
+            self._waiting += new
+            return [*self._refill(exceptions), *self._step()]
         except torch.OutOfMemoryError as error:
-            raise OutOfMemory(self._name) from error
+            raise Unusable(f"{self._name}: the device's memory is too small: name fewer sequences at once (seqs=), or max_len=") from error
         except (exceptions.VLLMServerError, RuntimeError) as error:
             raise Unusable(f"{self._name}: the engine failed: {one_line(error)}") from error
-        latency = time.perf_counter() - started
-        return [self._reply(request, output, latency) for request, output in zip(requests, outputs, strict=True)]
-
-    def stop(self) -> None:
-        """Nothing to do: the batch at hand is finished first."""
 
     def free(self) -> None:
         """Shut the engine down and give its memory back."""
         llm, self._llm = self._llm, None
+        self._waiting.clear()
+        self._running.clear()
         if llm is None:
             return
         llm.llm_engine.engine_core.shutdown()
@@ -111,63 +125,52 @@ class Vllm:
         gc.collect()
         optional("vllm.distributed", "vllm").cleanup_dist_env_and_memory()
 
-    def _reply(self, request: Request, output: Any, latency: float) -> Reply:
-        made, picture = output.outputs[0], request.picture
+    def _give_up(self, gone: frozenset[int]) -> None:
+        if not gone:
+            return
+        self._waiting = deque(item for item in self._waiting if item[0] not in gone)
+        names = [name for name, running in self._running.items() if running.number in gone]
+        if names:
+            self._llm.llm_engine.abort_request(names)
+        for name in names:
+            del self._running[name]
+
+    def _refill(self, exceptions: Any) -> list[tuple[int, Rejected]]:
+        """Hand over what waits, as far as there is room; what the engine refuses is returned, and costs only itself."""
+        refused: list[tuple[int, Rejected]] = []
+        while self._waiting and len(self._running) < self._most:
+            number, request = self._waiting.popleft()
+            since = time.perf_counter()
+            try:
+                (name,) = self._llm.enqueue_chat(
+                    messages(request), sampling_params(request.sampling), use_tqdm=False, lora_request=self._lora
+                )
+            except (exceptions.VLLMClientError, ValueError) as error:
+                refused.append((number, Rejected(f"{self._name}: {one_line(error)}")))
+                continue
+            self._running[name.partition("-")[0]] = _Running(number, request, since)  # vLLM's own suffix is not in its outputs
+        return refused
+
+    def _step(self) -> list[tuple[int, Reply]]:
+        if not self._running:
+            return []
+        done: list[tuple[int, Reply]] = []
+        for output in self._llm.llm_engine.step():
+            running = self._running.pop(output.request_id, None) if output.finished else None
+            if running is not None:
+                done.append((running.number, self._reply(running, output)))
+        return done
+
+    def _reply(self, running: _Running, output: Any) -> Reply:
+        made, picture = output.outputs[0], running.request.picture
         return Reply(
             text=made.text,
             stop=Stop.LENGTH if made.finish_reason == "length" else Stop.END,
             usage=Usage(len(output.prompt_token_ids or ()), len(made.token_ids)),
-            latency_s=latency,
+            latency_s=time.perf_counter() - running.since,
             model=self._checkpoint.identity,
             sent_px=self._sizes.of(picture.width, picture.height) if picture is not None and self._sizes is not None else None,
         )
-
-
-class Replicas:
-    """Several engines, each in its own process on its own devices; a batch is dealt out among them."""
-
-    def __init__(self, name: str, checkpoint: Checkpoint, announce: Callable[[str], None]) -> None:
-        self._name = name
-        self._announce = announce
-        self._replicas: list[ProcessPoolExecutor] = []
-        self._count = int(checkpoint.extra["dp"])
-        self._checkpoint = replace(checkpoint, extra={key: value for key, value in checkpoint.extra.items() if key != "dp"})
-
-    def load(self) -> None:
-        """Start all engines at once; see `Engine.load`."""
-        context = multiprocessing.get_context("spawn")
-        width = int(self._checkpoint.extra.get("tp", 1))
-        self._replicas = [ProcessPoolExecutor(1, mp_context=context) for _ in range(self._count)]
-        opened = [
-            replica.submit(_open, self._name, self._checkpoint, range(rank * width, (rank + 1) * width))
-            for rank, replica in enumerate(self._replicas)
-        ]
-        lines = self._results(opened)
-        self._announce(f"{lines[0]}, {self._count} replicas")
-
-    def answer(self, requests: Sequence[Request]) -> list[Reply | Rejected]:
-        """Deal the requests out one by one; see `Engine.answer`."""
-        plain = [replace(request, hidden=None) for request in requests]  # only the simulated model may look at it, and it need not pickle
-        parts = [plain[rank :: self._count] for rank in range(self._count)]
-        answers = self._results([replica.submit(_answer, part) for replica, part in zip(self._replicas, parts, strict=True)])
-        return [answers[index % self._count][index // self._count] for index in range(len(requests))]
-
-    def stop(self) -> None:
-        """Nothing to do: the batch at hand is finished first."""
-
-    def free(self) -> None:
-        """End the processes."""
-        for replica in self._replicas:
-            replica.shutdown()
-        self._replicas = []
-
-    def _results(self, futures: Sequence[Future[Any]]) -> list[Any]:
-        for future in futures:
-            future.exception()  # all are awaited before the first error is raised: none may still run when a batch is halved
-        try:
-            return [future.result() for future in futures]
-        except BrokenProcessPool as error:
-            raise Unusable(f"{self._name}: a replica's process ended: {one_line(error)}") from error
 
 
 def arguments(checkpoint: Checkpoint) -> dict[str, Any]:
@@ -176,10 +179,12 @@ def arguments(checkpoint: Checkpoint) -> dict[str, Any]:
         "model": checkpoint.where,
         "revision": checkpoint.revision,
         "trust_remote_code": checkpoint.trust_remote_code,
-        "limit_mm_per_prompt": {"image": 1},
+        "limit_mm_per_prompt": {"image": checkpoint.extra.get("images", _PICTURES)},
         "seed": 0,
     }
     made |= {_ARGUMENTS[key]: value for key, value in checkpoint.extra.items() if key in _ARGUMENTS}
+    if optional("vllm.platforms", "vllm").current_platform.is_cpu():
+        made["enable_chunked_prefill"] = False  # a seeded request whose prompt is cut in two ends the engine: CPU generators have no offset
     if checkpoint.adapter is not None:
         made |= {"enable_lora": True, "max_lora_rank": _rank(checkpoint.adapter)}
     return made
@@ -224,22 +229,3 @@ def _rank(adapter: str) -> int:
         return _ADAPTER_RANK
     rank = int(json.loads(path.read_text(encoding="utf-8")).get("r", _ADAPTER_RANK))
     return max(8, 1 << (rank - 1).bit_length())  # vLLM takes powers of two from 8
-
-
-_engine: Vllm | None = None
-"""The engine of a replica's process."""
-
-
-def _open(name: str, checkpoint: Checkpoint, devices: range) -> str:
-    global _engine
-    env.show_devices(devices)
-    said: list[str] = []
-    _engine = Vllm(name, checkpoint, said.append)
-    _engine.load()
-    return said[0]
-
-
-def _answer(requests: Sequence[Request]) -> list[Reply | Rejected]:
-    if _engine is None:
-        raise Unusable("a replica was asked before it was loaded")
-    return _engine.answer(requests) if requests else []
