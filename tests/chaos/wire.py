@@ -138,26 +138,27 @@ def limits(folder: Path, n: int) -> Iterator[Attempt]:
 
 
 class _Bucket:
-    """Takes `burst` requests in `wait` seconds; whoever comes too soon after a refusal is noted."""
+    """Takes `burst` requests in `wait` seconds; a question that was refused and comes again before the wait is over is noted."""
 
     def __init__(self, burst: int, wait: float, *, milliseconds: bool) -> None:
         self._burst, self._wait, self._milliseconds = burst, wait, milliseconds
         self._left, self._opens = burst, 0.0
-        self._refused_at: float | None = None
+        self._refused: set[str] = set()
         self.trouble: str | None = None
 
     def rule(self, seen: Seen) -> Step:
         now = time.monotonic()
         if self._left == 0 and now >= self._opens:
-            self._left, self._refused_at = self._burst, None
+            self._left = self._burst
+            self._refused.clear()
         if self._left:
             self._left -= 1
             self._opens = now + self._wait
             return say(_answer(seen.text))
-        if self._refused_at is not None and now - self._refused_at > self._wait / 2:  # those in flight at the refusal have arrived long ago
-            self.trouble = f"asked {now - self._refused_at:.3f} s after a refusal, before the {self._wait} s were over"
-        self._refused_at = now if self._refused_at is None else self._refused_at
-        left = max(0.001, self._opens - now)
+        if seen.text in self._refused:
+            self.trouble = f"asked again {self._opens - now:.3f} s before the {self._wait} s were over"
+        self._refused.add(seen.text)
+        left = self._opens - now + 0.001
         named = {"retry-after-ms": f"{left * 1000:.0f}"} if self._milliseconds else {"retry-after": f"{left:.3f}"}
         return replace(rate_limit(None), headers=named)
 
