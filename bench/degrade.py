@@ -95,7 +95,7 @@ class Degradation:
 
     def image(self, ref: ImageRef) -> ImageRef:
         """`ref` with this damage done to it, late: nothing is decoded before the bytes are asked for."""
-        return DegradedRef(f"{ref.source} ({self})", partial(_damaged, ref, self), ref.drawn, ref, self)
+        return DegradedRef(f"{ref.source} ({self})", partial(_damaged, ref, self), ref.drawn, original=ref, dose=self)
 
     def apply(self, data: bytes, identity: str) -> bytes:
         """The damaged picture, encoded: JPEG for `jpeg`, else PNG. A transparent picture is laid on white first.

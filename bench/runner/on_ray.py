@@ -22,6 +22,7 @@ from typing import Any
 from rich.console import Console
 
 from bench import env
+from bench.defaults import AUTO
 from bench.errors import Unusable, UserError
 from bench.extras import optional
 from bench.models.registry import LOCAL, split
@@ -127,7 +128,7 @@ class _Driver:
         config, folder = self._plan.config, self._folder / f"{part}-of-{self._whole}"
         subject = replace(config.subject, shard=(part, self._whole))
         each = config.execution.concurrency
-        if not _in_process(self._plan):  # one server answers them all
+        if each != AUTO and not _in_process(self._plan):  # one server answers them all
             each = math.ceil(each / at_once)
         execution = replace(config.execution, ray=None, resume=False, out=None, concurrency=each, cache=config.execution.cache or "off")
         own = replace(config, subject=subject, execution=execution)

@@ -1,16 +1,14 @@
-"""Tokens per second and peak memory of `hf/` and `vllm/` beside the bare library on the same batch; each is measured in its own process.
+"""Tokens a processor second and peak memory of `hf/` beside a bare batched `generate`; each is measured in its own process.
 
-    .venv/bin/python tests/benchmarks/bench_local.py             transformers, beside a bare batched `generate`
-    .venv-vllm/bin/python tests/benchmarks/bench_local.py        and vLLM, beside a bare `LLM.chat`
+    make bench PARTS=local                   (vLLM has a benchmark of its own: bench_vllm)
 
-The bounds that the project sets itself: `hf/` 85%, `vllm/` 90% of the bare speed, peak memory within 10%.
+Processor time, since other work on the machine only adds to the clock; of several rounds the best, since other work only slows.
 """
 
 from __future__ import annotations
 
 import asyncio
 import importlib
-import importlib.util
 import json
 import os
 import resource
@@ -26,17 +24,16 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
 from bench.models.base import ModelOptions, Reply, Request  # noqa: E402
-from bench.models.local.checkpoint import Checkpoint  # noqa: E402
 from bench.models.local.model import Local  # noqa: E402
 from bench.models.local.processor import load_processor, pixels  # noqa: E402
+from tests.benchmarks.table import row, show  # noqa: E402
 from tests.models import tiny_qwen  # noqa: E402
 from tests.models.local_requests import ask_together, requests  # noqa: E402
 
 ROWS = 64
 NEW = 64
 REPEATS = 8
-VLLM_OPTIONS = "dtype=float32,eager=yes,max_len=512"
-SETTINGS = {"VLLM_ENABLE_V1_MULTIPROCESSING": "0", "OMP_NUM_THREADS": "1", "VLLM_CPU_KVCACHE_SPACE": "1", "HF_HUB_OFFLINE": "1"}
+SETTINGS = {"OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"}
 
 Round = Callable[[], int]
 """Answers the whole batch once and returns how many tokens were made."""
@@ -47,14 +44,16 @@ def main() -> None:
     if len(sys.argv) > 1:
         print(json.dumps(measure(sys.argv[1], sys.argv[2])))
         return
-    providers = ["hf", "vllm"] if importlib.util.find_spec("vllm") is not None else ["hf"]
     with tempfile.TemporaryDirectory() as folder:
         checkpoint = str(tiny_qwen.build(Path(folder) / "tiny"))
-        for provider in providers:
-            bare, own = (_apart(f"{provider}-{kind}", checkpoint) for kind in ("bare", "ours"))
-            speed, memory = own["speed"] / bare["speed"], own["memory"] / bare["memory"]
-            print(f"{provider}: {own['speed']:,.0f} tokens/s, bare {bare['speed']:,.0f} ({speed:.0%}); memory "
-                  f"{own['memory']:,.0f} MB, bare {bare['memory']:,.0f} MB ({memory:.0%}); {ROWS} pictures, {NEW} tokens each")  # fmt: skip
+        bare, own = (_apart(f"hf-{kind}", checkpoint) for kind in ("bare", "ours"))
+    note = f"a bare batched generate; {ROWS} pictures, {NEW} tokens each"
+    show(
+        [
+            row("hf/ on the batch of a bare generate", own["speed"], bare["speed"], 0.95, unit="tokens/s of processor time", note=note),
+            row("peak memory of hf/", own["memory"], bare["memory"], 1.1, unit="MB", better="less", note=note),
+        ]
+    )
 
 
 def _apart(what: str, checkpoint: str) -> dict[str, float]:
@@ -63,21 +62,19 @@ def _apart(what: str, checkpoint: str) -> dict[str, float]:
 
 
 def measure(what: str, checkpoint: str) -> dict[str, float]:
-    """The best speed in tokens per second of `REPEATS` rounds after a first one (other work only slows), and peak memory in MB."""
+    """The best speed in tokens a processor second of `REPEATS` rounds after a first one (other work only slows), and peak memory in MB."""
     asked = requests(ROWS, max_tokens=NEW)
     makers: dict[str, Callable[[str, Sequence[Request]], Round]] = {
         "hf-bare": bare_hf,
         "hf-ours": lambda where, batch: ours(f"hf/{where}", batch),
-        "vllm-bare": bare_vllm,
-        "vllm-ours": lambda where, batch: ours(f"vllm/{where}?{VLLM_OPTIONS}", batch),
     }
     answer = makers[what](checkpoint, asked)
     answer()
     speeds: list[float] = []
     for _ in range(REPEATS):
-        started = time.perf_counter()
+        started = time.process_time()
         tokens = answer()
-        speeds.append(tokens / (time.perf_counter() - started))
+        speeds.append(tokens / (time.process_time() - started))
     return {"speed": max(speeds), "memory": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}
 
 
@@ -112,21 +109,6 @@ def bare_hf(checkpoint: str, asked: Sequence[Request]) -> Round:
             rows = model.generate(**inputs, max_new_tokens=NEW, do_sample=False)[:, inputs["input_ids"].shape[1] :].tolist()
         processor.tokenizer.batch_decode(rows, skip_special_tokens=True)
         return sum(next((index + 1 for index, token in enumerate(row) if token in ends), len(row)) for row in rows)
-
-    return answer
-
-
-def bare_vllm(checkpoint: str, asked: Sequence[Request]) -> Round:
-    """One `LLM.chat` with everything."""
-    from bench.models.local.vllm import arguments, messages, sampling_params
-
-    options = Checkpoint.parse("vllm", "vllm", f"{checkpoint}?{VLLM_OPTIONS}")
-    llm: Any = importlib.import_module("vllm").LLM(**arguments(options))
-
-    def answer() -> int:
-        chats = [messages(request) for request in asked]
-        outputs = llm.chat(chats, [sampling_params(request.sampling) for request in asked], use_tqdm=False)
-        return sum(len(output.outputs[0].token_ids) for output in outputs)
 
     return answer
 
