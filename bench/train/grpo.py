@@ -4,8 +4,7 @@ GRPO (Shao et al. 2024, arXiv 2402.03300): for every prompt a group of completio
 the group's mean, and the policy is moved by a clipped gradient. Where this departs from the paper of the six rewards (arXiv 2601.00215,
 trained with EasyR1) the recipe says so.
 
-One thing is overridden: the loading of weights on resume. For full fine-tuning of Qwen2.5-VL the trainer restores none of them and says so
-only in a warning, because the names in the file and in the module differ; here the weights come from `from_pretrained`, which knows both.
+One thing is overridden: the loading of weights on resume (`bench.train.weights`).
 
 What is left behind in `out`: the weights in Hugging Face format (adapters merged; the adapter itself in `adapter/`), the processor,
 `training.json`, `curves.png`, TensorBoard's logs in `tensorboard/` and the trainer's own checkpoints in `steps/`, which `resume` reads.
@@ -25,8 +24,7 @@ from typing import Any
 
 from bench.errors import MissingExtraError, SightgapError, UserError
 from bench.extras import optional
-from bench.models.local.processor import load_errors, load_processor, one_line, save_processor
-from bench.models.local.transformers import with_adapter
+from bench.models.local.processor import load_errors, load_processor, one_line
 from bench.train.curves import curve, draw_curves
 from bench.train.data import data_sha256, training_puzzles, training_set
 from bench.train.provenance import RECORD, checkpoint_place, checkpoint_sha256, versions
@@ -35,6 +33,7 @@ from bench.train.rewards import trl_reward
 from bench.train.tiny.quick import quicken
 from bench.train.trl_options import grpo_options
 from bench.train.watch import Watch, showing, watching
+from bench.train.weights import load_policy, restore, save_weights, sharded
 
 STEPS = "steps"
 
@@ -93,9 +92,8 @@ def train(training: Training) -> Path:
         trainer.train(resume_from_checkpoint=str(last) if last is not None else None)
     finally:
         shown.close()
-    _save_weights(trainer, training.out)
+    save_weights(trainer, training.base, training.out)
     if process.is_main_process:
-        _finish_weights(trainer, training)
         rows = curve(trainer.state.log_history)
         if rows:
             draw_curves(rows, training.out / "curves.png", f"{training.reward}, seed {training.seed}")
@@ -171,12 +169,10 @@ def _trainer(training: Training, puzzles: Any, callbacks: list[Any]) -> Any:
         raise UserError(f"recipe {recipe.name}: TRL refuses its [grpo]: {one_line(error)}") from error
     try:
         processor = load_processor(training.base)
-        model: Any = transformers.AutoModelForImageTextToText.from_pretrained(training.base, dtype="auto" if arguments.bf16 else "float32")
+        model = load_policy(training.base, "auto" if arguments.bf16 else "float32")
     except load_errors() as error:
         raise UserError(f"{training.model} cannot be loaded for training: {one_line(error)}") from error
     processor.tokenizer.padding_side = "left"
-    if recipe.lora is None:
-        quicken(model)
     trainer = trainer_class()(
         model=model,
         reward_funcs=trl_reward(training.reward),
@@ -186,6 +182,8 @@ def _trainer(training: Training, puzzles: Any, callbacks: list[Any]) -> Any:
         peft_config=_adapter(recipe.lora),
         callbacks=callbacks,
     )
+    if recipe.lora is None and not sharded(trainer):
+        quicken(model)
     logs: Any = optional("transformers.integrations", "train").TensorBoardCallback
     if trainer.pop_callback(logs) is not None:  # its own place is decided by an environment variable, the same for all runs of a process
         writer: Any = optional("torch.utils.tensorboard", "train").SummaryWriter(str(training.out / "tensorboard"))
@@ -206,35 +204,13 @@ def _adapter(lora: Lora | None) -> Any:
 def trainer_class() -> Any:
     """TRL's trainer with weights restored on resume."""
     base: Any = optional("trl", "train").GRPOTrainer
-    transformers: Any = optional("transformers", "train")
 
     class Trainer(base):
         def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
             model = self.model if model is None else model
-            if hasattr(model, "peft_config"):
+            if hasattr(model, "peft_config") or sharded(self):
                 base._load_from_checkpoint(self, resume_from_checkpoint, model)
-                return
-            loaded: Any = transformers.AutoModelForImageTextToText.from_pretrained(resume_from_checkpoint, dtype=model.dtype)
-            missing, unexpected = model.load_state_dict(loaded.state_dict(), strict=False)
-            if missing or unexpected:
-                raise SightgapError(f"{resume_from_checkpoint}: {len(missing)} weights are missing and {len(unexpected)} unknown")
+            else:
+                restore(resume_from_checkpoint, model)
 
     return Trainer
-
-
-def _save_weights(trainer: Any, out: Path) -> None:
-    """Weights into `out`, or the adapter into its folder. Every process takes part: under ZeRO-3 each holds a share."""
-    adapted = hasattr(trainer.accelerator.unwrap_model(trainer.model), "peft_config")
-    trainer.save_model(str(out / "adapter" if adapted else out))
-
-
-def _finish_weights(trainer: Any, training: Training) -> None:
-    """Merge an adapter into the weights that it was trained on, so that the checkpoint loads like any other; save the processor."""
-    adapter = training.out / "adapter"
-    if adapter.is_dir():
-        load: Any = optional("transformers", "train").AutoModelForImageTextToText
-        with_adapter(load.from_pretrained(training.base, dtype="auto"), str(adapter)).save_pretrained(training.out)
-    tokenizer = trainer.processing_class.tokenizer
-    if tokenizer.is_fast:  # it remembers how the last batch was padded, and would save that as a property of the checkpoint
-        tokenizer.backend_tokenizer.no_padding()
-    save_processor(trainer.processing_class, training.out)
