@@ -27,7 +27,7 @@ from bench.extras import optional
 from bench.models.local.processor import load_errors, load_processor, one_line
 from bench.train.curves import curve, draw_curves
 from bench.train.data import data_sha256, training_puzzles, training_set
-from bench.train.provenance import RECORD, checkpoint_place, checkpoint_sha256, versions
+from bench.train.provenance import RECORD, checkpoint_place, checkpoint_sha256, hub_commit, versions
 from bench.train.recipe import Lora, Recipe
 from bench.train.rewards import trl_reward
 from bench.train.tiny.quick import quicken
@@ -78,6 +78,7 @@ def train(training: Training) -> Path:
         raise MissingExtraError("trl", "train")
     puzzles = training_puzzles(training.recipe)
     begun = identity(training, data_sha256(puzzles))
+    commit = begun["base"].get("commit")
     process: Any = optional("accelerate", "train").PartialState()
     if process.is_main_process:
         _prepare(training, begun)
@@ -85,14 +86,14 @@ def train(training: Training) -> Path:
     last = _steps(training.out)[-1] if training.resume else None
     started = time.time()
     watch, shown = Watch(training.recipe.stop), showing(f"{training.reward}, seed {training.seed}")
-    trainer = _trainer(training, puzzles, [watching(watch), shown])
+    trainer = _trainer(training, puzzles, [watching(watch), shown], commit)
     if process.is_main_process:
         write_record(training.out, begun | {"finished": False})
     try:
         trainer.train(resume_from_checkpoint=str(last) if last is not None else None)
     finally:
         shown.close()
-    save_weights(trainer, training.base, training.out)
+    save_weights(trainer, training.out, training.base, commit)
     if process.is_main_process:
         rows = curve(trainer.state.log_history)
         if rows:
@@ -117,12 +118,21 @@ def train(training: Training) -> Path:
 
 
 def identity(training: Training, data: str) -> dict[str, Any]:
-    """What must be the same for a run to be continued."""
+    """What must be the same for a run to be continued.
+
+    Raises:
+        UserError: the base is on the hub and cannot be found there.
+    """
+    base = {"name": Path(training.base).name, "sha256": checkpoint_sha256(training.base)}
+    try:
+        commit = hub_commit(training.base)
+    except load_errors() as error:
+        raise UserError(f"{training.model} cannot be loaded for training: {one_line(error)}") from error
     return {
         "v": 1,
         "reward": training.reward,
         "seed": training.seed,
-        "base": {"name": Path(training.base).name, "sha256": checkpoint_sha256(training.base)},
+        "base": base if commit is None else base | {"name": training.base, "commit": commit},
         "recipe_name": training.recipe.name,
         "recipe_sha256": training.recipe.sha256,
         "data_sha256": data,
@@ -158,7 +168,7 @@ def write_record(out: Path, record: Mapping[str, Any]) -> None:
 
 
 # -- the trainer -------------------------------------------------------------------------------------------------------------------------
-def _trainer(training: Training, puzzles: Any, callbacks: list[Any]) -> Any:
+def _trainer(training: Training, puzzles: Any, callbacks: list[Any], commit: str | None) -> Any:
     trl: Any = optional("trl", "train")
     transformers: Any = optional("transformers", "train")
     recipe = training.recipe
@@ -168,8 +178,8 @@ def _trainer(training: Training, puzzles: Any, callbacks: list[Any]) -> Any:
     except (ValueError, TypeError) as error:
         raise UserError(f"recipe {recipe.name}: TRL refuses its [grpo]: {one_line(error)}") from error
     try:
-        processor = load_processor(training.base)
-        model = load_policy(training.base, "auto" if arguments.bf16 else "float32")
+        processor = load_processor(training.base, revision=commit)
+        model = load_policy(training.base, "auto" if arguments.bf16 else "float32", commit)
     except load_errors() as error:
         raise UserError(f"{training.model} cannot be loaded for training: {one_line(error)}") from error
     processor.tokenizer.padding_side = "left"

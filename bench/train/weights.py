@@ -22,13 +22,13 @@ ADAPTER = "adapter"
 """The folder of a LoRA adapter beside the weights that it was merged into."""
 
 
-def load_policy(where: str, dtype: str) -> Any:
-    """The model of the checkpoint `where` (folder or hub id), which saves its weights under the names that it was read with.
+def load_policy(where: str, dtype: str, revision: str | None = None) -> Any:
+    """The model of the checkpoint `where` (folder, or hub id and commit), which saves its weights under the names that it was read with.
 
     Raises:
         OSError, ValueError, and what else `bench.models.local.processor.load_errors` names.
     """
-    model: Any = _auto().from_pretrained(where, dtype=dtype)
+    model: Any = _auto().from_pretrained(where, dtype=dtype, revision=revision)
     kept = getattr(model, "_weight_conversions", None)
     if kept is not None:
         model._weight_conversions = [conversion for conversion in kept if conversion.was_used()]
@@ -52,8 +52,8 @@ def restore(checkpoint: str, model: Any) -> None:
         raise SightgapError(f"{checkpoint}: {len(missing)} weights are missing and {len(unexpected)} unknown")
 
 
-def save_weights(trainer: Any, base: str, out: Path) -> None:
-    """Write weights and processor into `out`, an adapter into its folder and merged into the weights of `base`.
+def save_weights(trainer: Any, out: Path, base: str, revision: str | None = None) -> None:
+    """Write weights and processor into `out`, an adapter into its folder and merged into the weights of `base` (at its commit `revision`).
 
     Every process takes part, since each may hold a share; the main one writes.
     """
@@ -64,7 +64,7 @@ def save_weights(trainer: Any, base: str, out: Path) -> None:
     if accelerator.is_main_process:
         model.save_pretrained(out / ADAPTER if adapted else out, state_dict=state)
         if adapted:
-            _merge(base, out)
+            _merge(out, base, revision)
         _save_processor(trainer.processing_class, out)
     accelerator.wait_for_everyone()
 
@@ -73,17 +73,20 @@ def _whole_state(trainer: Any) -> dict[str, Any] | None:
     """Name -> tensor on the main process, gathered from all; None where no process lacks any."""
     if not sharded(trainer):
         return None
-    state = trainer.accelerator.get_state_dict(trainer.model_wrapped)
-    if not trainer.args.bf16 or not trainer.accelerator.is_main_process:
-        return state
-    half = optional("torch", "train").bfloat16  # FSDP holds float32 copies
-    return {name: tensor.to(half) if tensor.is_floating_point() else tensor for name, tensor in state.items()}
+    accelerator = trainer.accelerator
+    state = accelerator.get_state_dict(trainer.model_wrapped)
+    tied = getattr(accelerator.unwrap_model(trainer.model_wrapped), "all_tied_weights_keys", {})  # gathered, they are no longer one tensor
+    state = {name: tensor for name, tensor in state.items() if tied.get(name) not in state}
+    if trainer.args.bf16:  # FSDP holds float32 copies
+        half = optional("torch", "train").bfloat16
+        state = {name: tensor.to(half) if tensor.is_floating_point() else tensor for name, tensor in state.items()}
+    return state
 
 
-def _merge(base: str, out: Path) -> None:
+def _merge(out: Path, base: str, revision: str | None) -> None:
     """The weights of `base` with the adapter in `out` merged into them, so that the checkpoint loads like any other."""
     optional("transformers.integrations.deepspeed", "train").unset_hf_deepspeed_config()  # or this process alone would read a share
-    with_adapter(load_policy(base, "auto"), str(out / ADAPTER)).save_pretrained(out)
+    with_adapter(load_policy(base, "auto", revision), str(out / ADAPTER)).save_pretrained(out)
 
 
 def _save_processor(processor: Any, out: Path) -> None:
