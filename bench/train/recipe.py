@@ -244,8 +244,24 @@ def _check_sweep(recipe: Recipe) -> None:
         raise UserError(
             f"sweep.evaluate.caption_prompt: expected one of {', '.join(CAPTION_PROMPTS)}, found {sweep.evaluate.caption_prompt!r}"
         )
+    _check_asked(sweep.evaluate.model)
     if sweep.evaluate.spec.split != "eval":
         raise UserError(f"sweep.evaluate.suite: expected split eval, or none, found {sweep.evaluate.suite!r}")
+
+
+def _check_asked(model: str) -> None:
+    """Whether a way to name checkpoints tells them apart, and has no other gaps."""
+    if not model:
+        return
+    try:
+        named = {model.format(checkpoint=place, name=place) for place in ("a", "b")}
+    except (KeyError, IndexError, ValueError):
+        named = set[str]()
+    if len(named) < 2 or "/" not in model:
+        raise UserError(
+            "sweep.evaluate.model: expected the name of a model with {checkpoint} or {name} in it, as in 'vllm/{checkpoint}', "
+            f"found {model!r}"
+        )
 
 
 def _check_controls(recipe: Recipe) -> None:
