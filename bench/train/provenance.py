@@ -42,8 +42,8 @@ def hub_commit(where: str) -> str | None:
     """
     if Path(where).is_dir():
         return None
-    config = optional("transformers", "train").AutoConfig.from_pretrained(where)
-    return config._commit_hash
+    config: str = optional("huggingface_hub", "train").hf_hub_download(where, "config.json")
+    return Path(config).parent.name  # a folder of its own for each commit
 
 
 def checkpoint_sha256(where: str) -> str | None:
