@@ -24,10 +24,11 @@ from typing import Any
 
 from bench.errors import MissingExtraError, SightgapError, UserError
 from bench.extras import optional
+from bench.models.local.checkpoint import hub_commit
 from bench.models.local.processor import load_errors, load_processor, one_line
 from bench.train.curves import curve, draw_curves
 from bench.train.data import data_sha256, training_puzzles, training_set
-from bench.train.provenance import RECORD, checkpoint_place, checkpoint_sha256, hub_commit, versions
+from bench.train.provenance import RECORD, checkpoint_place, checkpoint_sha256, versions
 from bench.train.recipe import Lora, Recipe
 from bench.train.rewards import trl_reward
 from bench.train.tiny.quick import quicken

@@ -7,7 +7,6 @@ import importlib.metadata
 import platform
 from pathlib import Path
 
-from bench.extras import optional
 from bench.models import aliases
 from bench.versions import __version__
 
@@ -32,18 +31,6 @@ def checkpoint_place(model: str) -> str:
     """The folder or hub id of a checkpoint that is written as for `--model`: an alias ("tiny-base"), "hf/PATH" or the path itself."""
     alias = aliases.aliases().get(model)
     return aliases.place(alias.id if alias is not None and alias.provider == "hf" else model.removeprefix("hf/"))
-
-
-def hub_commit(where: str) -> str | None:
-    """The commit that the hub id `where` stands for now, or in the local cache where the hub is out of reach; None for a folder.
-
-    Raises:
-        OSError, ValueError: it is neither there nor in the cache.
-    """
-    if Path(where).is_dir():
-        return None
-    config: str = optional("huggingface_hub", "train").hf_hub_download(where, "config.json")
-    return Path(config).parent.name  # a folder of its own for each commit
 
 
 def checkpoint_sha256(where: str) -> str | None:

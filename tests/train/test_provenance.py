@@ -10,11 +10,13 @@ from typing import Any
 import pytest
 
 from bench.errors import UserError
+from bench.models.local.checkpoint import hub_commit
+from bench.models.registry import ModelOptions, resolve
 from bench.train.grpo import Training, identity
-from bench.train.provenance import hub_commit
 from bench.train.recipe import load_recipe
 from bench.train.weights import load_policy
 from tests.conftest import ROOT
+from tests.models.local_requests import ask_all, requests
 
 BASE = ROOT / "results" / "checkpoints" / "tiny-base"
 ID = "someone/tiny-vl"
@@ -57,6 +59,11 @@ def test_the_recorded_commit_is_what_is_read(hub: Path) -> None:
     first, now = (load_policy(ID, "float32", revision).model.language_model.norm.weight for revision in (COMMITS[0], None))
     assert not torch.equal(first, now)
     assert torch.equal(first, load_policy(str(BASE), "float32").model.language_model.norm.weight)
+
+
+def test_replies_of_a_hub_model_name_the_commit(hub: Path) -> None:
+    (reply,) = ask_all(resolve(f"hf/{ID}?dtype=float32", ModelOptions()), requests(1, max_tokens=2))
+    assert reply.model == f"{ID}?dtype=float32@{COMMITS[0]}"
 
 
 def test_a_folder_has_no_commit() -> None:

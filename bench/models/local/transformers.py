@@ -19,7 +19,7 @@ from typing import Any, cast
 from bench.errors import MissingExtraError, Rejected, Unusable, UserError
 from bench.extras import optional
 from bench.models.base import Reply, Request, Stop, Usage
-from bench.models.local.checkpoint import Checkpoint
+from bench.models.local.checkpoint import Checkpoint, hub_commit
 from bench.models.local.processor import SentSizes, load_errors, load_processor, one_line, pixels, why_unfit
 from bench.models.local.queue import OutOfMemory, Unanswerable
 
@@ -176,7 +176,7 @@ def _loaded(torch: Any, transformers: Any, model: Any, processor: Any, device: A
     # `generate` fills what its own argument leaves open from here: the checkpoint's taste in sampling must not come in by that door.
     model.generation_config = transformers.GenerationConfig()
     text = model.config.get_text_config()
-    commit = getattr(model.config, "_commit_hash", None)
+    commit = hub_commit(checkpoint.where, checkpoint.revision)
     return _Loaded(
         torch=torch,
         model=model,
