@@ -70,11 +70,13 @@ def save_weights(trainer: Any, out: Path, base: str, revision: str | None = None
 
 
 def _whole_state(trainer: Any) -> dict[str, Any] | None:
-    """Name -> tensor on the main process, gathered from all; None where no process lacks any."""
+    """Name -> tensor, gathered from all processes in the main one; None in the others, and where no process lacks any."""
     if not sharded(trainer):
         return None
     accelerator = trainer.accelerator
     state = accelerator.get_state_dict(trainer.model_wrapped)
+    if not accelerator.is_main_process:
+        return None
     tied = getattr(accelerator.unwrap_model(trainer.model_wrapped), "all_tied_weights_keys", {})  # gathered, they are no longer one tensor
     state = {name: tensor for name, tensor in state.items() if tied.get(name) not in state}
     if trainer.args.bf16:  # FSDP holds float32 copies
