@@ -5,6 +5,7 @@ PEER := .venv-peer
 VLLM := .venv-vllm
 INSPECT := .venv-inspect
 LLM := .venv-llm
+ZERO3 := .venv-zero3
 BIN := $(VENV)/bin
 PARTS ?= api report resume replay sets start local vllm ray families rewards
 INSTALL := $(BIN)/python -m pip install --quiet --no-compile --disable-pip-version-check -c constraints.txt
@@ -14,7 +15,7 @@ INSTALL := $(BIN)/python -m pip install --quiet --no-compile --disable-pip-versi
 # Everything that the checks need, several at once: make -j2 environments
 environments: $(VENV)/.dev $(PEER)/.done $(VLLM)/.done $(INSPECT)/.done browser tex
 
-.PHONY: environments demo test check test-vllm test-inspect test-ray test-llm bench calibration structure chaos audit wheel browser tex clean
+.PHONY: environments demo test check test-vllm test-inspect test-ray test-llm test-zero3 resolve bench calibration structure chaos audit wheel browser tex clean
 
 demo: $(VENV)/.core  ## the main job on generated puzzles with the shipped checkpoints: no key, no network
 	$(BIN)/python run_bench.py
@@ -33,6 +34,12 @@ test-ray: $(VENV)/.dev  ## a real Ray cluster of two nodes on this machine, one 
 
 test-llm: $(VENV)/.dev $(LLM)/.done  ## a real small language model behind a real llama.cpp server: half an hour, not part of CI
 	$(BIN)/python -m tests.llm.ask $(LLM) results/llm
+
+test-zero3: $(ZERO3)/.done $(VLLM)/.done  ## ZeRO-3, FSDP2 and LoRA in two real processes, their weights in the real vLLM: ten minutes, not part of CI
+	$(ZERO3)/bin/python -m pytest tests/gpus
+
+resolve: $(VENV)/.dev  ## every extra for Python 3.11 to 3.13, by the index's metadata alone; nothing is installed
+	$(BIN)/python -m tests.benchmarks.resolve
 
 browser:  ## Chromium for the tests of the HTML report, where it is missing and this is root on Debian; they are skipped without it
 	command -v chromium >/dev/null || [ "$$(id -u)" != 0 ] || ! command -v apt-get >/dev/null || \
@@ -93,6 +100,13 @@ $(INSPECT)/.done: tests/inspect/inspect-requirements.txt pyproject.toml
 	$(INSPECT)/bin/python -m pip install --quiet --no-compile --disable-pip-version-check --no-deps -e .
 	touch $@
 
+# The versions of the machine with GPUs, on the CPU and without vLLM.
+$(ZERO3)/.done: constraints-gpus.txt pyproject.toml
+	$(PYTHON) -m venv $(ZERO3)
+	$(ZERO3)/bin/python -m pip install --quiet --no-compile --disable-pip-version-check -c constraints-gpus.txt -e '.[train]' deepspeed \
+		pytest==9.2.0 pytest-timeout==2.4.0 pytest-socket==0.8.1 hypothesis==6.170.15
+	touch $@
+
 $(LLM)/.done: tests/llm/setup.sh
 	rm -rf $(LLM)
 	tests/llm/setup.sh $(LLM) $(PYTHON)
@@ -105,4 +119,4 @@ tex: | browser
 	texlive-latex-base texlive-latex-recommended >/dev/null; } || echo "no pdflatex: the tests of the LaTeX tables will be skipped"
 
 clean:
-	rm -rf $(VENV) $(PEER) $(VLLM) $(INSPECT) $(LLM) build dist *.egg-info .pytest_cache .hypothesis .ruff_cache
+	rm -rf $(VENV) $(PEER) $(VLLM) $(INSPECT) $(LLM) $(ZERO3) build dist *.egg-info .pytest_cache .hypothesis .ruff_cache

@@ -31,6 +31,12 @@ VERTEX_PROJECTS = ("ANTHROPIC_VERTEX_PROJECT_ID", "GOOGLE_CLOUD_PROJECT")
 CACHE = "SIGHTGAP_CACHE"
 MODELS = "SIGHTGAP_MODELS"
 CUDA_DEVICES = "CUDA_VISIBLE_DEVICES"
+_RANK, _PROCESSES = "RANK", "WORLD_SIZE"
+_GROUP = frozenset(
+    {_RANK, "LOCAL_RANK", "GROUP_RANK", "ROLE_RANK", _PROCESSES, "LOCAL_WORLD_SIZE", "GROUP_WORLD_SIZE", "ROLE_WORLD_SIZE", "ROLE_NAME"}
+    | {"MASTER_ADDR", "MASTER_PORT"}
+)
+_LAUNCHERS = ("ACCELERATE_", "FSDP_", "TORCHELASTIC_")
 
 _SECRETS = (
     ANTHROPIC_KEY,
@@ -70,6 +76,22 @@ def show_devices(ranks: range) -> None:
     seen = read(CUDA_DEVICES)
     devices = seen.split(",") if seen is not None else None
     os.environ[CUDA_DEVICES] = ",".join(str(rank) if devices is None else devices[rank] for rank in ranks)
+
+
+def processes() -> int:
+    """How many processes a launcher (torchrun, accelerate) has started together, this one among them; 1 without a launcher."""
+    return int(read(_PROCESSES) or 1)
+
+
+def first_process() -> bool:
+    """Whether this is the first of those processes, which speaks for all."""
+    return read(_RANK) in (None, "0")
+
+
+def leave_group() -> None:
+    """Forget the launcher, so that what is started from here on stands alone. For a process that works with the others no more."""
+    for name in [name for name in os.environ if name in _GROUP or name.startswith(_LAUNCHERS)]:
+        del os.environ[name]
 
 
 def cache_dir() -> Path:

@@ -27,9 +27,9 @@ def open_console() -> Console:
     return console if console.is_terminal else PlainConsole(width=WIDTH)
 
 
-def open_error_console() -> Console:
-    """Standard error, for progress and warnings."""
-    return PlainConsole(stderr=True)
+def open_error_console(*, quiet: bool = False) -> Console:
+    """Standard error, for progress and warnings; `quiet` where another process speaks."""
+    return PlainConsole(stderr=True, quiet=quiet)
 
 
 def names(text: str | None) -> tuple[str, ...]:

@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from bench import env
 from bench.commands.console import open_error_console
 from bench.errors import UserError
 from bench.train.rewards import reward_called
@@ -19,7 +20,7 @@ def train(arguments: argparse.Namespace) -> int:
     from bench.train.recipe import load_recipe
 
     recipe = load_recipe(arguments.recipe)
-    console = open_error_console()
+    console = open_error_console(quiet=not env.first_process())
     model = arguments.model or recipe.launch.model
     if arguments.dry_run:
         from bench.train.selfcheck import check
@@ -42,8 +43,8 @@ def train(arguments: argparse.Namespace) -> int:
 
         if arguments.seed is not None:
             raise UserError(f"train: --seed: expected none with --reward all, since the recipe names the seeds, found {arguments.seed}")
-        run_sweep(Sweep(recipe, recipe.sweep.rewards, model, out), console)
-        print((out / "sweep.md").read_text(encoding="utf-8"))  # noqa: T201
+        if run_sweep(Sweep(recipe, recipe.sweep.rewards, model, out), console) is not None:
+            print((out / "sweep.md").read_text(encoding="utf-8"))  # noqa: T201
         return 0
     from bench.train.checkpoints import RunFolder
     from bench.train.grpo import Training, train

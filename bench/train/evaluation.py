@@ -36,7 +36,7 @@ from bench.train.curves import EVALUATED, evaluations
 from bench.train.live import LivePolicy
 from bench.train.recipe import Recipe
 from bench.train.settings import LOST, HeldOut, named
-from bench.train.trainer import save_weights
+from bench.train.weights import save_weights
 
 SEED = 20260202
 NO_EVALUATION_UNDER_FSDP = (

@@ -26,7 +26,8 @@ from typing import Any
 from bench.errors import MissingExtraError, SightgapError, UserError
 from bench.extras import optional
 from bench.files import write_atomically
-from bench.models.local.transformers import with_adapter
+from bench.models.local.checkpoint import hub_commit
+from bench.models.local.processor import load_errors, one_line
 from bench.train.checkpoints import BEST, FolderState, RunFolder, discard_torn, saving, step_of
 from bench.train.curves import curve, draw_curves, evaluations
 from bench.train.data import data_sha256, training_puzzles
@@ -36,8 +37,9 @@ from bench.train.provenance import RECORD, checkpoint_place, checkpoint_sha256, 
 from bench.train.recipe import Recipe
 from bench.train.rewards import TrainerReward, reward_called
 from bench.train.rollouts import RolloutTable
-from bench.train.trainer import ADAPTER, make_trainer, save_weights
+from bench.train.trainer import make_trainer
 from bench.train.watch import Watch, showing, watching
+from bench.train.weights import merge_adapter, save_weights
 
 
 class TrainingStopped(SightgapError):  # noqa: N818 - reads as what happened
@@ -128,12 +130,21 @@ def train(training: Training) -> Path:
 
 
 def identity(training: Training, data: str) -> dict[str, Any]:
-    """What must be the same for a run to be continued."""
+    """What must be the same for a run to be continued.
+
+    Raises:
+        UserError: the base is on the hub and cannot be found there.
+    """
+    base = {"name": Path(training.base).name, "sha256": checkpoint_sha256(training.base)}
+    try:
+        commit = hub_commit(training.base)
+    except load_errors() as error:
+        raise UserError(f"{training.model} cannot be loaded for training: {one_line(error)}") from error
     return {
         "v": VERSION,
         "reward": training.reward,
         "seed": training.seed,
-        "base": {"name": Path(training.base).name, "sha256": checkpoint_sha256(training.base)},
+        "base": base if commit is None else base | {"name": training.base, "commit": commit},
         "recipe_name": training.recipe.name,
         "recipe_sha256": training.recipe.sha256,
         "data_sha256": data,
@@ -182,9 +193,9 @@ def _trained(training: Training, puzzles: Any, watch: Watch, interrupt: Interrup
             table = RolloutTable(out, recipe.rollouts, step_of(last) if last is not None else 0)
             ending.callback(table.close)
         reward = TrainerReward(reward_called(training.reward).name, None if table is None else table.see)
-        trainer = make_trainer(
-            recipe, reward, training.base, out, training.seed, puzzles, [watching(watch), shown, interruptible(interrupt)]
-        )
+        callbacks = [watching(watch), shown, interruptible(interrupt)]
+        commit = begun["base"].get("commit")
+        trainer = make_trainer(recipe, reward, training.base, out, training.seed, puzzles, callbacks, commit)
         if recipe.evaluate.every:
             if trainer.is_fsdp_enabled:
                 raise UserError(f"recipe {recipe.name}: {NO_EVALUATION_UNDER_FSDP}")
@@ -200,22 +211,15 @@ def _trained(training: Training, puzzles: Any, watch: Watch, interrupt: Interrup
 def _leave(training: Training, trainer: Any) -> None:
     """Put the weights into the run's folder: the last ones, or the best, where the recipe says so; adapters are merged."""
     out, main = training.out, trainer.accelerator.is_main_process
+    commit = hub_commit(training.base)
     with saving(out, out):
         if not training.recipe.evaluate.load_best:
             save_weights(trainer, out)
         if not main:
             return
         if (out / BEST).is_dir():
-            _merge(training, out / BEST)
+            merge_adapter(out / BEST, training.base, commit)
         if training.recipe.evaluate.load_best:
             shutil.copytree(out / BEST, out, dirs_exist_ok=True)
         else:
-            _merge(training, out)
-
-
-def _merge(training: Training, folder: Path) -> None:
-    """Merge an adapter into the weights that it was trained on, so that the checkpoint loads like any other."""
-    adapter = folder / ADAPTER
-    if adapter.is_dir():
-        load: Any = optional("transformers", "train").AutoModelForImageTextToText
-        with_adapter(load.from_pretrained(training.base, dtype="auto"), str(adapter)).save_pretrained(folder)
+            merge_adapter(out, training.base, commit)

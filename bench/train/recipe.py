@@ -273,6 +273,7 @@ def _check_sweep(recipe: Recipe) -> None:
         reward_called(name)
     _check_controls(recipe)
     _check_evaluate("sweep.evaluate", sweep.evaluate)
+    _check_asked(sweep.evaluate.model)
 
 
 def _once(key: str, values: Sequence[object]) -> None:
@@ -319,6 +320,21 @@ def _check_policy(recipe: Recipe) -> None:
         raise UserError(
             f"policy.equal_groups: expected 'count' with loss_type {loss!r}, whose mean is over completions (drop needs one of "
             f"{', '.join(_MEAN_OVER_TOKENS)}), found 'drop'"
+        )
+
+
+def _check_asked(model: str) -> None:
+    """Whether a way to name checkpoints tells them apart, and has no other gaps."""
+    if not model:
+        return
+    try:
+        named = {model.format(checkpoint=place, name=place) for place in ("a", "b")}
+    except (KeyError, IndexError, ValueError):
+        named = set[str]()
+    if len(named) < 2 or "/" not in model:
+        raise UserError(
+            "sweep.evaluate.model: expected the name of a model with {checkpoint} or {name} in it, as in 'vllm/{checkpoint}', "
+            f"found {model!r}"
         )
 
 

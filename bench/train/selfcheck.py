@@ -214,6 +214,11 @@ def _launch(recipe: Recipe) -> _Launch:
     if config.fsdp_config and recipe.evaluate.every:
         raise UserError(f"{recipe.source}: {NO_EVALUATION_UNDER_FSDP}")
     deepspeed: Mapping[str, Any] = config.deepspeed_config
+    if deepspeed.get("zero_stage") == 3 and not deepspeed.get("zero3_save_16bit_model"):
+        raise UserError(f"{path}: deepspeed_config.zero3_save_16bit_model: expected true, since the weights cannot be saved otherwise")
+    version = int(config.fsdp_config.get("fsdp_version", 1)) if config.fsdp_config else 2
+    if version != 2:
+        raise UserError(f"{path}: fsdp_config.fsdp_version: expected 2, which the weights are known to be saved under, found {version}")
     return _Launch(
         deepspeed.get("zero_stage") == 3 or bool(config.fsdp_config), deepspeed.get("offload_optimizer_device", "none") != "none"
     )

@@ -152,6 +152,9 @@ class RolloutSettings:
 class Evaluate:
     """`[sweep.evaluate]`: how base and checkpoints are compared: `n` puzzles of each family of `suite`, `concurrency` of them at a time.
 
+    `model` is how a checkpoint is named as a model, {checkpoint} being its folder and {name} the folder's name ("base" for the start):
+    "vllm/{checkpoint}?tp=2", or "openai/{name}@http://127.0.0.1:8000/v1" for a server that serves them all under these names; left out, it
+    is transformers.
     `degrade` names damaged pictures that are asked about besides the clean ones, `caption_prompt` how captions are asked for.
     `temperatures` are those at which replies are drawn, each with its own tables: 0 is greedy, the rollouts' is what training works on.
     """
@@ -164,6 +167,7 @@ class Evaluate:
     max_tokens: Count = 256
     temperatures: tuple[Annotated[float, Field(ge=0)], ...] = (0.0,)
     concurrency: Count = 16
+    model: str = ""
     degrade: tuple[str, ...] = ()
     caption_prompt: str = "plain"
 

@@ -1,9 +1,7 @@
 """TRL's trainer, as a recipe configures it: what is loaded, what of it is trained, and what is overridden.
 
-Three methods are overridden. The loading of weights on resume: for full fine-tuning of Qwen2.5-VL the trainer restores none of them and
-says so only in a warning, because the names in the file and in the module differ; here they come from `from_pretrained`, which knows both.
-The saving of a checkpoint: it is marked when it is whole, and only then do older ones go. The scoring of a batch, where a recipe drops
-groups without variance.
+Three methods are overridden. The loading of weights on resume (`bench.train.weights`). The saving of a checkpoint: it is marked when it
+is whole, and only then do older ones go. The scoring of a batch, where a recipe drops groups without variance.
 """
 
 from __future__ import annotations
@@ -12,9 +10,9 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from bench.errors import SightgapError, UserError
+from bench.errors import UserError
 from bench.extras import optional
-from bench.models.local.processor import load_errors, load_processor, one_line, save_processor
+from bench.models.local.processor import load_errors, load_processor, one_line
 from bench.train.checkpoints import LOGS, STEPS, keep_newest, mark_whole, saving
 from bench.train.data import training_set
 from bench.train.recipe import Lora, Recipe
@@ -22,15 +20,17 @@ from bench.train.rewards import TrainerReward
 from bench.train.settings import EqualGroups, PolicySettings
 from bench.train.tiny.quick import quicken
 from bench.train.trl_options import grpo_options
+from bench.train.weights import load_policy, restore, sharded
 
-ADAPTER = "adapter"
 _TOWERS = ("visual", "vision_tower", "vision_model")
 """What vision towers are called in models of transformers."""
 _NO_ADVANTAGE = 1e-5
 
 
-def make_trainer(recipe: Recipe, reward: TrainerReward, base: str, out: Path, seed: int, puzzles: Any, callbacks: list[Any]) -> Any:
-    """The trainer of the checkpoint `base` under `reward`, which writes into `out`.
+def make_trainer(
+    recipe: Recipe, reward: TrainerReward, base: str, out: Path, seed: int, puzzles: Any, callbacks: list[Any], commit: str | None = None
+) -> Any:
+    """The trainer of the checkpoint `base` (on the hub at `commit`) under `reward`, which writes into `out`.
 
     Raises:
         UserError: TRL refuses the recipe, or the checkpoint cannot be loaded or trained so.
@@ -44,14 +44,12 @@ def make_trainer(recipe: Recipe, reward: TrainerReward, base: str, out: Path, se
     except (ValueError, TypeError) as error:
         raise UserError(f"recipe {recipe.name}: TRL refuses its [grpo]: {one_line(error)}") from error
     try:
-        processor = load_processor(base)
-        model: Any = transformers.AutoModelForImageTextToText.from_pretrained(base, dtype="auto" if arguments.bf16 else "float32")
+        processor = load_processor(base, revision=commit)
+        model = load_policy(base, "auto" if arguments.bf16 else "float32", commit)
     except load_errors() as error:
         raise UserError(f"{base} cannot be loaded for training: {one_line(error)}") from error
     processor.tokenizer.padding_side = "left"
     _apply(recipe.policy, model, processor)
-    if recipe.lora is None:
-        quicken(model)
     trainer = trainer_class()(
         model=model,
         reward_funcs=reward,
@@ -61,6 +59,8 @@ def make_trainer(recipe: Recipe, reward: TrainerReward, base: str, out: Path, se
         peft_config=_adapter(recipe.lora),
         callbacks=callbacks,
     )
+    if recipe.lora is None and not sharded(trainer):
+        quicken(model)
     trainer.run_folder, trainer.kept_steps, trainer.drops_equal = out, limit, recipe.policy.equal_groups is EqualGroups.DROP
     logs: Any = optional("transformers.integrations", "train").TensorBoardCallback
     if trainer.pop_callback(logs) is not None:  # its own place is decided by an environment variable, the same for all runs of a process
@@ -98,7 +98,6 @@ def _adapter(lora: Lora | None) -> Any:
 def trainer_class() -> Any:
     """TRL's trainer with the methods that this module's text names overridden."""
     base: Any = optional("trl", "train").GRPOTrainer
-    transformers: Any = optional("transformers", "train")
 
     class Trainer(base):
         run_folder: Path
@@ -107,13 +106,10 @@ def trainer_class() -> Any:
 
         def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
             model = self.model if model is None else model
-            if hasattr(model, "peft_config"):
+            if hasattr(model, "peft_config") or sharded(self):
                 base._load_from_checkpoint(self, resume_from_checkpoint, model)
-                return
-            loaded: Any = transformers.AutoModelForImageTextToText.from_pretrained(resume_from_checkpoint, dtype=model.dtype)
-            missing, unexpected = model.load_state_dict(loaded.state_dict(), strict=False)
-            if missing or unexpected:
-                raise SightgapError(f"{resume_from_checkpoint}: {len(missing)} weights are missing and {len(unexpected)} unknown")
+            else:
+                restore(resume_from_checkpoint, model)
 
         def _save_checkpoint(self, model: Any, trial: Any) -> None:
             folder = self.run_folder / STEPS / f"checkpoint-{self.state.global_step}"
@@ -142,14 +138,3 @@ def _without_equal_groups(accelerator: Any, inputs: list[dict[str, Any]], scored
     mask = scored["completion_mask"]
     kept = mask * mask.new_tensor([picture in varied for picture in mine])[:, None]
     return scored | {"completion_mask": kept, "num_items_in_batch": accelerator.gather(kept.sum()).sum()}
-
-
-def save_weights(trainer: Any, folder: Path) -> None:
-    """The processor and the weights into `folder`, an adapter into a folder in it. Every process takes part: each may hold a share."""
-    adapted = hasattr(trainer.accelerator.unwrap_model(trainer.model), "peft_config")
-    trainer.save_model(str(folder / ADAPTER if adapted else folder))
-    if trainer.accelerator.is_main_process:
-        tokenizer = trainer.processing_class.tokenizer
-        if tokenizer.is_fast:  # it remembers how the last batch was padded, and would save that as a property of the checkpoint
-            tokenizer.backend_tokenizer.no_padding()
-        save_processor(trainer.processing_class, folder)

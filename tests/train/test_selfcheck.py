@@ -123,7 +123,25 @@ def test_the_launch_file_is_accelerates_own(tmp_path: Path) -> None:
     assert isinstance(config, loading.ClusterConfig)
     assert (config.distributed_type.value, config.num_processes, config.mixed_precision) == ("DEEPSPEED", 8, "bf16")
     assert config.deepspeed_config["zero_stage"] == 3
+    fsdp = loading.load_config_from_file(str(RECIPES / "accelerate-fsdp.yaml"))
+    assert (fsdp.distributed_type.value, fsdp.num_processes, fsdp.mixed_precision) == ("FSDP", 8, "bf16")
+    assert gb(lines(tmp_path, launch__accelerate="accelerate-fsdp.yaml"), "weights") == pytest.approx(2 * 8.292 / 8, abs=0.05)
     shutil.copy(RECIPES / "accelerate-zero3.yaml", tmp_path / "own.yaml")
     (tmp_path / "own.yaml").open("a").write("nonsense: 1\n")
     with pytest.raises(UserError, match=r"own\.yaml: expected a configuration of accelerate, found an error: .*nonsense"):
+        lines(tmp_path, launch__accelerate="own.yaml")
+
+
+@pytest.mark.parametrize(
+    ("file", "given", "made", "message"),
+    [
+        ("zero3", "zero3_save_16bit_model: true", "zero3_save_16bit_model: false", r"zero3_save_16bit_model: expected true"),
+        ("fsdp", "fsdp_version: 2", "fsdp_version: 1", r"fsdp_version: expected 2, .* found 1"),
+    ],
+)
+def test_a_launch_that_could_not_save_its_weights_is_refused(file: str, given: str, made: str, message: str, tmp_path: Path) -> None:
+    text = (RECIPES / f"accelerate-{file}.yaml").read_text(encoding="utf-8")
+    assert given in text
+    (tmp_path / "own.yaml").write_text(text.replace(given, made), encoding="utf-8")
+    with pytest.raises(UserError, match=message):
         lines(tmp_path, launch__accelerate="own.yaml")

@@ -3,13 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import socket
-import subprocess
-import sys
-import time
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -23,45 +16,16 @@ from bench.models.local.model import Local
 from bench.models.registry import resolve
 from tests.models.doors import reached
 from tests.models.local_requests import ask_all, ask_together, requests
+from tests.vllm.serving import served
 
 pytestmark = pytest.mark.timeout(600)
-
-START_S = 400.0
-"""Longest wait for the server, in seconds: about 35 on an idle machine."""
 
 
 @pytest.fixture(scope="module")
 def server(checkpoint: Path) -> Iterator[str]:
     """The base URL of a server of the checkpoint, named `tiny`."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    command = [str(Path(sys.executable).with_name("vllm")), "serve", str(checkpoint), "--served-model-name", "tiny"]
-    command += ["--host", "127.0.0.1", "--port", str(port), "--dtype", "float32", "--max-model-len", "512", "--enforce-eager"]
-    command += ["--generation-config", "vllm", "--limit-mm-per-prompt", '{"image": 1}']
-    log = checkpoint.parent / "server.log"
-    settings = {**os.environ, "VLLM_ENABLE_V1_MULTIPROCESSING": "1"}
-    with log.open("w") as out, subprocess.Popen(command, stdout=out, stderr=subprocess.STDOUT, env=settings) as process:
-        try:
-            _wait(f"http://127.0.0.1:{port}/health", process, log)
-            yield f"http://127.0.0.1:{port}/v1"
-        finally:
-            process.terminate()
-            try:
-                process.wait(60)
-            except subprocess.TimeoutExpired:
-                process.kill()
-
-
-def _wait(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
-    until = time.monotonic() + START_S
-    while time.monotonic() < until and process.poll() is None:
-        try:
-            with urllib.request.urlopen(url, timeout=5):
-                return
-        except (urllib.error.URLError, OSError):
-            time.sleep(0.5)
-    pytest.fail(f"the server did not start:\n{log.read_text()[-3000:]}")
+    with served(checkpoint, "tiny") as url:
+        yield url
 
 
 def ask(url: str, asked: list[Request], name: str = "openai/tiny") -> list[Reply | Exception]:

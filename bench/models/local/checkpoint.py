@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from bench.errors import UserError
+from bench.extras import optional
 from bench.models.local.hashes import Hashes
 
 PACKAGES: Mapping[str, tuple[tuple[str, ...], str]] = {
@@ -145,6 +146,20 @@ def known_as(where: str) -> str:
     """A hub id as it is; a folder as its name and the first 12 hexadecimal digits of its fingerprint."""
     folder = Path(where)
     return f"{folder.resolve().name}@{fingerprint(folder)[:12]}" if folder.is_dir() else where
+
+
+def hub_commit(where: str, revision: str | None = None) -> str | None:
+    """The commit of the hub id `where` (or of its branch or tag `revision`), by the local cache where the hub is out of reach.
+
+    None for a folder.
+
+    Raises:
+        OSError, ValueError: it is neither on the hub nor in the cache.
+    """
+    if Path(where).is_dir():
+        return None
+    config: str = optional("huggingface_hub", "local").hf_hub_download(where, "config.json", revision=revision)
+    return Path(config).parent.name  # the cache has a folder for each commit
 
 
 def fingerprint(folder: Path) -> str:

@@ -19,7 +19,7 @@ from typing import Any, cast
 from bench.errors import MissingExtraError, Rejected, Unusable, UserError
 from bench.extras import optional
 from bench.models.base import Reply, Request, Stop, Usage
-from bench.models.local.checkpoint import Checkpoint
+from bench.models.local.checkpoint import Checkpoint, hub_commit
 from bench.models.local.processor import TEMPLATE_S, SentSizes, load_errors, load_processor, one_line, pixels, why_unfit
 from bench.models.local.queue import OutOfMemory, Unanswerable
 from bench.time_limit import time_limit
@@ -144,9 +144,10 @@ class Transformers(Generating):
             if checkpoint.adapter is not None:
                 model = with_adapter(model, checkpoint.adapter)
             model = model.to(device).eval()
+            commit = hub_commit(checkpoint.where, checkpoint.revision)
         except load_errors() as error:
             raise UserError(f"{self._name}: cannot be loaded: {one_line(error)}") from error
-        self._loaded = hold(torch, model, processor, checkpoint.identity)
+        self._loaded = hold(torch, model, processor, checkpoint.identity if commit is None else f"{checkpoint.identity}@{commit}")
         self._announce(f"{self._name}: transformers on {device}, {str(dtype).removeprefix('torch.')}")
 
     def free(self) -> None:
@@ -191,7 +192,6 @@ def hold(torch: Any, model: Any, processor: Any, identity: str) -> HeldModel:
     # `generate` fills what its own argument leaves open from here: the checkpoint's taste in sampling must not come in by that door.
     inner.generation_config = transformers.GenerationConfig()
     text = model.config.get_text_config()
-    commit = getattr(model.config, "_commit_hash", None)
     return HeldModel(
         torch=torch,
         model=model,
@@ -201,7 +201,7 @@ def hold(torch: Any, model: Any, processor: Any, identity: str) -> HeldModel:
         ends=ends,
         pad=int(pad) if pad is not None else ends[0] if ends else 0,
         length=int(getattr(text, "max_position_embeddings", 1 << 20)),
-        reported=identity if commit is None else f"{identity}@{commit}",
+        reported=identity,
     )
 
 

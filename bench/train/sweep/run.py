@@ -3,10 +3,14 @@
 In `out` lie `checkpoints/<reward>-<seed>` (`bench.train.grpo`), `runs/temperature-<T>/<name>` (an ordinary run directory for the base and
 for every checkpoint: `report` reads them), `sweep.json`, `sweep.md`, `sweep.tex` and `curves.png`. What is finished is not done again: the
 same command continues an interrupted sweep. Runs that the watch stopped are evaluated as they are, and the tables say so.
+
+Under a launcher with several processes these train together, one run after another; then all but the main one leave, and it does the rest:
+nobody waits in the meantime, since a wait of hours is an error to what lets processes speak to each other.
 """
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import shutil
@@ -20,6 +24,7 @@ from typing import Any
 
 from rich.console import Console
 
+from bench import env
 from bench.config import Conditions, Execution, RunConfig, Subject
 from bench.degrade import parse_doses
 from bench.errors import SightgapError
@@ -59,28 +64,63 @@ class Sweep:
 
     def checkpoints(self, temperature: float) -> list[SweepCheckpoint]:
         """The base and every checkpoint, with their runs at one temperature of the evaluation."""
-        runs, wide = self.out / "runs" / f"temperature-{temperature:g}", "" if self.recipe.grpo.get("bf16", True) else "?dtype=float32"
-        asked = [SweepCheckpoint(BASE, None, f"hf/{checkpoint_place(self.model)}{wide}", runs / BASE, temperature)]
+        runs = self.out / "runs" / f"temperature-{temperature:g}"
+        asked = [SweepCheckpoint(BASE, None, self._named(checkpoint_place(self.model), BASE), runs / BASE, temperature)]
         for training in self.trainings():
             stopped, label = _record(training.out).get("stopped"), training.label
-            asked.append(SweepCheckpoint(label, training.seed, f"hf/{training.out}{wide}", runs / training.out.name, temperature, stopped))
+            model = self._named(str(training.out), training.out.name)
+            asked.append(SweepCheckpoint(label, training.seed, model, runs / training.out.name, temperature, stopped))
         return asked
 
+    def _named(self, checkpoint: str, name: str) -> str:
+        """A checkpoint as a model of the evaluation."""
+        wide = "" if self.recipe.grpo.get("bf16", True) else "?dtype=float32"
+        return (self.recipe.sweep.evaluate.model or f"hf/{{checkpoint}}{wide}").format(checkpoint=checkpoint, name=name)
 
-def run_sweep(sweep: Sweep, console: Console) -> Path:
-    """Train, evaluate and write the tables; returns `sweep.out`.
+
+def run_sweep(sweep: Sweep, console: Console) -> Path | None:
+    """Train, evaluate and write the tables; returns `sweep.out`, or None in a process that others go on without.
 
     Raises:
         UserError: as `bench.train.grpo.train`.
         SightgapError: an evaluation has missing trials; the same command continues it.
     """
-    trainings = sweep.trainings()
-    jobs, threads = sweep.recipe.sweep.jobs, max(1, (os.cpu_count() or 1) // sweep.recipe.sweep.jobs)
-    _each(partial(_train, threads=threads), [t for t in trainings if "steps" not in _record(t.out)], jobs, console, "trained")
-    checkpoints = [checkpoint for temperature in sweep.recipe.sweep.evaluate.temperatures for checkpoint in sweep.checkpoints(temperature)]
-    _each(partial(_evaluate, recipe=sweep.recipe, threads=threads), checkpoints, jobs, console, "evaluated")
+    launched = env.processes() > 1
+    if launched:
+        _train_together([training for training in _due(sweep) if training.reward != SUPERVISED], console)
+        if not env.first_process():
+            return None
+        env.leave_group()
+    jobs, asked = 1 if launched else sweep.recipe.sweep.jobs, sweep.recipe.sweep.evaluate
+    threads = max(1, (os.cpu_count() or 1) // jobs)
+    # a process that has trained leaves too little room on its device for an engine, and one of a group cannot found another
+    apart = jobs > 1 or launched
+    _each(partial(_train, threads=threads), _due(sweep), jobs, console, "trained", apart)
+    checkpoints = [checkpoint for temperature in asked.temperatures for checkpoint in sweep.checkpoints(temperature)]
+    evaluate = partial(_evaluate, recipe=sweep.recipe, threads=threads)
+    _each(evaluate, checkpoints, jobs, console, "evaluated", apart or asked.model.startswith("vllm/"))
     write_tables(sweep)
     return sweep.out
+
+
+def _due(sweep: Sweep) -> list[Training]:
+    """The trainings that have not ended."""
+    return [training for training in sweep.trainings() if "steps" not in _record(training.out)]
+
+
+def _train_together(due: Sequence[Training], console: Console) -> None:
+    """Train with the other processes of the launcher, one run after another, what the first of them finds due."""
+    torch: Any = optional("torch", "train")
+    optional("accelerate", "train").PartialState()  # the processes find each other
+    agreed = [[(training, _begun(training)) for training in due]]
+    optional("accelerate.utils", "train").broadcast_object_list(agreed)
+    for count, (training, begun) in enumerate(agreed[0], 1):
+        what = _train_one(training, begun, clear=env.first_process())
+        if env.first_process():
+            console.print(f"trained {what} ({count} of {len(agreed[0])})", highlight=False, markup=False)
+        gc.collect()
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
 
 
 def write_tables(sweep: Sweep) -> None:
@@ -98,9 +138,9 @@ def write_tables(sweep: Sweep) -> None:
     draw_sweep(curves, sweep.out / "curves.png")
 
 
-def _each(work: Callable[[Any], str], items: Sequence[Any], jobs: int, console: Console, done: str) -> None:
-    """Do `work` on `items`, one after another, or `jobs` at a time in processes of their own."""
-    for count, what in enumerate(map(work, items) if jobs == 1 else _side_by_side(work, items, jobs), 1):
+def _each(work: Callable[[Any], str], items: Sequence[Any], jobs: int, console: Console, done: str, apart: bool) -> None:
+    """Do `work` on `items`, one after another, or `jobs` at a time in processes of their own, `apart` from this one."""
+    for count, what in enumerate(_side_by_side(work, items, jobs) if apart else map(work, items), 1):
         console.print(f"{done} {what} ({count} of {len(items)})", highlight=False, markup=False)
 
 
@@ -117,8 +157,17 @@ def _side_by_side(work: Callable[[Any], str], items: Sequence[Any], jobs: int) -
 def _train(training: Training, threads: int) -> str:
     torch: Any = optional("torch", "train")
     torch.set_num_threads(threads)
-    begun = bool(saved_steps(training.out))
-    if not begun:  # cut off before its first step was saved: nothing there is worth keeping
+    return _train_one(training, _begun(training), clear=True)
+
+
+def _begun(training: Training) -> bool:
+    """Whether there is something to resume."""
+    return bool(saved_steps(training.out))
+
+
+def _train_one(training: Training, begun: bool, *, clear: bool) -> str:
+    """Begin `training` or go on with it; `clear` away what is not worth keeping, that of a run cut off before its first step was saved."""
+    if clear and not begun:
         shutil.rmtree(training.out, ignore_errors=True)
     try:
         if training.reward == SUPERVISED:
