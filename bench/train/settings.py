@@ -247,6 +247,22 @@ class Control:
 
 
 @dataclass(frozen=True, slots=True)
+class Lessons:
+    """`[sweep.lessons]`: supervised steps on the recipe's puzzles before the sweep: it starts where rewards have something to teach.
+
+    Attributes:
+        steps: of them; 0 for a sweep that starts from the checkpoint as it is.
+        learning_rate: falling to 0.
+        seed: of the lessons.
+    """
+
+    __pydantic_config__: ClassVar[ConfigDict] = STRICT
+    steps: Annotated[int, Field(ge=0)] = 0
+    learning_rate: Annotated[float, Field(gt=0)] = 3e-4
+    seed: Annotated[int, Field(ge=0)] = 0
+
+
+@dataclass(frozen=True, slots=True)
 class SweepSettings:
     """`[sweep]`: rewards x seeds that `--reward all` trains from one base, `jobs` of them at a time."""
 
@@ -254,6 +270,7 @@ class SweepSettings:
     rewards: tuple[str, ...]
     seeds: tuple[int, ...] = (0, 1, 2)
     jobs: Count = 1
+    lessons: Lessons = field(default_factory=Lessons)
     evaluate: Evaluate = field(default_factory=Evaluate)
     controls: tuple[Control, ...] = ()
 

@@ -30,7 +30,7 @@ from tests.report.test_paper import compile_tex
 from tests.train import recipes
 
 BASE_MODEL = ROOT / "results" / "checkpoints" / "tiny-base"
-SEEN = {"vanilla": (0.5, 0.9), "perception": (0.8, 0.6)}
+SEEN = {"vanilla": (0.5, 0.9), "perception": (0.8, 0.6), "only-accuracy": (0.5, 0.6)}
 
 
 def simulated(folder: Path, reward: str, seed: int | None, p: float, r: float) -> SweepCheckpoint:
@@ -87,6 +87,19 @@ def test_seeds_are_replicates_on_the_same_puzzles(document: SweepDoc) -> None:
             assert change["image"]["delta"] == pytest.approx(modes["accuracy"] - base, abs=2e-4)
 
 
+def test_rewards_are_held_against_each_other_over_seeds_too(document: SweepDoc) -> None:
+    found = {one["reward"]: one["measures"] for one in document.get("between", [])}
+    assert set(found) == {"vanilla", "perception"}
+    seen, thought = found["perception"]["read back"], found["vanilla"]["oracle"]
+    for doc, delta in ((seen, 0.3), (thought, 0.3)):
+        assert doc["delta"] == pytest.approx(delta, abs=0.12)
+        assert doc["ci"] is not None
+        assert doc["ci"][0] > 0
+        assert (doc.get("p_holm") or 1.0) < 0.05
+    low, high = found["vanilla"]["read back"]["ci"] or (0.0, 0.0)
+    assert low < 0 < high
+
+
 def test_domains_are_parts_of_the_whole(document: SweepDoc, recipe: Recipe) -> None:
     for reward in document["rewards"]:
         counts = {domain: doc["whole"]["modes"]["image"]["n"] for domain, doc in reward["domains"].items()}
@@ -102,7 +115,7 @@ def test_rendered_tables_hold_the_numbers(document: SweepDoc) -> None:
     assert "vanilla, seed 1: for 50 steps all were equal" in text
     assert "13.2" in text  # published beside ours
     made = latex(document)
-    assert made.count(r"\label{tab:sightgap-sweep-") == 3
+    assert made.count(r"\label{tab:sightgap-sweep-") == 4
     for row in accuracy_rows(document):
         assert f"{row[1]} " in made or f"{row[1]} &" in made
 
@@ -128,6 +141,7 @@ def test_a_sweep_from_the_command_line(tmp_path: Path, capsys: pytest.CaptureFix
         "grpo__num_generations": 4,
         "grpo__max_completion_length": 48,
         "sweep__seeds": [0],
+        "sweep__lessons": {"steps": 1, "seed": 3},
         "sweep__jobs": 1,
         "sweep__rewards": ["mixture", "perception"],
         "sweep__evaluate__suite": "mini:seed=101,level=1",
@@ -156,6 +170,9 @@ def test_a_sweep_from_the_command_line(tmp_path: Path, capsys: pytest.CaptureFix
     assert "## Accuracy on images, clean pictures, greedy decoding" in shown
     assert "## Using, seeing and thinking, pictures damaged by blur=2, replies drawn at temperature 1" in shown
     assert (tmp_path / "out" / "curves.png").stat().st_size > 10_000
+    base = json.loads((tmp_path / "out" / "start" / "training.json").read_text())
+    assert (base["reward"], base["seed"], base["steps"]) == ("supervised", 3, 1)
+    assert json.loads((tmp_path / "out" / "checkpoints" / "mixture-0" / "training.json").read_text())["base"]["name"] == "start"
     written = {file: file.stat().st_mtime_ns for file in (tmp_path / "out").rglob("*.safetensors")}
     assert main(call) == 0
     assert capsys.readouterr().out == shown

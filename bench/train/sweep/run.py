@@ -1,8 +1,9 @@
 """A sweep: every reward from one start, several seeds each, all checkpoints asked the same fresh puzzles, and the tables of the paper.
 
-In `out` lie `checkpoints/<reward>-<seed>` (`bench.train.grpo`), `runs/temperature-<T>/<name>` (an ordinary run directory for the base and
-for every checkpoint: `report` reads them), `sweep.json`, `sweep.md`, `sweep.tex` and `curves.png`. What is finished is not done again: the
-same command continues an interrupted sweep. Runs that the watch stopped are evaluated as they are, and the tables say so.
+In `out` lie `start`, where the recipe gives lessons before, `checkpoints/<reward>-<seed>` (`bench.train.grpo`),
+`runs/temperature-<T>/<name>` (an ordinary run directory for the base and for every checkpoint: `report` reads them), `sweep.json`,
+`sweep.md`, `sweep.tex` and `curves.png`. What is finished is not done again: the same command continues an interrupted sweep. Runs that the
+watch stopped are evaluated as they are, and the tables say so.
 
 Under a launcher with several processes these train together, one run after another; then all but the main one leave, and it does the rest:
 nobody waits in the meantime, since a wait of hours is an error to what lets processes speak to each other.
@@ -59,13 +60,27 @@ class Sweep:
             planned += [self._training(control.name, recipe, control.reward or SUPERVISED, seed) for seed in control.seeds or seeds]
         return planned
 
+    @property
+    def lessons(self) -> Training | None:
+        """The supervised steps that make the base of the sweep; None where the checkpoint is its base."""
+        asked = self.recipe.sweep.lessons
+        if not asked.steps:
+            return None
+        recipe = replace(self.recipe, grpo=self.recipe.grpo | {"max_steps": asked.steps, "learning_rate": asked.learning_rate})
+        return Training(recipe, SUPERVISED, self.model, self.out / "start", asked.seed)
+
+    @property
+    def start(self) -> str:
+        """The checkpoint that every training starts from."""
+        return self.model if self.lessons is None else f"hf/{self.lessons.out}"
+
     def _training(self, label: str, recipe: Recipe, reward: str, seed: int) -> Training:
-        return Training(recipe, reward, self.model, self.out / "checkpoints" / f"{label}-{seed}", seed)
+        return Training(recipe, reward, self.start, self.out / "checkpoints" / f"{label}-{seed}", seed)
 
     def checkpoints(self, temperature: float) -> list[SweepCheckpoint]:
         """The base and every checkpoint, with their runs at one temperature of the evaluation."""
         runs = self.out / "runs" / f"temperature-{temperature:g}"
-        asked = [SweepCheckpoint(BASE, None, self._named(checkpoint_place(self.model), BASE), runs / BASE, temperature)]
+        asked = [SweepCheckpoint(BASE, None, self._named(checkpoint_place(self.start), BASE), runs / BASE, temperature)]
         for training in self.trainings():
             stopped, label = _record(training.out).get("stopped"), training.label
             model = self._named(str(training.out), training.out.name)
@@ -86,6 +101,9 @@ def run_sweep(sweep: Sweep, console: Console) -> Path | None:
         SightgapError: an evaluation has missing trials; the same command continues it.
     """
     launched = env.processes() > 1
+    lessons = sweep.lessons
+    if lessons is not None and env.first_process() and "steps" not in _record(lessons.out):
+        console.print(f"trained {_train(lessons, os.cpu_count() or 1)}, the base of the sweep", highlight=False, markup=False)
     if launched:
         _train_together([training for training in _due(sweep) if training.reward != SUPERVISED], console)
         if not env.first_process():

@@ -30,6 +30,7 @@ from bench.report.paper.rows import published
 from bench.stats.paired import bootstrap_sums, percentile_interval
 from bench.store.run import open_runs
 from bench.train.recipe import Recipe
+from bench.train.sweep.between import BetweenDoc, between, between_header, between_rows
 
 BASE = "base"
 SEED = 20260101
@@ -95,6 +96,7 @@ class SweepDoc(TypedDict):
     in_domain: list[str]
     out_of_domain: list[str]
     rewards: list[RewardDoc]
+    between: NotRequired[list[BetweenDoc]]
 
 
 def sweep_document(checkpoints: Sequence[SweepCheckpoint], recipe: Recipe, dose: str = CLEAR) -> SweepDoc:
@@ -125,6 +127,7 @@ def sweep_document(checkpoints: Sequence[SweepCheckpoint], recipe: Recipe, dose:
         "in_domain": list(recipe.data.in_domain),
         "out_of_domain": list(recipe.data.out_of_domain),
         "rewards": made,
+        "between": between(frame, {what: _above(by) for what, by in facts.items()}, checkpoints, recipe.data.in_domain),
     }
 
 
@@ -175,6 +178,10 @@ def _facts(seen: Mapping[str, Sequence[Seen]]) -> dict[str, pd.DataFrame]:
     }
 
 
+def _above(by_model: Mapping[str, pd.DataFrame]) -> dict[str, pd.Series[float]]:
+    return {model: seen["above"] for model, seen in by_model.items()}
+
+
 def _facts_doc(by_model: Mapping[str, pd.DataFrame], models: Sequence[str], start: str | None, codes: np.ndarray[Any, Any]) -> FactsDoc:
     """The facts of the checkpoints `models` on the puzzles with `codes`, and their change against the checkpoint `start`."""
     seen = [by_model[model].reindex(codes) for model in models if model in by_model]
@@ -203,6 +210,12 @@ def _facts_change(old: pd.Series[float] | None, new: Sequence[pd.Series[float]])
 # -- rendering ---------------------------------------------------------------------------------------------------------------------------
 ACCURACY_HEADER = ("reward", "image", "95% CI", "change", "seeds", "in-domain", "change", "out-of-domain", "change", "published (7B)")
 FACTS_HEADER = ("reward", *(name for domain in ("all", "in-domain") for what in FACTS for name in (f"{what}, {domain}", "change")))
+
+
+BETWEEN = (
+    "Differences in points with 95% intervals over puzzles *and* seeds (`bench.stats.crossed`), and p-values after Holm's correction over "
+    "all rewards and columns: what can be said of the next seed. *Oracle* is the accuracy on true descriptions: thinking alone."
+)
 
 
 def accuracy_rows(document: SweepDoc) -> list[list[str]]:
@@ -311,6 +324,9 @@ def markdown(documents: Sequence[SweepDoc]) -> str:
         lines += [f"## Accuracy on images, {how}", "", *table(ACCURACY_HEADER, accuracy_rows(document))]
         lines += [f"## Using, seeing and thinking, {how}", "", *table(diagnosis_header(document), diagnosis_rows(document))]
         lines += [f"## Facts, {how}", "", *table(FACTS_HEADER, facts_rows(document))]
+        if compared := document.get("between"):
+            lines += [f"## Against {compared[0]['against']}, in-domain, {how}", "", BETWEEN, ""]
+            lines += table(between_header(compared), between_rows(compared))
     return "\n".join(lines).rstrip() + "\n"
 
 
@@ -325,10 +341,16 @@ def latex(document: SweepDoc) -> str:
     how = decoding(document)
     slug = f"{document['temperature']:g}".replace(".", "-")
     made: list[str] = []
+    compared = document.get("between") or []
     for header, rows, what, title in (
         (ACCURACY_HEADER, accuracy_rows(document), "accuracy", "Accuracy on images"),
         (diagnosis_header(document), diagnosis_rows(document), "diagnosis", "What is lost"),
         (FACTS_HEADER, facts_rows(document), "facts", "Facts of the picture that replies state"),
+        *(
+            [(between_header(compared), between_rows(compared), "between", f"Against {compared[0]['against']}, in-domain")]
+            if compared
+            else []
+        ),
     ):
         lines = [[tex.name(row[0]), *(tex.cell(cell) for cell in row[1:])] for row in rows]
         notes = [remark.replace("*", "") for remark in _remarks(document)] if what == "accuracy" else []
