@@ -18,6 +18,8 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type
+
 from bench.defaults import ATTEMPTS
 from bench.errors import ModelError, RefusedParameter, Transient, Unusable
 from bench.models.base import Adjustable, Identified, Model, ModelOptions, Reply, Request, Usage
@@ -58,6 +60,13 @@ class RetryPolicy:
 
 def _silent(line: str) -> None:
     del line
+
+
+def _met(state: RetryCallState) -> Transient:
+    """What the last attempt met."""
+    error = state.outcome.exception() if state.outcome else None
+    assert isinstance(error, Transient)
+    return error
 
 
 class Client:
@@ -173,25 +182,36 @@ class Client:
         return any(part.startswith(error.parameter) for part in self.model.dropped)  # another request was quicker to find out
 
     async def _ask_until_answered(self, request: Request) -> Reply:
-        attempt = 1
-        while True:
-            try:
-                return await self._ask_once(request)
-            except (RefusedParameter, Unusable):
-                raise
-            except Transient as error:
-                limited = error.status in RATE_LIMITS
-                if self._throttle.out_of_patience if limited else attempt >= self._policy.attempts:
-                    self._failed(error)
-                    raise
-                wait = self._throttle.pause if limited else self._policy.wait(attempt, error)
-                self._note(wait, error)
-                if not limited:  # else the throttle waits, for all
-                    attempt += 1
-                    await self._sleep(wait)
-            except ModelError as error:
-                self._failed(error)
-                raise
+        failed = 0
+
+        def wait(state: RetryCallState) -> float:
+            nonlocal failed
+            error = _met(state)
+            if error.status in RATE_LIMITS:
+                self._note(self._throttle.pause, error)
+                return 0.0  # the throttle waits, for all
+            failed += 1
+            named = self._policy.wait(failed, error)
+            if failed < self._policy.attempts:
+                self._note(named, error)
+            return named
+
+        def stop(state: RetryCallState) -> bool:
+            limited = _met(state).status in RATE_LIMITS
+            return self._throttle.out_of_patience if limited else failed >= self._policy.attempts
+
+        retrying = AsyncRetrying(retry=retry_if_exception_type(Transient), wait=wait, stop=stop, sleep=self._pause, reraise=True)
+        try:
+            return await retrying(self._ask_once, request)
+        except (RefusedParameter, Unusable):
+            raise
+        except ModelError as error:
+            self._failed(error)
+            raise
+
+    async def _pause(self, seconds: float) -> None:
+        if seconds:
+            await self._sleep(seconds)
 
     async def _ask_once(self, request: Request) -> Reply:
         worst = worst_cost(self.model.name, request, self._options) if self.budget.bound is not None else None

@@ -161,8 +161,11 @@ def test_a_caption_that_failed_for_money_is_written_on_resume(scenario: Scenario
 
 
 def test_a_quota_that_comes_back_is_waited_for(tmp_path: Path) -> None:
+    """For a time and not for a number of attempts: the three that are allowed here would be spent at once."""
     ran = run(quirks.quota_a_minute, tmp_path)
-    assert (ran.record.error is not None and ran.record.error.kind, len(ran.seen)) == ("Transient", 3)
+    assert ran.record.error is not None
+    assert ran.record.error.kind == "Transient"
+    assert len(ran.seen) > 3
 
 
 @pytest.mark.parametrize(

@@ -85,8 +85,8 @@ def test_captions_are_counted_like_everything_else(tmp_path: Path, mine: Any) ->
 @pytest.mark.parametrize("concurrency", [1, 16])
 @pytest.mark.parametrize("bound", [0.03, 0.1])
 def test_a_bound_is_never_passed_and_the_run_goes_on_from_there(bound: float, concurrency: int, tmp_path: Path, mine: Any) -> None:
-    """Each reply costs the most that it can, and all that can be in flight is."""
-    usage = {"prompt_tokens": 800, "completion_tokens": 100}
+    """Each reply costs nearly the most that it can without a picture, and all that can be in flight is."""
+    usage = {"prompt_tokens": 560, "completion_tokens": 100}
     with FaultServer(rule=lambda seen: Step(delay_s=0.02, text="<answer>A</answer>", usage=usage)) as server:
         mine(server)
         result, _ = ran(asked(tmp_path, modes="image,blind", max_cost=bound, concurrency=concurrency))
