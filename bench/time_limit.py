@@ -28,9 +28,9 @@ def time_limit(seconds: float) -> Generator[None]:
     clock = _Clock(threading.get_ident())
     timer = threading.Timer(seconds, clock.strike)
     timer.daemon = True
-    timer.start()
     try:
         try:
+            timer.start()
             yield
         finally:
             timer.cancel()

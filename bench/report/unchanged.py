@@ -12,9 +12,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
 
-import bench
-import prompts
-import tasks
 from bench.digest import digest
 from bench.files import file_sha256, write_atomically
 from bench.gap.document import Document
@@ -84,6 +81,7 @@ def _run(run: Run) -> list[Any]:
 
 def _code() -> str:
     """Which files this package is made of, by size and time of change."""
-    roots = [Path(module.__path__[0]) for module in (bench, tasks, prompts)]
+    packages = Path(__file__).resolve().parents[2]
+    roots = [packages / name for name in ("bench", "tasks", "prompts")]
     files = sorted(path for root in roots for path in root.rglob("*") if path.suffix in (".py", ".toml", ".j2", ".js", ".css", ".json"))
     return digest([[str(path), (about := path.stat()).st_size, about.st_mtime_ns] for path in files])

@@ -24,7 +24,7 @@ from bench.prompt import prompt_sha
 from bench.question import Question, question_of, template_of
 from bench.runner.captioner import Caption, CaptionDesk
 from bench.runner.client import Client
-from bench.runner.pictures import Pictures
+from bench.runner.pictures import PreparedPictures
 from bench.runner.progress import Progress
 from bench.store.record import Failure, Record, SentImage
 from bench.store.writer import Store
@@ -82,7 +82,7 @@ class Runner:
         misses: what a replay did not find in the cache, one entry for each trial that could not be answered.
     """
 
-    def __init__(self, store: Store, asking: Asking, progress: Progress, pictures: Pictures) -> None:
+    def __init__(self, store: Store, asking: Asking, progress: Progress, pictures: PreparedPictures) -> None:
         self._store = store
         self._asking = asking
         self._pictures = pictures

@@ -21,7 +21,7 @@ from bench.models.base import Hidden, Purpose, Reply, Request, Sampling, Stop
 from bench.prompt import caption_prompt, caption_template, prompt_sha
 from bench.puzzle import Puzzle
 from bench.runner.client import Client
-from bench.runner.pictures import Pictures
+from bench.runner.pictures import PreparedPictures
 from bench.store.record import Failure, SentImage, plain, reply_from_json, sent_image
 from bench.store.writer import Store
 from bench.trial import Captioner, request_seed
@@ -55,7 +55,7 @@ class CaptionDesk:
     """
 
     def __init__(
-        self, captioner: Captioner, client: Client | None, store: Store, sampling: Sampling, pictures: Pictures, *, resize: bool
+        self, captioner: Captioner, client: Client | None, store: Store, sampling: Sampling, pictures: PreparedPictures, *, resize: bool
     ) -> None:
         self.captioner = captioner
         self.client = client

@@ -1,4 +1,4 @@
-"""Pictures made ready for requests: drawn, resized, encoded and put into base64 in threads, once for each picture and each set of limits.
+"""Pictures made ready for requests, off the event loop: drawn, resized, encoded and put into base64 once for each picture and limit.
 
 The event loop only sends and receives, so that no request waits while another's picture is resized (Pillow, zlib, hashing and base64 run
 without Python's lock). What is ready is shared by arms, replicates and models while there is room for it; a bound on the bytes in flight
@@ -30,7 +30,7 @@ _Key = tuple[str, ImageLimits, bool, bool]
 _T = TypeVar("_T")
 
 
-class Pictures:
+class PreparedPictures:
     """See the module's text. `close` ends the threads.
 
     Args:

@@ -24,7 +24,7 @@ from bench.runner.cache import Cache
 from bench.runner.captioner import CaptionDesk
 from bench.runner.client import Client, RetryPolicy
 from bench.runner.money import Budget
-from bench.runner.pictures import Pictures
+from bench.runner.pictures import PreparedPictures
 from bench.runner.plan import ModelPlan, Plan
 from bench.runner.progress import Progress, Tally
 from bench.runner.provider_batches import Batched
@@ -89,7 +89,7 @@ async def _ask_all(plan: Plan, store: Store, cache: Cache, console: Console, sle
     asking = Asking(config.conditions.sampling, config.conditions.resize, side_by_side)
     tally = Tally(total=plan.total, budget=Budget(config.execution.max_cost))
     lanes: list[Lane] = []
-    pictures = Pictures(together=side_by_side)
+    pictures = PreparedPictures(together=side_by_side)
     with Progress(tally, console) as progress:
         runner = Runner(store, asking, progress, pictures)
         try:
@@ -139,7 +139,7 @@ class Means:
     budget: Budget
     say: Callable[[str], None]
     sleep: Sleep
-    pictures: Pictures
+    pictures: PreparedPictures
     throttles: dict[tuple[str, str | None], Throttle] = field(default_factory=dict[tuple[str, "str | None"], Throttle])
 
     def throttle(self, model: Model, server: str | None, limits: Limits) -> Throttle:

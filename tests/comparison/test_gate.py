@@ -128,6 +128,9 @@ def prompts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 def forget() -> None:
     bench.prompt.prompt_sha.cache_clear()
     bench.prompt._environment.cache_clear()  # pyright: ignore[reportPrivateUsage]
+    bench.prompt._template.cache_clear()  # pyright: ignore[reportPrivateUsage]
+    bench.prompt._captioning.cache_clear()  # pyright: ignore[reportPrivateUsage]
+    bench.prompt._reading_back.cache_clear()  # pyright: ignore[reportPrivateUsage]
 
 
 def asked(folder: Path, cache: Path, *more: str, model: str = "sim/p=0.6,r=0.9") -> int:

@@ -1,4 +1,4 @@
-"""Pictures made ready: once each, within bounds, the same as `fit` makes them."""
+"""PreparedPictures made ready: once each, within bounds, the same as `fit` makes them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from PIL import Image
 
 from bench.errors import BadDataError
 from bench.image import ImageLimits, ImageRef, fit, inspect
-from bench.runner.pictures import Pictures
+from bench.runner.pictures import PreparedPictures
 from tasks.suites import SuiteSpec, load_suite
 from tests.runner.scripted import Scripted, right
 
@@ -39,7 +39,7 @@ def test_a_picture_is_made_once_for_all_who_show_it_and_is_what_fit_makes() -> N
     refs = [ref(shade, loads) for shade in range(4)]
 
     async def work() -> int:
-        pictures, model = Pictures(threads=2), Api(right)
+        pictures, model = PreparedPictures(threads=2), Api(right)
 
         async def show(index: int) -> None:
             async with pictures.ready([refs[index % 4]], model, resize=True) as (found,):
@@ -59,7 +59,7 @@ def test_what_is_kept_and_what_is_under_way_is_bounded() -> None:
     size = len(one.content.base64())
 
     async def work() -> tuple[int, int]:
-        pictures, model, under_way, most = Pictures(kept_bytes=3 * size, in_flight_bytes=4 * size, threads=1), Api(right), 0, 0
+        pictures, model, under_way, most = PreparedPictures(kept_bytes=3 * size, in_flight_bytes=4 * size, threads=1), Api(right), 0, 0
 
         async def show(index: int) -> None:
             nonlocal under_way, most
@@ -82,7 +82,7 @@ def test_what_is_kept_and_what_is_under_way_is_bounded() -> None:
 
 def test_a_bad_picture_fails_those_who_ask_for_it_alone() -> None:
     async def work() -> None:
-        pictures, model = Pictures(), Api(right)
+        pictures, model = PreparedPictures(), Api(right)
         bad, good = ImageRef("bad", lambda: b"no picture"), ref(1, [])
 
         async def show(what: ImageRef) -> str:

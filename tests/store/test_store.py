@@ -133,7 +133,7 @@ def test_an_atomic_write_keeps_the_old_file_when_it_fails(tmp_path: Path, monkey
     def full(self: Path, *arguments: object, **more: object) -> int:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(Path, "write_text", full)
+    monkeypatch.setattr(Path, "write_bytes", full)
     with pytest.raises(UserError, match="No space left"):
         write_atomically(path, "{}")
     assert path.read_text(encoding="utf-8") == json.dumps({"v": 1})

@@ -287,7 +287,7 @@ def test_a_picture_is_decoded_once_however_many_rows_show_it(tmp_path: Path, mon
     monkeypatch.setattr(bench.image, "_inspect", counted)
     read: list[Path] = []
 
-    def noted(path: Path) -> bytes:
+    def noted(path: Path, folder: Path) -> bytes:
         read.append(path)
         return path.read_bytes()
 

@@ -14,9 +14,8 @@ from bench.report.paper.tex import alone
 from bench.runner.plan import make_plan
 from bench.runner.session import run_session
 from bench.train.recipe import Recipe, load_recipe
+from bench.train.sweep.checkpoint import BASE, SweepCheckpoint
 from bench.train.sweep.tables import (
-    BASE,
-    SweepCheckpoint,
     SweepDoc,
     accuracy_rows,
     diagnosis_rows,

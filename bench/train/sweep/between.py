@@ -7,7 +7,7 @@ the next seed as well, so here seeds are a sample too (`bench.stats.crossed`), a
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, NotRequired, TypedDict
+from typing import NotRequired, TypedDict
 
 import numpy as np
 import pandas as pd
@@ -20,9 +20,7 @@ from bench.mode import Mode
 from bench.report import words
 from bench.stats.crossed import crossed_difference
 from bench.stats.exact import holm
-
-if TYPE_CHECKING:
-    from bench.train.sweep.tables import SweepCheckpoint
+from bench.train.sweep.checkpoint import SweepCheckpoint
 
 AGAINST = "only-accuracy"
 """The reward that the others are held against: the one that pays for nothing but the answer."""

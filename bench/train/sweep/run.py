@@ -39,7 +39,8 @@ from bench.train.grpo import Training, TrainingStopped, train
 from bench.train.provenance import RECORD, checkpoint_place
 from bench.train.recipe import Recipe
 from bench.train.supervised import SUPERVISED, supervise
-from bench.train.sweep.tables import BASE, SweepCheckpoint, latex, markdown, sweep_document
+from bench.train.sweep.checkpoint import BASE, SweepCheckpoint
+from bench.train.sweep.tables import latex, markdown, sweep_document
 
 
 @dataclass(frozen=True, slots=True)

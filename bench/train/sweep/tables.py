@@ -7,8 +7,6 @@ The base is one checkpoint; it stands beside every seed, so that each difference
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Literal, NotRequired, TypedDict
 
 import numpy as np
@@ -31,22 +29,10 @@ from bench.stats.paired import bootstrap_sums, percentile_interval
 from bench.store.run import open_runs
 from bench.train.recipe import Recipe
 from bench.train.sweep.between import BetweenDoc, between, between_header, between_rows
+from bench.train.sweep.checkpoint import BASE, SweepCheckpoint
 
-BASE = "base"
 SEED = 20260101
 DOMAINS = ("all", "in-domain", "out-of-domain")
-
-
-@dataclass(frozen=True, slots=True)
-class SweepCheckpoint:
-    """One checkpoint and its run at a temperature: `reward` "base" for the start, `stopped` why the watch ended the training, if it did."""
-
-    reward: str
-    seed: int | None
-    model: str
-    run: Path
-    temperature: float = 0.0
-    stopped: str | None = None
 
 
 class FactsDoc(TypedDict):
