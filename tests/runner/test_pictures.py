@@ -1,4 +1,4 @@
-"""PreparedPictures made ready: once each, within bounds, the same as `fit` makes them."""
+"""Pictures made ready: once each, within bounds, the same as `fit` makes them."""
 
 from __future__ import annotations
 
