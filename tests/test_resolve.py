@@ -22,7 +22,7 @@ def index() -> None:
 
 
 def test_every_extra_is_in_one_that_is_resolved_here() -> None:
-    assert set(extras()) == {*WHOLE, "all", "bedrock", "data", "figures", "local", "train", "vertex"}
+    assert set(extras()) == {*WHOLE, "all", "bedrock", "data", "figures", "local", "ray", "train", "vertex"}
 
 
 @pytest.mark.parametrize("extra", WHOLE)
