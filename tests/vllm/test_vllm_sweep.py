@@ -33,7 +33,7 @@ def swept(folder: Path, model: str) -> dict[tuple[str, str, str], str | None]:
         "sweep__rewards": ["mixture"],
         "sweep__seeds": [0],
         "sweep__controls": [],
-        "sweep__lessons": {},
+        "sweep__lessons__steps": 0,
         "sweep__jobs": 1,
         "sweep__evaluate__model": model,
         "sweep__evaluate__suite": "mini:seed=101,level=1",
