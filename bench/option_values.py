@@ -59,12 +59,9 @@ def read_modes(value: object) -> object:
 def read_concurrency(value: object) -> object:
     """A number of requests at once, or "auto"."""
     number = value if value == AUTO else read_int(value)
-    if isinstance(number, str) and number != AUTO:
-        try:
-            number = int(number)
-        except ValueError:
-            raise ValueError(f"expected a whole number or {AUTO}, found {value!r}") from None
-    if isinstance(number, bool) or not isinstance(number, int | str):
+    if isinstance(number, str) and number.removeprefix("-").isdecimal():  # as the command line has it
+        number = int(number)
+    if number != AUTO and (not isinstance(number, int) or isinstance(number, bool)):
         raise ValueError(f"expected a whole number or {AUTO}, found {value!r}")
     if isinstance(number, int) and number < 1:
         raise ValueError(f"expected at least 1 or {AUTO}, found {number}")

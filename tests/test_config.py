@@ -20,6 +20,7 @@ from bench.errors import UserError
 from bench.mode import Mode
 
 VALUES: dict[str, st.SearchStrategy[Any]] = {
+    "concurrency": st.integers(1, 99) | st.just("auto"),
     "models": st.lists(st.sampled_from(["tiny-base", "sim/p=0.6,r=0.9", "openai/x", "anthropic/y"]), min_size=1, unique=True),
     "modes": st.lists(st.sampled_from([mode.value for mode in Mode]), min_size=1, unique=True),
     "suite": st.sampled_from(["mini", "algo:seed=7,level=3,n=50"]),

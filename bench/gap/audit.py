@@ -71,12 +71,12 @@ def audit_section(runs: Sequence[Run], frame: pd.DataFrame, *, seed: int) -> Aud
     captioners: dict[str, dict[str, FidelityDoc]] = {}
     for (captioner, name), group in sorted(groups.items(), key=lambda entry: entry[0]):
         captioners.setdefault(captioner, {})[name] = _family(group, seed)
-    leaks = [one for group in groups.values() for one in group.leaks]
+    leaks = sorted((one for group in groups.values() for one in group.leaks), key=lambda one: (one["caption_key"], one["puzzle"]))
     short = Counter(puzzle.family for puzzle in puzzles.values() if puzzle.description is not None and not puzzle.sufficient)
     return {
         "captioners": captioners,
         "leaks": leaks[: _SHOWN * max(1, len(captioners))],
-        "leak_counts": dict(Counter(one["how"] for one in leaks)),
+        "leak_counts": dict(Counter(sorted(one["how"] for one in leaks))),
         "gaps": list(_gaps(frame, flagged, seed)),
         "insufficient": dict(sorted(short.items())),
     }
@@ -101,7 +101,7 @@ def _leak(text: str, puzzle: Puzzle, key: str) -> LeakDoc | None:
 
 # -- fidelity ----------------------------------------------------------------------------------------------------------------------------
 def _family(group: _Captions, seed: int) -> FidelityDoc:
-    chosen = sorted(group.items, key=lambda item: item[:1])[:MOST]
+    chosen = sorted(group.items, key=lambda item: (item[0], item[1].id))[:MOST]
     pairs = [(puzzle, found) for _, puzzle, text in chosen if (found := fidelity(text, puzzle)) is not None]
     claiming = [(puzzle, found) for puzzle, found in pairs if found.precision is not None]
     return {

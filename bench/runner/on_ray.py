@@ -177,7 +177,7 @@ class _Driver:
     def _end(self, tasks: Sequence[Any]) -> None:
         """Stop what still runs, gently first: a task stores what it has."""
         _, pending = self._ray.wait(tasks, num_returns=len(tasks), timeout=0)
-        for task in pending:
+        for task in reversed(pending):  # those that wait first, so that none takes the place of one that ends
             self._ray.cancel(task, force=False)
         if pending:
             _, pending = self._ray.wait(pending, num_returns=len(pending), timeout=ENDING_S)

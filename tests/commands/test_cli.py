@@ -82,6 +82,7 @@ def test_help_answers_at_once_and_imports_nothing_heavy() -> None:
         (["--config", "no.toml"], "no.toml cannot be read"),
         (["--replicates", "0"], "--replicates: expected at least 1"),
         (["--concurrency", "0"], "--concurrency: expected at least 1"),
+        (["--concurrency", "many"], "--concurrency: expected a whole number or auto, found 'many'"),
         (["--shard", "3/2"], "--shard: expected i/n"),
         (["--reasoning", "much"], "--reasoning: expected off"),
         (["--captioner", "dataset"], "carries no captions"),

@@ -59,6 +59,13 @@ def test_leaks_are_found_and_the_gap_falls_without_them(tmp_path: Path) -> None:
     assert "without those puzzles" in "\n".join(markdown.section(audit.section(found)))
 
 
+def test_the_order_in_which_trials_ended_changes_nothing(tmp_path: Path) -> None:
+    found, trials = audited(tmp_path), tmp_path / "run" / "trials.jsonl"
+    trials.write_text("".join(reversed(trials.read_text().splitlines(keepends=True))))
+    runs = open_runs([tmp_path / "run"])
+    assert audit_section(runs, load_frame(runs), seed=1) == found
+
+
 def test_lost_facts_are_counted_by_kind(tmp_path: Path) -> None:
     found = audited(tmp_path)
     assert found is not None

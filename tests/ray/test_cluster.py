@@ -25,6 +25,9 @@ from tests.ray.nodes import KEYS, ON_LOOPBACK, document
 
 pytestmark = pytest.mark.timeout(600)
 
+AT_ONCE = 8
+"""Requests at once of a whole run."""
+
 
 @dataclass
 class Nodes:
@@ -79,7 +82,8 @@ class Asked:
     def __init__(self, server: FaultServer, out: Path, *more: str) -> None:
         self.server, self.out = server, out
         names = ["--model", f"openai/m@{server.openai_url}", "--mode", "image,caption,oracle,blind", "--suite", "mini"]
-        names += ["--families", "clock,maze", "--limit", "10", "--out", str(out), "--cache", "off", *more]
+        names += ["--families", "clock,maze", "--limit", "10", "--out", str(out), "--cache", "off"]
+        names += ["--concurrency", str(AT_ONCE), *more]
         self.command = [sys.executable, str(ROOT / "run_bench.py"), "run", *names]
         self.env = {
             **os.environ,
@@ -127,15 +131,15 @@ def test_a_node_that_dies_changes_nothing(nodes: Nodes, tmp_path: Path) -> None:
         before = ours.by(KEYS[0])
         said = process.communicate(timeout=300)
         assert process.returncode == 0, said
-        assert ours.by(KEYS[0]) == before
-        assert len(server.seen) - needed <= 8  # what was in flight on the node
+        assert ours.by(KEYS[0]) <= before + 3 * AT_ONCE  # its task outlives it by a second or so
+        assert len(server.seen) - needed <= AT_ONCE // 2  # what was in flight on the node
         assert document(tmp_path / "ours") == document(tmp_path / "plain")
         keys = [record.key for record in open_run(tmp_path / "ours").records()]
         assert len(keys) == len(set(keys))
         assert not (tmp_path / "ours" / "parts").exists()
         again = Asked(server, tmp_path / "ours", "--ray", nodes.address).start()
         assert again.wait(100) == 0
-        assert len(server.seen) - needed <= 8
+        assert len(server.seen) - needed <= AT_ONCE // 2
     told = [path for path in nodes.folder.rglob("*") if path.is_file() and not path.is_symlink()]
     assert told
     assert [path for path in told if any(key.encode() in path.read_bytes() for key in KEYS)] == []
@@ -158,4 +162,4 @@ def test_ctrl_c_stores_what_is_finished_and_the_same_command_goes_on(nodes: Node
         process = ours.start()
         said = process.communicate(timeout=300)
         assert process.returncode == 0, said
-        assert len(server.seen) <= 100 + 16  # 80 trials and 20 captions, and what was in flight
+        assert len(server.seen) <= 100 + AT_ONCE  # 80 trials and 20 captions, and what was in flight

@@ -16,6 +16,7 @@ import pytest
 from bench.models.base import ModelOptions
 from bench.models.local.model import Local
 from tests.models import tiny_qwen
+from tests.vllm.serving import served
 
 collect_ignore_glob = [] if importlib.util.find_spec("vllm") is not None else ["test_*.py"]
 
@@ -62,6 +63,13 @@ def engine(checkpoint: Path) -> Iterator[Local]:
     model = local(f"vllm/{checkpoint}?{OPTIONS}")
     yield model
     asyncio.run(model.close())
+
+
+@pytest.fixture(scope="session")
+def server(checkpoint: Path) -> Iterator[str]:
+    """The base URL of a server of the checkpoint under three names, those of a sweep's checkpoints among them."""
+    with served(checkpoint, "tiny", "base", "mixture-0") as url:
+        yield url
 
 
 @pytest.fixture

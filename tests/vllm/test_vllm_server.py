@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
@@ -16,16 +14,9 @@ from bench.models.local.model import Local
 from bench.models.registry import resolve
 from tests.models.doors import reached
 from tests.models.local_requests import ask_all, ask_together, requests
-from tests.vllm.serving import served
+from tests.vllm.serving import MAX_LEN
 
 pytestmark = pytest.mark.timeout(600)
-
-
-@pytest.fixture(scope="module")
-def server(checkpoint: Path) -> Iterator[str]:
-    """The base URL of a server of the checkpoint, named `tiny`."""
-    with served(checkpoint, "tiny") as url:
-        yield url
 
 
 def ask(url: str, asked: list[Request], name: str = "openai/tiny") -> list[Reply | Exception]:
@@ -81,7 +72,7 @@ def test_400s_are_rejections(server: str) -> None:
     assert shown.picture is not None
     cut = shown.picture.data[:60]
     broken = Request(shown.text, replace(shown.picture, content=Content(cut, lambda: cut)), Sampling(4))
-    long = Request("x" * 600, None, Sampling(4))
+    long = Request("x" * MAX_LEN, None, Sampling(4))
     fine, bad_image, too_long = ask(server, [shown, broken, long])
     assert isinstance(fine, Reply)
     for error in (bad_image, too_long):
