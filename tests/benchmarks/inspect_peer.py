@@ -1,3 +1,4 @@
+# pyright: basic, reportMissingImports=false
 """Inspect AI on the pictures of `bench_api`, in its own environment: prints how many requests a second it made.
 
 .venv-inspect/bin/python tests/benchmarks/inspect_peer.py BASE_URL DATA.jsonl COUNT

@@ -298,7 +298,7 @@ def test_several_models_wait_side_by_side(tmp_path: Path) -> None:
 
 
 def test_requests_that_wait_hold_no_pictures(tmp_path: Path) -> None:
-    async def asked() -> list[bool]:
+    async def asked() -> list[int]:
         with BatchServer() as server, reached("anthropic/claude-test", server.url) as options:
             model = resolve("anthropic/claude-test", options)
             batched = Batched(model, batch_service(model), tmp_path, announce=lambda line: None, sleep=no_wait, pace=Pace(0, 0, 0))
