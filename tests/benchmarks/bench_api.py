@@ -120,8 +120,10 @@ def bare_anthropic(url: str, bodies: Sequence[Mapping[str, Any]], number: int) -
     client = AsyncAnthropic(api_key="none", base_url=url, max_retries=0)
     by_number = {str(index).encode(): body for index, body in enumerate(bodies)}
 
+    create: Any = client.messages.create
+
     async def post(key: bytes) -> object:
-        return await client.messages.create(**by_number[key])
+        return await create(**by_number[key])
 
     return bare(post, list(by_number), number, client.close)
 
