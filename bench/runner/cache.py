@@ -42,6 +42,8 @@ LOCKED_S = 10.0
 _READ_ONLY = frozenset({sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM})
 _UNWRITABLE = _READ_ONLY | {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR}
 _LOCKED = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED})
+_TROUBLE = (sqlite3.Error, UnicodeDecodeError)
+"""What reading and writing may meet; names of a damaged schema that are no UTF-8 come as the second."""
 _DAMAGED = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR, sqlite3.SQLITE_FORMAT, sqlite3.SQLITE_SCHEMA})
 
 
@@ -189,7 +191,7 @@ class Cache:
             return []
         try:
             return self._db.execute(query, values).fetchall()
-        except sqlite3.Error as error:
+        except _TROUBLE as error:
             if self.replay and _kind(error) == sqlite3.SQLITE_ERROR:  # a cache of an earlier version lacks tables
                 return []
             if self.replay:
@@ -205,7 +207,7 @@ class Cache:
             self._db.execute("begin immediate")
             self._db.executemany(statement, rows)
             self._db.execute("commit")
-        except sqlite3.Error as error:
+        except _TROUBLE as error:
             if self._db.in_transaction:
                 self._db.execute("rollback")
             if _kind(error) in _UNWRITABLE:
@@ -222,7 +224,7 @@ class Cache:
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             return _open(self._path)
-        except (OSError, sqlite3.Error) as error:
+        except (OSError, *_TROUBLE) as error:
             kind = _kind(error)
             if kind in _LOCKED:
                 self._announce(f"the reply cache at {self._path} is locked by another process: this run goes on without it")
@@ -237,7 +239,7 @@ class Cache:
                 f"the reply cache at {self._path} cannot be opened ({error}): name another folder with --cache DIR, or --cache off"
             ) from error
 
-    def _recover(self, error: sqlite3.Error) -> None:
+    def _recover(self, error: Exception) -> None:
         """Go on after trouble in the middle of a run: with a new file where this one is damaged, else without one."""
         if self._db is not None:
             self._db.close()
@@ -323,7 +325,7 @@ def _open(path: Path) -> sqlite3.Connection:
                 "select name, sha from templates",
             ):
                 cursor.execute(f"{query} limit 1").fetchall()
-    except sqlite3.Error:
+    except _TROUBLE:
         db.close()
         raise
     return db
@@ -333,13 +335,13 @@ def _open_to_read(path: Path) -> sqlite3.Connection:
     """The cache, not to be written, nor anything beside it: one that nobody has open, or on a read-only disk, is read as it lies."""
     if not path.is_file():
         raise UserError(f"--replay: there is no reply cache at {path}")
-    trouble: sqlite3.Error | None = None
+    trouble: Exception | None = None
     ways = ("mode=ro", "mode=ro&immutable=1") if path.with_name(f"{path.name}-wal").exists() else ("mode=ro&immutable=1", "mode=ro")
     for how in ways:
         try:
             db = _connected(f"file:{quote(str(path.resolve()))}?{how}", uri=True)
             db.execute("select 1 from replies limit 1").fetchone()
-        except sqlite3.Error as error:
+        except _TROUBLE as error:
             trouble = error
         else:
             return db
