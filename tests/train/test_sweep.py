@@ -126,6 +126,7 @@ def test_the_tables_fit_a_page(document: SweepDoc, tmp_path: Path) -> None:
     assert "too large" not in log
 
 
+@pytest.mark.timeout(900)
 def test_a_sweep_from_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Two rewards from one start: trained, asked, tabled; the same command again does nothing twice."""
     changes = {
