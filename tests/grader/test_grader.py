@@ -85,9 +85,9 @@ def test_long_hostile_text_is_read_in_linear_time(name: str, text: str) -> None:
             start = time.process_time()
             grade(text, item, fmt=fmt, reading=Reading.LENIENT)
             best = min(best, time.process_time() - start)
-            if best < 0.05:
+            if best < 0.15:
                 break
-        assert best < 0.05, f"{name!r}: {best * 1000:.0f} ms"
+        assert best < 0.15, f"{name!r}: {best * 1000:.0f} ms"
 
 
 def test_answer_before_a_long_degenerate_tail_is_still_read() -> None:

@@ -77,4 +77,4 @@ def test_a_model_is_named_as_on_the_command_line(tmp_path: Path) -> None:
 def test_a_model_that_cannot_be_loaded_is_one_line(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="cannot be loaded"):
         train(Training(recipe(tmp_path / "recipe"), "mixture", str(tmp_path / "nowhere"), tmp_path / "out"))
-    assert not list((tmp_path / "out").iterdir())  # so that the corrected command can use the folder
+    assert not list((tmp_path / "out").glob("*"))  # so that the corrected command can use the folder

@@ -159,7 +159,7 @@ def test_long_text_is_scored_in_linear_time(piece: str, *, wrapped: bool) -> Non
     body = piece * (200_000 // len(piece))
     text = f"<image description>{body}</image description><think>{body[:1000]}</think>" if wrapped else body
     for name in ("visual-fusion", "perception"):
-        assert _seconds(name, text) < 1.5
+        assert _seconds(name, text) < 4
 
 
 def test_a_megabyte_is_scored() -> None:
