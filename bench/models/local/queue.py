@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
@@ -32,8 +32,8 @@ class Unanswerable(Exception):  # noqa: N818
     """The engine refuses the batch because of at least one request in it; the message says why."""
 
 
-class Engine(Protocol):
-    """What runs a model, called from one thread (but for `stop`)."""
+class Loadable(Protocol):
+    """Weights that one thread loads and releases."""
 
     def load(self) -> None:
         """Load the weights.
@@ -42,6 +42,14 @@ class Engine(Protocol):
             UserError: they cannot be loaded or used.
         """
         ...
+
+    def free(self) -> None:
+        """Release the weights, whatever is still running; `load` may be called again."""
+        ...
+
+
+class Engine(Loadable, Protocol):
+    """What runs a model, called from one thread (but for `stop`)."""
 
     def answer(self, requests: Sequence[Request]) -> Sequence[Reply | Rejected]:
         """Answer a batch, in order.
@@ -54,10 +62,6 @@ class Engine(Protocol):
 
     def stop(self) -> None:
         """Give up the batch at hand soon, if the engine can. Called from another thread."""
-        ...
-
-    def free(self) -> None:
-        """Release the weights; `load` may be called again."""
         ...
 
 
@@ -148,12 +152,7 @@ class Batcher:
             await self._halve(batch, error)
             return
         for waiting, answer in zip(batch, answers, strict=True):
-            if waiting.reply.done():
-                continue
-            if isinstance(answer, Reply):
-                waiting.reply.set_result(answer)
-            else:
-                waiting.reply.set_exception(answer)
+            settle(waiting.reply, answer)
 
     async def _halve(self, batch: Sequence[_Waiting], error: OutOfMemory | Unanswerable) -> None:
         if len(batch) == 1:
@@ -171,13 +170,29 @@ class Batcher:
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         """Trouble that ended the work ends every request that waits for it."""
-        error = asyncio.CancelledError() if task.cancelled() else task.exception()
-        if error is None:
-            return
-        for waiting in (*self._open, *self._waiting):
-            if not waiting.reply.done():
-                waiting.reply.set_exception(error)
-        self._open, self._waiting = [], []
+        if fail_with(task, [waiting.reply for waiting in (*self._open, *self._waiting)]):
+            self._open, self._waiting = [], []
+
+
+def settle(reply: asyncio.Future[Reply], answer: Reply | Rejected) -> None:
+    """Give `reply` its answer, unless it has one, or nobody waits for it any more."""
+    if reply.done():
+        return
+    if isinstance(answer, Reply):
+        reply.set_result(answer)
+    else:
+        reply.set_exception(answer)
+
+
+def fail_with(task: asyncio.Task[None], replies: Iterable[asyncio.Future[Reply]]) -> bool:
+    """Pass on to `replies` what ended `task`; whether it ended by trouble."""
+    error = asyncio.CancelledError() if task.cancelled() else task.exception()
+    if error is None:
+        return False
+    for reply in replies:
+        if not reply.done():
+            reply.set_exception(error)
+    return True
 
 
 def size(request: Request) -> float:

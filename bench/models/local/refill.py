@@ -18,22 +18,15 @@ from typing import Protocol, TypeVar
 
 from bench.errors import Rejected
 from bench.models.base import Reply, Request
+from bench.models.local.queue import Loadable, fail_with, settle
 
 T = TypeVar("T")
 Answered = Sequence[tuple[int, Reply | Rejected]]
 """What is finished: the numbers of requests, and what became of each."""
 
 
-class RunningEngine(Protocol):
+class RunningEngine(Loadable, Protocol):
     """What runs a model, called from one thread."""
-
-    def load(self) -> None:
-        """Load the weights.
-
-        Raises:
-            UserError: they cannot be loaded or used.
-        """
-        ...
 
     def turn(self, new: Sequence[tuple[int, Request]], gone: Sequence[int]) -> Answered:
         """Take in `new` requests under their numbers, forget those that are `gone`, run for a moment and return what is finished.
@@ -41,10 +34,6 @@ class RunningEngine(Protocol):
         Raises:
             Unusable: the engine is dead.
         """
-        ...
-
-    def free(self) -> None:
-        """Release the weights, whatever is still running; `load` may be called again."""
         ...
 
 
@@ -131,21 +120,16 @@ class Refill:
             for number, answer in self._engine.turn([(asked.number, asked.request) for asked in new], given_up):
                 asked = self._held.pop(number, None)
                 if asked is not None:
-                    asked.reply.get_loop().call_soon_threadsafe(_settle, asked.reply, answer)
+                    asked.reply.get_loop().call_soon_threadsafe(settle, asked.reply, answer)
 
     async def _in_thread(self, work: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._thread, work)
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         """Trouble that ended the work ends every request that waits for it."""
-        error = asyncio.CancelledError() if task.cancelled() else task.exception()
-        if error is None:
-            return
-        for asked in (*self._held.values(), *self._new):
-            if not asked.reply.done():
-                asked.reply.set_exception(error)
-        self._held.clear()
-        self._new.clear()
+        if fail_with(task, [asked.reply for asked in (*self._held.values(), *self._new)]):
+            self._held.clear()
+            self._new.clear()
 
 
 class Dealt:
@@ -166,12 +150,3 @@ class Dealt:
 def _taken(waiting: deque[T]) -> list[T]:
     """Everything in `waiting`, which another thread may be adding to."""
     return [waiting.popleft() for _ in range(len(waiting))]
-
-
-def _settle(reply: asyncio.Future[Reply], answer: Reply | Rejected) -> None:
-    if reply.done():
-        return
-    if isinstance(answer, Reply):
-        reply.set_result(answer)
-    else:
-        reply.set_exception(answer)
