@@ -8,7 +8,6 @@ pair by accident.
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from typing import Any
 
 from bench.digest import digest
 from bench.errors import UserError
+from bench.files import file_sha256
 from bench.grader.grade import Item, grade
 from bench.imports.samples import IMPORTED, ForeignLog, Sample, spelled
 from bench.models.base import Reply
@@ -117,7 +117,7 @@ def write_run(wanted: Import, folder: Path) -> Imported:
 
 def _identity(wanted: Import) -> dict[str, Any]:
     files = [
-        {"sha256": hashlib.sha256(log.path.read_bytes()).hexdigest(), "kind": log.kind, "task": log.task, "model": log.model, "mode": mode}
+        {"sha256": file_sha256(log.path), "kind": log.kind, "task": log.task, "model": log.model, "mode": mode}
         for log, mode in zip(wanted.logs, wanted.modes, strict=True)
     ]
     own = {"suite": wanted.suite_text} if wanted.suite_text else {}

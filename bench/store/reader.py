@@ -64,11 +64,6 @@ def sha256(content: Content) -> str:
     return made.hexdigest()
 
 
-def file_sha256(path: Path) -> str:
-    """SHA-256 of the bytes of `path` (raises as `read_file`)."""
-    return sha256(read_file(path))
-
-
 def _let_go(content: Content, start: int, end: int) -> None:
     """Give the memory of a mapped stretch that was passed over back to the system, which has the file; a later pass reads it again."""
     if isinstance(content, mmap.mmap):

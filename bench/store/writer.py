@@ -18,7 +18,7 @@ from typing import IO, Any, cast
 
 from bench.errors import SightgapError, UserError
 from bench.files import write_atomically
-from bench.store.reader import CAPTIONS, PUZZLES, RUN, TRIALS, LineFile, file_sha256, parse_line
+from bench.store.reader import CAPTIONS, PUZZLES, RUN, TRIALS, LineFile, parse_line, read_file, sha256
 from bench.store.record import Record
 from bench.store.run import Run, open_run, own_hash
 from bench.store.schema import CaptionEnd, CaptionLine, check_line, glance
@@ -134,7 +134,7 @@ def run_lock(folder: Path) -> IO[str]:
 def _sealed(about: Mapping[str, Any], folder: Path) -> dict[str, Any]:
     """What `run.json` says, with the hashes by which a reader finds out whether a file was changed since."""
     content = json.loads(json.dumps(about))
-    content["files"] = {name: file_sha256(folder / name) for name in (TRIALS, CAPTIONS, PUZZLES) if (folder / name).is_file()}
+    content["files"] = {name: sha256(read_file(folder / name)) for name in (TRIALS, CAPTIONS, PUZZLES) if (folder / name).is_file()}
     content["files"][RUN] = own_hash(content)
     return content
 

@@ -99,7 +99,7 @@ def train(training: Training) -> Path:
     trainer = _trained(training, puzzles, watch, interrupt, last, begun)
     if interrupt.asked and trainer.state.global_step < trainer.state.max_steps:
         raise KeyboardInterrupt
-    _leave(training, trainer)
+    _leave(training, trainer, begun["base"].get("commit"))
     if process.is_main_process:
         asked, rows = evaluations(trainer.state.log_history), curve(trainer.state.log_history)
         best = best_of(asked, training.recipe.evaluate.best)
@@ -208,10 +208,9 @@ def _trained(training: Training, puzzles: Any, watch: Watch, interrupt: Interrup
     return trainer
 
 
-def _leave(training: Training, trainer: Any) -> None:
+def _leave(training: Training, trainer: Any, commit: str | None) -> None:
     """Put the weights into the run's folder: the last ones, or the best, where the recipe says so; adapters are merged."""
     out, main = training.out, trainer.accelerator.is_main_process
-    commit = hub_commit(training.base)
     with saving(out, out):
         if not training.recipe.evaluate.load_best:
             save_weights(trainer, out)

@@ -5,7 +5,6 @@ A file that was written to within the last seconds is read again next time: two 
 
 from __future__ import annotations
 
-import hashlib
 import json
 import time
 from pathlib import Path
@@ -13,7 +12,7 @@ from types import TracebackType
 from typing import Any, Self, cast
 
 from bench import env
-from bench.files import write_atomically
+from bench.files import file_sha256, write_atomically
 
 NAME = "checkpoints.json"
 SETTLED_S = 2.0
@@ -53,8 +52,7 @@ class Hashes:
         entry: Any = self._known.get(key)
         if isinstance(entry, list) and entry[:3] == stamp:
             return str(cast("list[Any]", entry)[3])
-        with path.open("rb") as file:
-            made = hashlib.file_digest(file, "sha256").hexdigest()
+        made = file_sha256(path)
         if state.st_size > SMALL and time.time() - state.st_mtime > SETTLED_S:
             self._known[key] = [*stamp, made]
             self._new = True
