@@ -41,7 +41,7 @@ test-llm: $(VENV)/.dev $(LLM)/.done  ## a real small language model behind a rea
 test-zero3: $(ZERO3)/.done $(VLLM)/.done  ## ZeRO-3, FSDP2 and LoRA in two real processes, their weights in the real vLLM: ten minutes, not part of CI
 	$(ZERO3)/bin/python -m pytest tests/gpus
 
-resolve: $(VENV)/.dev  ## every extra for Python 3.11 to 3.13, by the index's metadata alone; nothing is installed
+resolve: $(VENV)/.dev  ## every extra for Python 3.11 to 3.13 by uv's resolver, and by pip's for each of these that is here; nothing is installed
 	$(BIN)/python -m tests.benchmarks.resolve
 
 browser:  ## Chromium for the tests of the HTML report, where it is missing and this is root on Debian; they are skipped without it

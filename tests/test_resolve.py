@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 
 import pytest
 
-from tests.benchmarks.resolve import GPUS, conflict, extras, reachable
+from tests.benchmarks.resolve import GPUS, WHOLE, conflict, extras, pip_conflict, reachable
 
 PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
-WHOLE = ("dev", "inspect", "train-gpus", "vllm")
-"""These hold all the others."""
 
 pytestmark = [pytest.mark.timeout(600), pytest.mark.slow]
 
@@ -39,3 +38,14 @@ def test_what_cannot_be_installed_is_seen() -> None:
     why = conflict("vllm==0.31.0\ntransformers>=5.19", PYTHON)
     assert why is not None
     assert "unsatisfiable" in why
+
+
+def test_pip_resolves_what_no_check_installs_with_it() -> None:
+    """`dev` is installed by pip before any test; vLLM's packages take it minutes, in `make resolve`."""
+    assert pip_conflict(".[inspect]", PYTHON) is None
+
+
+def test_pip_says_what_cannot_be_installed(tmp_path: Path) -> None:
+    too_old = tmp_path / "constraints.txt"
+    too_old.write_text("idna<2.8\n")
+    assert "idna>=2.8" in str(pip_conflict("anyio==4.16.0", PYTHON, too_old))
