@@ -36,6 +36,7 @@ _GROUP = frozenset(
     {_RANK, "LOCAL_RANK", "GROUP_RANK", "ROLE_RANK", _PROCESSES, "LOCAL_WORLD_SIZE", "GROUP_WORLD_SIZE", "ROLE_WORLD_SIZE", "ROLE_NAME"}
     | {"MASTER_ADDR", "MASTER_PORT"}
 )
+_SHARDING = {"deepspeed": "ACCELERATE_USE_DEEPSPEED", "fsdp": "ACCELERATE_USE_FSDP"}
 _LAUNCHERS = ("ACCELERATE_", "FSDP_", "TORCHELASTIC_")
 
 _SECRETS = (
@@ -81,6 +82,11 @@ def show_devices(ranks: range) -> None:
 def processes() -> int:
     """How many processes a launcher (torchrun, accelerate) has started together, this one among them; 1 without a launcher."""
     return int(read(_PROCESSES) or 1)
+
+
+def sharding() -> str:
+    """How the launcher spreads weights over its processes: "deepspeed", "fsdp", or "" where each process holds them all."""
+    return next((name for name, variable in _SHARDING.items() if (read(variable) or "").lower() == "true"), "")
 
 
 def first_process() -> bool:

@@ -116,6 +116,10 @@ def saving(what: Path, out: Path) -> Generator[None]:
         raise SavingFailedError(f"{what} could not be saved ({why}); {rest}") from error
 
 
+_LATER = ("processes", "sharding")
+"""Keys that older records lack."""
+
+
 # -- the folder of a run -----------------------------------------------------------------------------------------------------------------
 class FolderState(StrEnum):
     """What there is in the folder of a run."""
@@ -189,7 +193,13 @@ class RunFolder:
                 f"{self.out} was begun by {processes} process{'es' * (processes != 1)}, found {now}: a step would hold other completions; "
                 f"launch as many (accelerate launch --num_processes {processes}) or choose another --out"
             )
-        differing = [key for key, value in given.items() if self.record.get(key, value if key == "processes" else None) != value]
+        spread, now = (found or "none" for found in (self.record.get("sharding", given["sharding"]), given["sharding"]))
+        if spread != now:
+            raise UserError(
+                f"{self.out} was begun with sharding by {spread}, found {now}: what is saved of the optimizer has the form of the one; "
+                "launch with the same file (accelerate launch --config_file FILE) or choose another --out"
+            )
+        differing = [key for key, value in given.items() if self.record.get(key, value if key in _LATER else None) != value]
         if differing:
             raise UserError(
                 f"{self.out} was begun otherwise: {', '.join(differing)} differ; resume with the same settings or choose another --out"

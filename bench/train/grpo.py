@@ -23,6 +23,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from bench import env
 from bench.errors import MissingExtraError, SightgapError, UserError
 from bench.extras import optional
 from bench.files import write_atomically
@@ -33,6 +34,7 @@ from bench.train.curves import curve, draw_curves, evaluations
 from bench.train.data import data_sha256, training_puzzles
 from bench.train.evaluation import NO_EVALUATION_UNDER_FSDP, Evaluations, best_of, evaluating
 from bench.train.interrupt import Interrupt, interruptible
+from bench.train.processes import agreed, processes_of
 from bench.train.provenance import RECORD, checkpoint_place, checkpoint_sha256, versions
 from bench.train.recipe import Recipe
 from bench.train.rewards import TrainerReward, reward_called
@@ -82,12 +84,12 @@ def train(training: Training) -> Path:
     if importlib.util.find_spec("trl") is None:
         raise MissingExtraError("trl", "train")
     puzzles = training_puzzles(training.recipe)
-    process: Any = optional("accelerate", "train").PartialState()
-    begun = identity(training, data_sha256(puzzles)) | {"processes": process.num_processes}
-    found = RunFolder.of(training.out)
-    _check_folder(training, found, begun)
+    process = processes_of(training.recipe)
+    launched: dict[str, Any] = {"processes": process.num_processes, "sharding": env.sharding()}
+    begun, found = agreed(process, lambda: _checked(training, identity(training, data_sha256(puzzles)) | launched))
     if training.resume and found.state is FolderState.FINISHED:
-        _say(f"{training.out} holds a finished run: nothing is left to train")
+        if process.is_main_process:
+            _say(f"{training.out} holds a finished run: nothing is left to train")
         return training.out
     process.wait_for_everyone()
     if process.is_main_process:
@@ -164,11 +166,22 @@ def _say(line: str) -> None:
     sys.stderr.write(f"{line}\n")
 
 
-def _check_folder(training: Training, found: RunFolder, given: Mapping[str, Any]) -> None:
+def _checked(training: Training, given: dict[str, Any]) -> tuple[dict[str, Any], RunFolder]:
+    """`given`, the identity of `training`, and its folder, in which it may begin, or go on where that is asked."""
+    recipe, found = training.recipe, RunFolder.of(training.out)
+    gpus, processes = recipe.launch.gpus, given["processes"]
+    if gpus > 1 and processes != gpus:
+        raise UserError(
+            f"{recipe.source}: launch.gpus: expected a process for each of {gpus} GPUs, found {processes}: launch it so (accelerate launch "
+            f"--config_file {recipe.accelerate_file or 'FILE'} run_bench.py train ...), or change the recipe, whose steps would be others"
+        )
+    if recipe.evaluate.every and given["sharding"] == "fsdp":
+        raise UserError(f"recipe {recipe.name}: {NO_EVALUATION_UNDER_FSDP}")
     if training.resume:
         found.refuse_to_resume(given)
     else:
         found.refuse_to_begin()
+    return given, found
 
 
 def _prepare(training: Training, found: RunFolder) -> None:
@@ -197,8 +210,6 @@ def _trained(training: Training, puzzles: Any, watch: Watch, interrupt: Interrup
         commit = begun["base"].get("commit")
         trainer = make_trainer(recipe, reward, training.base, out, training.seed, puzzles, callbacks, commit)
         if recipe.evaluate.every:
-            if trainer.is_fsdp_enabled:
-                raise UserError(f"recipe {recipe.name}: {NO_EVALUATION_UNDER_FSDP}")
             trainer.add_callback(evaluating(Evaluations(trainer, recipe, out), recipe.evaluate.every))
         if main:
             write_record(out, {**begun, "finished": False})

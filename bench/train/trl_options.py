@@ -36,11 +36,14 @@ def grpo_options(recipe: Recipe) -> dict[str, Any]:
             raise UserError(f"{recipe.source}: grpo.{key}: expected {_type_name(hints[key])}, found {value!r}")
     served = {"use_vllm": True, "vllm_mode": recipe.launch.vllm} if recipe.launch.vllm else {}
     check_loggers(recipe)
-    return {**DEFAULTS, **recipe.grpo, **served, "remove_unused_columns": False}
+    waits = {"ddp_timeout": EVALUATION_TIMEOUT_S} if recipe.evaluate.every else {}
+    return {**DEFAULTS, **waits, **recipe.grpo, **served, "remove_unused_columns": False}
 
 
-DEFAULTS: Mapping[str, Any] = {"save_steps": 20, "save_total_limit": 2}
+DEFAULTS: Mapping[str, Any] = {"save_steps": 20, "save_total_limit": 2, "ddp_timeout": 1800}
 """Where a recipe says nothing: little is lost to a kill, and the disk does not fill up. TRL saves every 500 steps and keeps all."""
+EVALUATION_TIMEOUT_S = 14400
+"""`ddp_timeout` where a recipe evaluates and says nothing: so long the other processes wait for the one that asks."""
 
 LOGGERS: Mapping[str, str] = {"tensorboard": "tensorboard", "wandb": "wandb", "mlflow": "mlflow", "trackio": "trackio"}
 """Loggers by name, and the package that each needs; "none" for no logger."""

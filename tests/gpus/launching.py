@@ -41,8 +41,8 @@ def recipe(folder: Path, **changes: Any) -> Path:
     return recipes.written(folder, recipes.table("tiny", **(small | changes)))
 
 
-def train(kind: str, asked: Path, out: Path, *more: str, reward: str = "mixture") -> subprocess.CompletedProcess[str]:
-    """Train by two processes under "zero3", "fsdp" or "gloo" and return what they said; they must end well within ten minutes."""
+def train(kind: str, asked: Path, out: Path, *more: str, reward: str = "mixture", processes: int = 2) -> subprocess.CompletedProcess[str]:
+    """Train by several processes under "zero3", "fsdp" or "gloo" and return what they said; they must end within fifteen minutes."""
     call = ["train", "--recipe", str(asked), "--reward", reward, "--model", str(BASE), "--out", str(out), *more]
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "DS_ACCELERATOR": "cpu", "PYTHONPATH": str(ROOT)}
     run = [sys.executable, "-m"]
@@ -50,14 +50,14 @@ def train(kind: str, asked: Path, out: Path, *more: str, reward: str = "mixture"
         file = asked.parent / "accelerate.yaml"
         shipped = (recipes.RECIPES / "accelerate-zero3.yaml").read_text(encoding="utf-8")
         file.write_text(
-            shipped.replace("num_processes: 8", "num_processes: 2").replace("use_cpu: false", "use_cpu: true"), encoding="utf-8"
+            shipped.replace("num_processes: 8", f"num_processes: {processes}").replace("use_cpu: false", "use_cpu: true"), encoding="utf-8"
         )
         run += ["accelerate.commands.launch", "--config_file", str(file), "run_bench.py"]
     elif kind == "fsdp":
         environment |= _fsdp_variables()
-        run += ["torch.distributed.run", "--nproc-per-node", "2", "-m", "tests.gpus.fsdp_on_cpu"]
+        run += ["torch.distributed.run", "--nproc-per-node", str(processes), "-m", "tests.gpus.fsdp_on_cpu"]
     else:
-        run += ["torch.distributed.run", "--nproc-per-node", "2", "run_bench.py"]
+        run += ["torch.distributed.run", "--nproc-per-node", str(processes), "run_bench.py"]
     return subprocess.run([*run, *call], cwd=ROOT, env=environment, capture_output=True, text=True, timeout=900, check=False)
 
 

@@ -59,6 +59,48 @@ def adapted(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     return made
 
 
+@pytest.fixture(scope="module")
+def evaluated(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The run `whole` under ZeRO-3, evaluated before, between and after its two steps; it leaves the best weights."""
+    folder = tmp_path_factory.mktemp("evaluated")
+    asked = {"every": 1, "n": 2, "suite": "mini:seed=202,level=1", "families": ["clock", "move_box"], "max_tokens": 64}
+    done = train("zero3", recipe(folder, evaluate=asked | {"best": "lost", "load_best": True}), folder / "out")
+    assert done.returncode == 0, done.stderr[-3000:]
+    return folder / "out"
+
+
+def equal(first: Path, second: Path) -> bool:
+    """Whether the weights in two folders are the same, bit by bit."""
+    one, other = tensors(first / "model.safetensors"), tensors(second / "model.safetensors")
+    return one.keys() == other.keys() and all(bool((one[name] == other[name]).all()) for name in one)
+
+
+def test_evaluation_under_zero3_asks_the_whole_policy_and_does_not_disturb(whole: dict[str, Path], evaluated: Path) -> None:
+    for step in ("checkpoint-1", "checkpoint-2"):
+        assert equal(whole["zero3"] / "steps" / step, evaluated / "steps" / step)
+    rows = json.loads((evaluated / RECORD).read_text())["evaluations"]
+    assert [row["step"] for row in rows] == [0, 1, 2]
+    for row in rows:
+        records = list(open_run(evaluated / "evaluations" / f"step-{row['step']:g}").latest().values())
+        assert len(records) == 4 * 5  # puzzles, arms
+        assert row["using"] + row["seeing"] + row["thinking"] == pytest.approx(row["lost"], abs=1e-5)
+    before = open_run(evaluated / "evaluations" / "step-0").latest().values()
+    outcomes = [one.verdict.outcome for one in before if one.mode == "image" and one.family == "clock"]
+    assert outcomes == ["correct"] * 2  # the base is at its ceiling there: what was asked were its weights, and all of them
+
+
+def test_the_best_weights_are_those_of_the_best_evaluation(evaluated: Path) -> None:
+    record = json.loads((evaluated / RECORD).read_text())
+    lost = {row["step"]: row["lost"] for row in record["evaluations"]}
+    best = min(lost, key=lambda step: (lost[step], step))
+    assert record["best"] == {"step": best, "lost": lost[best]}
+    assert record["weights"] == "best"
+    assert equal(evaluated, evaluated / "best")
+    same = [step for step in (1, 2) if equal(evaluated / "best", evaluated / "steps" / f"checkpoint-{step}")]
+    assert same == [step for step in (1, 2) if step == best]
+    assert (moved(evaluated / "best") == set()) == (best == 0)
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_weights_have_the_names_of_the_base(whole: dict[str, Path], kind: str) -> None:
     assert moved(whole[kind]) == set(tensors(BASE / "model.safetensors"))
@@ -77,17 +119,64 @@ def test_an_adapter_is_saved_and_merged(adapted: dict[str, Path], kind: str) -> 
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_resume_is_bit_identical(whole: dict[str, Path], kind: str, tmp_path: Path) -> None:
-    out = tmp_path / "out"
-    shutil.copytree(whole[kind], out)
+def test_resume_is_bit_identical(whole: dict[str, Path], evaluated: Path, kind: str, tmp_path: Path) -> None:
+    out, done_before = tmp_path / "out", evaluated if kind == "zero3" else whole[kind]
+    cut_off(done_before, out)
+    done = train(kind, done_before.parent / "mine.toml", out, "--resume")
+    assert done.returncode == 0, done.stderr[-3000:]
+    first, second = (json.loads((folder / RECORD).read_text()) for folder in (done_before, out))
+    assert second["resumed_from"] == "checkpoint-1"
+    assert second["evaluations"] == first["evaluations"]
+    assert second["best"] == first["best"]
+    assert equal(done_before, out)
+    assert equal(done_before / "steps" / "checkpoint-2", out / "steps" / "checkpoint-2")
+
+
+def cut_off(run: Path, out: Path) -> None:
+    """A copy of the finished `run` in `out` as if it had been killed during its second step."""
+    shutil.copytree(run, out)
     shutil.rmtree(out / "steps" / "checkpoint-2")
     (out / "model.safetensors").unlink()
-    done = train(kind, whole[kind].parent / "mine.toml", out, "--resume")
-    assert done.returncode == 0, done.stderr[-3000:]
-    assert json.loads((out / RECORD).read_text())["resumed_from"] == "checkpoint-1"
-    first, second = tensors(whole[kind] / "model.safetensors"), tensors(out / "model.safetensors")
-    assert first.keys() == second.keys()
-    assert all(bool((first[name] == second[name]).all()) for name in first)
+    record = json.loads((out / RECORD).read_text())
+    (out / RECORD).write_text(json.dumps(record | {"finished": False}))
+
+
+@pytest.mark.parametrize(
+    ("begun", "kind", "processes", "why"),
+    [
+        ("zero3", "zero3", 1, "was begun by 2 processes, found 1: "),
+        ("fsdp", "fsdp", 3, "was begun by 2 processes, found 3: "),
+        ("fsdp", "zero3", 2, "was begun with sharding by fsdp, found deepspeed: "),
+        ("zero3", "gloo", 2, "was begun with sharding by deepspeed, found none: "),
+    ],
+)
+def test_going_on_with_other_processes_is_refused_in_one_line(
+    whole: dict[str, Path], begun: str, kind: str, processes: int, why: str, tmp_path: Path
+) -> None:
+    cut_off(whole[begun], tmp_path / "out")
+    asked = tmp_path / "mine.toml"
+    shutil.copy(whole[begun].parent / "mine.toml", asked)
+    done = train(kind, asked, tmp_path / "out", "--resume", processes=processes)
+    assert done.returncode != 0
+    assert [line.count(why) for line in done.stderr.splitlines() if line.startswith("error: ")] == [1]
+    assert "Traceback" not in done.stderr.partition("torch.distributed.elastic")[0]
+    assert [folder.name for folder in (tmp_path / "out" / "steps").iterdir()] == ["checkpoint-1"]
+
+
+def test_evaluation_under_fsdp_is_refused_in_one_line(tmp_path: Path) -> None:
+    done = train("fsdp", recipe(tmp_path, evaluate__every=1), tmp_path / "out")
+    assert done.returncode != 0
+    assert [line.count("expected 0 under FSDP") for line in done.stderr.splitlines() if line.startswith("error: ")] == [1]
+
+
+def test_the_others_wait_for_an_evaluation_as_long_as_the_recipe_says(tmp_path: Path) -> None:
+    """Not torch's ten minutes, which an evaluation of a big model takes longer than."""
+    asked = {"every": 1, "n": 2, "suite": "mini:seed=202,level=1", "families": ["clock"], "max_tokens": 32}
+    patient = train("gloo", recipe(tmp_path / "patient", evaluate=asked, grpo__max_steps=1), tmp_path / "patient" / "out")
+    assert patient.returncode == 0, patient.stderr[-3000:]
+    hasty = train("gloo", recipe(tmp_path / "hasty", evaluate=asked, grpo__ddp_timeout=1), tmp_path / "hasty" / "out")
+    assert hasty.returncode != 0
+    assert "imed out" in hasty.stderr
 
 
 @pytest.mark.skipif(not VLLM.is_file(), reason="needs the environment of make test-vllm")

@@ -211,13 +211,25 @@ def test_resuming_what_was_begun_otherwise_is_refused(whole: Path, tmp_path: Pat
 
 
 def test_another_number_of_processes_is_refused(whole: Path, tmp_path: Path) -> None:
-    """A step of two processes holds twice the completions, and ZeRO's shards are those of as many."""
+    """A step of two processes holds twice the completions, and ZeRO's shards are those of as many, which nothing else reads."""
     shutil.copytree(whole / "steps", tmp_path / "out" / "steps")
     record = json.loads((whole / RECORD).read_text())
     assert record["processes"] == 1
     (tmp_path / "out" / RECORD).write_text(json.dumps(record | {"processes": 2, "finished": False}))
     with pytest.raises(UserError, match=r"begun by 2 processes, found 1: .*--num_processes 2"):
         train(Training(recipe(tmp_path / "recipe"), "mixture", str(BASE), tmp_path / "out", resume=True))
+    assert record["sharding"] == ""
+    (tmp_path / "out" / RECORD).write_text(json.dumps(record | {"sharding": "deepspeed", "finished": False}))
+    with pytest.raises(UserError, match=r"begun with sharding by deepspeed, found none: .*--config_file"):
+        train(Training(recipe(tmp_path / "recipe"), "mixture", str(BASE), tmp_path / "out", resume=True))
+
+
+def test_fewer_processes_than_the_recipe_has_gpus_are_refused(tmp_path: Path) -> None:
+    """A step would hold an eighth of the completions, and one GPU all of the weights."""
+    asked = recipe(tmp_path / "recipe", launch__gpus=8, launch__accelerate="accelerate-zero3.yaml")
+    with pytest.raises(UserError, match=r"launch\.gpus: expected a process for each of 8 GPUs, found 1: .*accelerate-zero3\.yaml"):
+        train(Training(asked, "mixture", str(BASE), tmp_path / "out"))
+    assert not (tmp_path / "out").exists()
 
 
 def saved(out: Path, step: int) -> Path:

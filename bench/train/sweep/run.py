@@ -36,6 +36,7 @@ from bench.runner.session import run_session
 from bench.train.checkpoints import saved_steps
 from bench.train.curves import draw_sweep
 from bench.train.grpo import Training, TrainingStopped, train
+from bench.train.processes import processes_of
 from bench.train.provenance import RECORD, checkpoint_place
 from bench.train.recipe import Recipe
 from bench.train.supervised import SUPERVISED, supervise
@@ -106,7 +107,7 @@ def run_sweep(sweep: Sweep, console: Console) -> Path | None:
     if lessons is not None and env.first_process() and "steps" not in _record(lessons.out):
         console.print(f"trained {_train(lessons, os.cpu_count() or 1)}, the base of the sweep", highlight=False, markup=False)
     if launched:
-        _train_together([training for training in _due(sweep) if training.reward != SUPERVISED], console)
+        _train_together(sweep.recipe, [training for training in _due(sweep) if training.reward != SUPERVISED], console)
         if not env.first_process():
             return None
         env.leave_group()
@@ -127,10 +128,10 @@ def _due(sweep: Sweep) -> list[Training]:
     return [training for training in sweep.trainings() if "steps" not in _record(training.out)]
 
 
-def _train_together(due: Sequence[Training], console: Console) -> None:
+def _train_together(recipe: Recipe, due: Sequence[Training], console: Console) -> None:
     """Train with the other processes of the launcher, one run after another, what the first of them finds due."""
     torch: Any = optional("torch", "train")
-    optional("accelerate", "train").PartialState()  # the processes find each other
+    processes_of(recipe)
     agreed = [[(training, _begun(training)) for training in due]]
     optional("accelerate.utils", "train").broadcast_object_list(agreed)
     for count, (training, begun) in enumerate(agreed[0], 1):
