@@ -36,6 +36,8 @@ _GROUP = frozenset(
     {_RANK, "LOCAL_RANK", "GROUP_RANK", "ROLE_RANK", _PROCESSES, "LOCAL_WORLD_SIZE", "GROUP_WORLD_SIZE", "ROLE_WORLD_SIZE", "ROLE_NAME"}
     | {"MASTER_ADDR", "MASTER_PORT"}
 )
+ZERO_STAGE, ZERO_SAVES = "ACCELERATE_DEEPSPEED_ZERO_STAGE", "ACCELERATE_DEEPSPEED_ZERO3_SAVE_16BIT_MODEL"
+FSDP_VERSION = "FSDP_VERSION"
 _SHARDING = {"deepspeed": "ACCELERATE_USE_DEEPSPEED", "fsdp": "ACCELERATE_USE_FSDP"}
 _LAUNCHERS = ("ACCELERATE_", "FSDP_", "TORCHELASTIC_")
 
@@ -87,6 +89,11 @@ def processes() -> int:
 def sharding() -> str:
     """How the launcher spreads weights over its processes: "deepspeed", "fsdp", or "" where each process holds them all."""
     return next((name for name, variable in _SHARDING.items() if (read(variable) or "").lower() == "true"), "")
+
+
+def on_cpu() -> bool:
+    """Whether the launcher was told to leave GPUs alone."""
+    return (read("ACCELERATE_USE_CPU") or "").lower() == "true"
 
 
 def first_process() -> bool:

@@ -109,6 +109,27 @@ def undisturbed() -> Generator[None]:
     np.random.set_state(array)
 
 
+@contextmanager
+def alone(trainer: Any) -> Generator[None]:
+    """Let each process make forward passes that the others do not.
+
+    TRL takes the hooks away by which ZeRO-3 gathers the weights of each layer, but not the one in which, as a pass begins, all processes
+    agree on where they are: a process that generates alone would wait for ever.
+    """
+    optimizer = getattr(trainer.model_wrapped, "optimizer", None)
+    offload: Any = getattr(optimizer, "parameter_offload", None)
+    if offload is None:
+        yield
+        return
+    hooks, number = offload.module._forward_pre_hooks, offload.fwd_pre_hook.id
+    hook = hooks.pop(number)
+    try:
+        yield
+    finally:
+        hooks[number] = hook
+        hooks.move_to_end(number, last=False)
+
+
 class Evaluations:
     """The evaluations of one run in `out`, made by `trainer`."""
 
@@ -121,7 +142,7 @@ class Evaluations:
         trainer, asked = self._trainer, self._recipe.evaluate
         unwrap: Any = optional("trl.models", "train").unwrap_model_for_generation
         found: dict[str, float] = {}
-        with undisturbed(), unwrap(trainer.model_wrapped, trainer.accelerator) as model:
+        with undisturbed(), unwrap(trainer.model_wrapped, trainer.accelerator) as model, alone(trainer):
             if trainer.accelerator.is_main_process:
                 policy = LivePolicy(f"hf/{self._out}@step-{step}", model, trainer.processing_class, asked.concurrency)
                 found = evaluate(policy, asked, self._families, self._out / EVALUATIONS / f"step-{step}")

@@ -34,7 +34,7 @@ from bench.train.curves import curve, draw_curves, evaluations
 from bench.train.data import data_sha256, training_puzzles
 from bench.train.evaluation import NO_EVALUATION_UNDER_FSDP, Evaluations, best_of, evaluating
 from bench.train.interrupt import Interrupt, interruptible
-from bench.train.processes import agreed, processes_of
+from bench.train.processes import agreed, processes_of, refuse_unsaved
 from bench.train.provenance import RECORD, checkpoint_place, checkpoint_sha256, versions
 from bench.train.recipe import Recipe
 from bench.train.rewards import TrainerReward, reward_called
@@ -169,6 +169,7 @@ def _say(line: str) -> None:
 def _checked(training: Training, given: dict[str, Any]) -> tuple[dict[str, Any], RunFolder]:
     """`given`, the identity of `training`, and its folder, in which it may begin, or go on where that is asked."""
     recipe, found = training.recipe, RunFolder.of(training.out)
+    refuse_unsaved()
     gpus, processes = recipe.launch.gpus, given["processes"]
     if gpus > 1 and processes != gpus:
         raise UserError(

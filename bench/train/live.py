@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 from bench.extras import optional
 from bench.image import ImageLimits
@@ -45,7 +45,12 @@ class LivePolicy:
 
 
 class _LiveEngine(Generating):
-    """Holds weights that are not its own: it lends them for an evaluation and gives them back as they were."""
+    """Holds weights that are not its own: it lends them for an evaluation and gives them back as they were.
+
+    It generates in one process while the others wait: under ZeRO-3 transformers would have all generate in step.
+    """
+
+    _asked: ClassVar[Mapping[str, Any]] = {"synced_gpus": False}
 
     def __init__(self, name: str, model: Any, processor: Any) -> None:
         super().__init__(name)

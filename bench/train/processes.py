@@ -8,7 +8,8 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import Any, TypeVar
 
-from bench.errors import SightgapError
+from bench import env
+from bench.errors import SightgapError, UserError
 from bench.extras import optional
 from bench.train.recipe import Recipe
 from bench.train.trl_options import grpo_options
@@ -16,18 +17,36 @@ from bench.train.trl_options import grpo_options
 _GRACE_S = 10.0
 """How long a process that has nothing to say leaves the one that speaks, before it ends too."""
 
+NO_ZERO3_WEIGHTS = "zero3_save_16bit_model: expected true, since the weights cannot be saved otherwise"
+NO_FSDP1 = "fsdp_version: expected 2, which the weights are known to be saved under"
+
 T = TypeVar("T")
 
 
 def processes_of(recipe: Recipe) -> Any:
     """Accelerate's `PartialState`: the processes of the launcher, which wait for each other at most `ddp_timeout` s.
 
-    To be called before anything else of accelerate: once they have found each other, torch's own ten minutes stand.
+    To be called before anything else of accelerate: once they have found each other, torch's own ten minutes stand. Under DeepSpeed on the
+    CPU accelerate must be told of the CPU, or each process takes itself for the only one.
 
     Raises:
         UserError, MissingExtraError: as `grpo_options`.
     """
-    return optional("accelerate", "train").PartialState(timeout=timedelta(seconds=grpo_options(recipe)["ddp_timeout"]))
+    options = grpo_options(recipe)
+    cpu = env.on_cpu() or options.get("use_cpu", False)
+    return optional("accelerate", "train").PartialState(cpu=cpu, timeout=timedelta(seconds=options["ddp_timeout"]))
+
+
+def refuse_unsaved() -> None:
+    """Make sure, before hours are spent, that weights can be saved as the launcher's file has them spread.
+
+    Raises:
+        UserError: they cannot.
+    """
+    if env.sharding() == "deepspeed" and env.read(env.ZERO_STAGE) == "3" and (env.read(env.ZERO_SAVES) or "false").lower() != "true":
+        raise UserError(f"accelerate's file: deepspeed_config.{NO_ZERO3_WEIGHTS}")
+    if env.sharding() == "fsdp" and (version := env.read(env.FSDP_VERSION) or "1") != "2":
+        raise UserError(f"accelerate's file: fsdp_config.{NO_FSDP1}, found {version}")
 
 
 def agreed(process: Any, check: Callable[[], T]) -> T:

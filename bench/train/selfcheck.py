@@ -23,6 +23,7 @@ from bench.extras import optional
 from bench.models.local.processor import one_line
 from bench.prompt import reward_prompt
 from bench.train.evaluation import NO_EVALUATION_UNDER_FSDP
+from bench.train.processes import NO_FSDP1, NO_ZERO3_WEIGHTS
 from bench.train.recipe import Recipe
 from bench.train.trl_options import grpo_options
 from tasks.suites import GENERATED, SuiteSpec, make_puzzle
@@ -215,10 +216,10 @@ def _launch(recipe: Recipe) -> _Launch:
         raise UserError(f"{recipe.source}: {NO_EVALUATION_UNDER_FSDP}")
     deepspeed: Mapping[str, Any] = config.deepspeed_config
     if deepspeed.get("zero_stage") == 3 and not deepspeed.get("zero3_save_16bit_model"):
-        raise UserError(f"{path}: deepspeed_config.zero3_save_16bit_model: expected true, since the weights cannot be saved otherwise")
+        raise UserError(f"{path}: deepspeed_config.{NO_ZERO3_WEIGHTS}")
     version = int(config.fsdp_config.get("fsdp_version", 1)) if config.fsdp_config else 2
     if version != 2:
-        raise UserError(f"{path}: fsdp_config.fsdp_version: expected 2, which the weights are known to be saved under, found {version}")
+        raise UserError(f"{path}: fsdp_config.{NO_FSDP1}, found {version}")
     return _Launch(
         deepspeed.get("zero_stage") == 3 or bool(config.fsdp_config), deepspeed.get("offload_optimizer_device", "none") != "none"
     )

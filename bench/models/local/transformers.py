@@ -12,9 +12,9 @@ import importlib
 import importlib.util
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any, ClassVar, cast
 
 from bench.errors import MissingExtraError, Rejected, Unusable, UserError
 from bench.extras import optional
@@ -48,6 +48,9 @@ class Generating:
     Args:
         name: as the person wrote it, for messages.
     """
+
+    _asked: ClassVar[Mapping[str, Any]] = {}
+    """What `generate` is told besides."""
 
     def __init__(self, name: str) -> None:
         self._name = name
@@ -102,6 +105,7 @@ class Generating:
                 generation_config=settings,
                 logits_processor=[noise] if noise is not None else [],
                 stopping_criteria=[given_up],
+                **self._asked,
             )
         return made[:, inputs["input_ids"].shape[1] :].tolist()
 
