@@ -31,7 +31,7 @@ def recipe(folder: Path, **changes: Any) -> Path:
         "grpo__max_steps": 2,
         "grpo__per_device_train_batch_size": 8,
         "grpo__num_generations": 8,
-        "grpo__learning_rate": 1e-2,  # so that weights near 1 move in bfloat16 too
+        "grpo__learning_rate": 1e-3,
         "grpo__warmup_steps": 0,
         "grpo__max_completion_length": 32,
         "grpo__save_steps": 1,

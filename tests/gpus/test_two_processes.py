@@ -103,7 +103,9 @@ def test_the_best_weights_are_those_of_the_best_evaluation(evaluated: Path) -> N
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_weights_have_the_names_of_the_base(whole: dict[str, Path], kind: str) -> None:
-    assert moved(whole[kind]) == set(tensors(BASE / "model.safetensors"))
+    """All have moved but some of the norms': these are near 1, where two steps are less than half of bfloat16's spacing."""
+    names = set(tensors(BASE / "model.safetensors"))
+    assert {name for name in names if "norm" not in name and "ln_q" not in name} <= moved(whole[kind]) <= names
 
 
 @pytest.mark.parametrize("kind", KINDS)
