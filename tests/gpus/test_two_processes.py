@@ -220,6 +220,7 @@ def test_a_sweep_is_evaluated_once_and_nobody_waits(tmp_path: Path) -> None:
         grpo__max_steps=1,
         grpo__bf16=False,
         sweep__seeds=[0],
+        sweep__lessons__steps=2,
         sweep__rewards=["mixture", "perception"],
         sweep__controls=[{"name": "truth"}],
         sweep__evaluate__suite="mini:seed=101,level=1",
