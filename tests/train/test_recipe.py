@@ -206,7 +206,7 @@ def test_reading_needs_no_torch_and_no_trl() -> None:
 
 def test_options_are_those_of_the_installed_trl() -> None:
     tiny, large = load_recipe("tiny"), load_recipe("qwen2.5-vl-7b")
-    ours = {"remove_unused_columns": False, "save_total_limit": 2}
+    ours = {"remove_unused_columns": False, "save_total_limit": 2, "ddp_timeout": 1800}
     assert grpo_options(tiny) == {**tiny.grpo, **ours}
     assert grpo_options(large) == {**large.grpo, **ours, "use_vllm": True, "vllm_mode": "colocate"}
 
@@ -216,6 +216,12 @@ def test_little_is_lost_to_a_kill_where_a_recipe_says_nothing(tmp_path: Path) ->
     assert (options["save_steps"], options["save_total_limit"]) == (20, 2)
     options = grpo_options(load_recipe(written(tmp_path, table(grpo__save_steps=500, grpo__save_total_limit=9))))
     assert (options["save_steps"], options["save_total_limit"]) == (500, 9)
+
+
+def test_processes_wait_longer_where_one_of_them_evaluates(tmp_path: Path) -> None:
+    waits: list[dict[str, int]] = [{}, {"evaluate__every": 5}, {"evaluate__every": 5, "grpo__ddp_timeout": 60}]
+    found = [grpo_options(load_recipe(written(tmp_path, table(**changes))))["ddp_timeout"] for changes in waits]
+    assert found == [1800, 14400, 60]
 
 
 @pytest.mark.parametrize("known", ["tensorboard", "none", ["tensorboard"]])
