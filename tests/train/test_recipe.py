@@ -219,7 +219,7 @@ def test_little_is_lost_to_a_kill_where_a_recipe_says_nothing(tmp_path: Path) ->
 
 
 def test_processes_wait_longer_where_one_of_them_evaluates(tmp_path: Path) -> None:
-    waits: list[dict[str, int]] = [{}, {"evaluate__every": 5}, {"evaluate__every": 5, "grpo__ddp_timeout": 60}]
+    waits: list[dict[str, Any]] = [{}, {"evaluate__every": 5}, {"evaluate__every": 5, "grpo__ddp_timeout": 60}]
     found = [grpo_options(load_recipe(written(tmp_path, table(**changes))))["ddp_timeout"] for changes in waits]
     assert found == [1800, 14400, 60]
 
