@@ -90,10 +90,12 @@ class Log:
             self._file.write(b"\n")
 
 
+_READABLE = json.JSONEncoder(ensure_ascii=False)
+
+
 def _encode(data: Mapping[str, Any]) -> bytes:
     try:
-        text = json.dumps(data, ensure_ascii=False)
-        return text.encode() + b"\n"
+        return _READABLE.encode(data).encode() + b"\n"
     except UnicodeEncodeError:  # a model may write half a surrogate pair; JSON can spell it, UTF-8 cannot
         return json.dumps(data).encode() + b"\n"
 
