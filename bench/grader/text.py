@@ -147,9 +147,10 @@ def _without_lists(text: str, options: Sequence[str]) -> str:
     if not options:
         return text
     lines = text.split("\n")
-    if len(lines) < 2:
-        return text
     shown = _keys(tuple(options))
+    whole = _key(text)
+    if len(lines) < 2 or sum(option in whole for option in shown) < 2:  # most replies, found out fast
+        return text
     for index_of in (_labelled(shown), _bare(shown)):
         for run in _runs(lines, index_of):
             for line in run:

@@ -22,6 +22,7 @@ from typing import Any
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type
 
 from bench.defaults import ATTEMPTS
+from bench.digest import canonical
 from bench.errors import ModelError, RefusedParameter, Transient, Unusable
 from bench.models.base import Adjustable, Identified, Model, ModelOptions, Reply, Request
 from bench.models.registry import Price, price_of, server_of
@@ -133,7 +134,7 @@ class Client:
         await self._meet()
         left_out: set[str] = set()
         while True:
-            payload = self.model.payload(request)
+            payload = canonical(self.model.payload(request))
             key = cache_key(self.model.provider, payload, request.replicate, base_url=self.base_url, served=self.served)
             stored = self._cache.get(key, what)
             if stored is not None:
