@@ -267,7 +267,8 @@ def main() -> None:
             "limited": lambda: limited_rows(folder),
             "start": start_rows,
         }
-        show([found for name in wanted for found in makers[name]()])
+        for name in wanted:
+            show(makers[name]())
 
 
 if __name__ == "__main__":
