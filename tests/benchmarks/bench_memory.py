@@ -2,8 +2,8 @@
 
 Each measurement is the whole command in a process of its own (`tests.benchmarks.child`), its report included. 100,000 trials of a simulated
 model in five modes, on a public-shaped set of photographs of some 70 kB, without a cache. And pictures of 3,000 px, some 3 MB each, all
-different, asked 256 at once of a server on this machine that takes a second: sent whole (OpenAI), and made smaller (Claude). The bounds are
-those of the project.
+different, asked 256 at once of a server on this machine that takes a second: sent whole (a model whose limits are unknown), and made
+smaller (Claude). The bounds are those of the project.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def asked(folder: Path, trials: int) -> Cost:
 def large_pictures(folder: Path, count: int, side: int) -> Path:
     """A set of `count` questions on pictures of `side` px, all different: one JPEG, with a comment of its own in each file."""
     folder.mkdir()
-    data = photograph(side, quality=75)
+    data = photograph(side)
     with (folder / "data.jsonl").open("w") as out:
         for index in range(count):
             comment = f"picture {index}".encode()
@@ -61,7 +61,7 @@ def sent(folder: Path, provider: str, suite: Path, at_once: int) -> Cost:
         return command(folder, "run", "--model", MODELS[provider], *words)
 
 
-MODELS = {"openai": "openai/gpt-4o", "anthropic": "anthropic/claude-3-7-sonnet-20250219"}
+MODELS = {"openai": "openai/loopback-1", "anthropic": "anthropic/claude-3-7-sonnet-20250219"}
 
 
 def rows(trials: int, at_once: int, side: int) -> list[Row]:
