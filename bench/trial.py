@@ -56,8 +56,8 @@ ROUND = 16
 class Trials(Sequence[Trial]):
     """All trials of one model, in the order in which they are asked; each is made when it is looked at, so a million take no memory.
 
-    The modes of a puzzle come together, so that a run cut short still holds pairs. A few puzzles (`ROUND`) come in all replicates before the
-    next, so that what this machine and the provider's prompt cache hold of a picture, for minutes, serves all requests that show it.
+    The modes of a puzzle come together, so that a run cut short still holds pairs. A few puzzles (`ROUND`) come in all replicates before
+    the next, so that what this machine and the provider's prompt cache hold of a picture, for minutes, serves all requests that show it.
     Modes in which a picture is looked at, by the model or by its captioner, come once more for each of `doses`.
     """
 
