@@ -7,7 +7,7 @@ INSPECT := .venv-inspect
 LLM := .venv-llm
 ZERO3 := .venv-zero3
 BIN := $(VENV)/bin
-PARTS ?= api report resume replay sets start local vllm ray families rewards
+PARTS ?= api report resume memory replay sets start local vllm ray families rewards
 INSTALL := $(BIN)/python -m pip install --quiet --no-compile --disable-pip-version-check -c constraints.txt
 
 # Packages are installed without byte code: the first process that imports a module keeps it for the others, which start in half the time.

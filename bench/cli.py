@@ -123,6 +123,9 @@ def _write_no_more() -> None:
 
 def _command(name: str) -> Callable[[argparse.Namespace], int]:
     """`tasks_list` is in `bench.commands.tasks`, `compare` in `bench.commands.compare`: imported only when it is asked for."""
+    from bench.env import set_default
+
+    set_default("ARROW_DEFAULT_MEMORY_POOL", "system")  # Arrow's own pool keeps 50 MB of what a report of 100,000 trials needs for a moment
     return own(f"bench.commands.{name.partition('_')[0]}:{name}")
 
 

@@ -46,7 +46,9 @@ def _template(name: str) -> Template:
 
 
 def _render(name: str, **values: object) -> str:
-    return _template(name).render(**values).strip()
+    template = _template(name)
+    # what `Template.render` does, but for a copy of the environment's globals, which no prompt uses and which costs more than the rest
+    return "".join(template.root_render_func(template.new_context(values, shared=True))).strip()
 
 
 def solve_prompt(question: str, options: Sequence[str], *, evidence: str | None, picture: bool) -> str:

@@ -48,11 +48,16 @@ class Trial:
     dose: Degradation | None = None
 
 
+ROUND = 16
+"""Puzzles that are asked about together, in all replicates."""
+
+
 @dataclass(frozen=True)
 class Trials(Sequence[Trial]):
     """All trials of one model, in the order in which they are asked; each is made when it is looked at, so a million take no memory.
 
-    The modes of a puzzle come together, so that a run cut short still holds pairs; all puzzles come once before the first comes again.
+    The modes of a puzzle come together, so that a run cut short still holds pairs. A few puzzles (`ROUND`) come in all replicates before
+    the next, so that what this machine and the provider's prompt cache hold of a picture, for minutes, serves all requests that show it.
     Modes in which a picture is looked at, by the model or by its captioner, come once more for each of `doses`.
     """
 
@@ -77,11 +82,12 @@ class Trials(Sequence[Trial]):
         return self.replicates * len(self.puzzles) * len(self._arms)
 
     def __iter__(self) -> Iterator[Trial]:
-        for replicate in range(self.replicates):
-            for place, puzzle in enumerate(self.puzzles):
-                options = shown_options(puzzle, replicate, self.seed)
-                for arm in self._arms:
-                    yield self._trial(place, arm, replicate, options)
+        for first in range(0, len(self.puzzles), ROUND):
+            for replicate in range(self.replicates):
+                for place in range(first, min(first + ROUND, len(self.puzzles))):
+                    options = shown_options(self.puzzles[place], replicate, self.seed)
+                    for arm in self._arms:
+                        yield self._trial(place, arm, replicate, options)
 
     @overload
     def __getitem__(self, index: int) -> Trial: ...
@@ -92,7 +98,9 @@ class Trials(Sequence[Trial]):
         if isinstance(places, range):
             return [self[place] for place in places]
         rest, arm = divmod(places, len(self._arms))
-        replicate, place = divmod(rest, len(self.puzzles))
+        rounds, rest = divmod(rest, ROUND * self.replicates)
+        replicate, place = divmod(rest, min(ROUND, len(self.puzzles) - ROUND * rounds))
+        place += ROUND * rounds
         return self._trial(place, self._arms[arm], replicate, shown_options(self.puzzles[place], replicate, self.seed))
 
     @cached_property

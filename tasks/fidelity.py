@@ -12,12 +12,13 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 from bench.errors import BadDataError
 from bench.puzzle import Puzzle
-from tasks.family import ReadError
+from tasks.family import Family, ReadError
 from tasks.kit.notation import MAX_TEXT, same_answer
 from tasks.registry import family, known
 
@@ -48,13 +49,29 @@ class Fidelity:
 def fidelity(text: str, puzzle: Puzzle) -> Fidelity | None:
     """Compare `text` (a caption or a description) with what the picture of `puzzle` shows; None where the puzzle's state is not known.
 
+    The same text about the same state is compared once: a report asks for its readbacks, its audit of captions and its pages.
+
     Raises:
         BadDataError: the puzzle's own state is broken.
     """
     try:
-        return fidelity_to(text, puzzle.family, puzzle.state)
+        if puzzle.state is None or not known(puzzle.family):
+            return None
+        made = family(puzzle.family)
+        key = (id(made), json.dumps(puzzle.state, sort_keys=True), sha256(text.encode("utf-8", "surrogatepass")).digest())
+        found = _COMPARED.get(key)
+        if found is None:
+            found = _COMPARED[key] = (made, fidelity_to(text, puzzle.family, puzzle.state))
+            if len(_COMPARED) > _COMPARED_MOST:
+                del _COMPARED[next(iter(_COMPARED))]
+        return found[1]
     except (ValueError, LookupError, TypeError, ArithmeticError, AssertionError) as error:  # of a file that was damaged
         raise BadDataError(f"puzzle {puzzle.id}: its stored state cannot be used ({type(error).__name__}: {error})") from error
+
+
+_COMPARED: dict[tuple[int, str, bytes], tuple[Family[Any], Fidelity | None]] = {}
+_COMPARED_MOST = 4096
+"""Comparisons that are remembered, by family (which is held, so that its id stays its own), state and hash of the text."""
 
 
 def fidelity_to(text: str, name: str, visible: Mapping[str, Any] | None) -> Fidelity | None:

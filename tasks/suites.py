@@ -21,7 +21,7 @@ from functools import cached_property, lru_cache, partial
 from pathlib import Path
 from typing import Any
 
-from bench.digest import digest, digest_of_rows
+from bench.digest import canonical, digest, digest_of_rows
 from bench.errors import BadDataError, UserError
 from bench.image import ImageInfo, ImageRef
 from bench.puzzle import Puzzle, puzzle_id
@@ -131,7 +131,7 @@ class Suite:
     def sha256(self) -> str:
         """Hash of everything that is asked and known; the same on every machine. Pixels enter through the ids of public puzzles."""
         return digest_of_rows(
-            [p.id, p.question, list(p.options), p.answer, p.state, p.description, p.level, p.seed, p.split] for p in self.puzzles
+            canonical([p.id, p.question, list(p.options), p.answer, p.state, p.description, p.level, p.seed, p.split]) for p in self.puzzles
         )
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +10,7 @@ from numpy.typing import NDArray
 from bench.gap.cells import Cells, Flags
 from bench.gap.document import BlindDoc, LetterDoc
 from bench.mode import Mode
+from bench.stats.exact import binomial
 from bench.stats.rates import consistency, pass_at_k
 
 Floats = NDArray[np.float64]
@@ -63,14 +63,10 @@ def blind_against_chance(cells: Cells) -> BlindDoc | None:
 
 def poisson_binomial_tail(least: int, chances: Floats) -> float:
     """The chance of at least `least` successes in independent trials with `chances` (trials,), by convolution of binomials."""
-    from scipy.special import gammaln, xlog1py, xlogy
-
     distribution = np.ones(1)
     values, tally = np.unique(chances, return_counts=True)
     for chance, n in zip(values.tolist(), tally.tolist(), strict=True):
-        k = np.arange(int(n) + 1).astype(np.float64)
-        log = cast(Floats, gammaln(n + 1) - gammaln(k + 1) - gammaln(n - k + 1) + xlogy(k, chance) + xlog1py(n - k, -chance))
-        distribution = np.convolve(distribution, np.exp(log))
+        distribution = np.convolve(distribution, binomial(n, chance))
     return min(1.0, float(distribution[max(0, least) :].sum()))
 
 

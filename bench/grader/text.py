@@ -13,6 +13,7 @@ import re
 import unicodedata
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from bench.grader.thoughts import split_thoughts
 
@@ -73,13 +74,14 @@ class ReplyText:
 def reply_text(raw: str, options: Sequence[str]) -> ReplyText:
     """Make `raw` plain. `options` in the order shown, empty for an open question."""
     said, thoughts = split_thoughts(raw)
-    said = _THOUSANDS.sub(",", said)
+    if "\\" in said or "{," in said or not said.isascii():
+        said = _THOUSANDS.sub(",", said)
     ends = [match.end() for match in _TEMPLATE_END.finditer(said)]
     if ends:
         said = said[ends[-1] :]
     text = _shortened(unified(_shortened(said)))  # Unicode may lengthen a text, so it is shortened again
     listless = _without_lists(text, options)
-    kept = _STRUCK.sub(_spaces, listless)
+    kept = _STRUCK.sub(_spaces, listless) if any(mark in listless for mark in ("~~", "</", "\\")) else listless
     return ReplyText(text=kept, plain=_blanked(kept), thoughts=thoughts, echo=bool(ends) or listless != text)
 
 
@@ -125,8 +127,9 @@ def _spaces(match: re.Match[str]) -> str:
 
 
 def _blanked(text: str) -> str:
-    for pattern in (_LATEX, _HTML, _BULLET):
-        text = pattern.sub(_spaces, text)
+    for pattern, mark in ((_LATEX, "\\"), (_HTML, "<"), (_BULLET, "")):
+        if mark in text:
+            text = pattern.sub(_spaces, text)
     text = _STAR_BETWEEN_NUMBERS.sub(r"\1x", text)
     return _UNDERSCORES.sub(_spaces, text.translate(_MARKUP_CHARS))
 
@@ -144,7 +147,10 @@ def _without_lists(text: str, options: Sequence[str]) -> str:
     if not options:
         return text
     lines = text.split("\n")
-    shown = [_key(option) for option in options]
+    shown = _keys(tuple(options))
+    whole = _key(text)
+    if len(lines) < 2 or sum(option in whole for option in shown) < 2:  # most replies, found out fast
+        return text
     for index_of in (_labelled(shown), _bare(shown)):
         for run in _runs(lines, index_of):
             for line in run:
@@ -186,6 +192,11 @@ def _bare(shown: Sequence[str]) -> Callable[[str], int | None]:
         return shown.index(key) if match and (key := _key(match[1])) in shown else None
 
     return index_of
+
+
+@lru_cache(maxsize=4096)
+def _keys(options: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(map(_key, options))
 
 
 def _key(option: str) -> str:

@@ -58,6 +58,11 @@ class Sampling:
     seed: int = 0
 
     @property
+    def wishes(self) -> tuple[int | None, float | None, str | int | None]:
+        """All but the seed: the same for every request of a run."""
+        return self.max_tokens, self.temperature, self.reasoning
+
+    @property
     def room(self) -> int:
         """The bound of a reply for models whose reasoning is part of what they write."""
         return DEFAULT_MAX_TOKENS if self.max_tokens is None else self.max_tokens

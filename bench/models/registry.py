@@ -9,7 +9,7 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import date
 from typing import Any
 
@@ -26,16 +26,17 @@ __all__ = [
     "PROVIDERS",
     "Factory",
     "ModelOptions",
+    "Price",
     "batch_service",
     "check_server_options",
     "cost",
     "describe",
     "facts",
     "listing",
+    "price_of",
     "providers",
     "register",
     "resolve",
-    "saved",
     "server_listing",
     "server_of",
     "split",
@@ -231,34 +232,47 @@ def warnings(name: str, today: date | None = None) -> tuple[str, ...]:
     return aliases.warnings(alias, today) if alias is not None and alias.provider == provider else ()
 
 
-def cost(name: str, usage: Usage, options: ModelOptions) -> float | None:
-    """USD for `usage` of `name`: what the provider says itself, or the listed price; 0 for models on the person's own machine.
+@dataclass(frozen=True, slots=True)
+class Price:
+    """What replies of one model cost.
 
-    None where no price is known (another server, a plug-in, a cloud).
+    Attributes:
+        listed: the model whose list prices hold; None where none do (another server, a plug-in, a cloud).
+        free: whether it runs on the person's own machine.
+        share: of the list price; half of it in batches.
     """
+
+    listed: Alias | None
+    free: bool = False
+    share: float = 1.0
+
+    def cost(self, usage: Usage) -> float | None:
+        """USD for `usage`: what the provider says itself, or the listed price; None where no price is known."""
+        if usage.usd is not None:
+            return usage.usd
+        if self.free:
+            return 0.0
+        price = self.listed.cost(usage) if self.listed is not None else None
+        return None if price is None else price * self.share
+
+    def saved(self, usage: Usage) -> float:
+        """USD that the provider's prompt cache saved; 0 where that is not known."""
+        return self.listed.saved(usage) if self.listed is not None else 0.0
+
+
+def price_of(name: str, options: ModelOptions) -> Price:
+    """The price of the model of this name: listed by the provider that is asked, at its own address."""
     provider, model_id = split(name)
-    if usage.usd is not None:
-        return usage.usd
-    if provider in _registered:
-        return None
-    if provider in LOCAL or provider == "sim" or (provider in servers() and servers()[provider].free):
-        return 0.0
-    price = alias.cost(usage) if (alias := _priced(name, provider, model_id, options)) is not None else None
-    return price * DISCOUNT if price is not None and options.batch else price
-
-
-def saved(name: str, usage: Usage, options: ModelOptions) -> float:
-    """USD that the provider's prompt cache saved on `usage` of `name`; 0 where that is not known."""
-    alias = _priced(name, *split(name), options)
-    return alias.saved(usage) if alias is not None else 0.0
-
-
-def _priced(name: str, provider: str, model_id: str, options: ModelOptions) -> Alias | None:
-    """The listed model whose prices hold for `name`: asked of the provider that lists them, at its own address."""
     alias = aliases.find(provider, model_id)
-    if alias is None or alias.provider != provider or (provider not in servers() and server_of(name, options) is not None):
-        return None
-    return alias
+    if alias is not None and (alias.provider != provider or (provider not in servers() and server_of(name, options) is not None)):
+        alias = None
+    free = provider in LOCAL or provider == "sim" or (provider in servers() and servers()[provider].free)
+    return Price(alias, free, DISCOUNT if options.batch else 1.0)
+
+
+def cost(name: str, usage: Usage, options: ModelOptions) -> float | None:
+    """USD for `usage` of `name`, see `Price.cost`."""
+    return price_of(name, options).cost(usage)
 
 
 def facts(name: str, options: ModelOptions) -> tuple[Alias | None, Generation | None]:

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlsplit, urlunsplit
 
-from bench.digest import digest
+from bench.digest import canonical, digest, digest_of_rows
 from bench.errors import ReplayMissError, UserError
 from bench.models.base import Reply
 from bench.store.record import plain, reply_from_json
@@ -51,12 +51,18 @@ def _silent(line: str) -> None:
     del line
 
 
-def cache_key(
-    provider: str, payload: Mapping[str, Any], replicate: int, *, base_url: str | None, served: Mapping[str, Any] | None = None
-) -> str:
-    """SHA-256 over everything that decides the reply to a request of this `payload`; `served` is what the server says of its weights."""
-    said = [dict(served)] if served else []
-    return digest([provider, base_url, dict(payload), replicate, *said])
+def cache_key(provider: str, payload: str, replicate: int, *, base_url: str | None, served: Mapping[str, Any] | None = None) -> str:
+    """SHA-256 over everything that decides the reply to a request.
+
+    Args:
+        provider: whose model is asked.
+        payload: the canonical JSON of what is sent.
+        replicate: its number.
+        base_url: the server, where it is not the provider's own.
+        served: what the server says of its weights.
+    """
+    said = [canonical(dict(served))] if served else []
+    return digest_of_rows([canonical(provider), canonical(base_url), payload, canonical(replicate), *said])
 
 
 def server_key(url: str | None, extra_body: Mapping[str, Any]) -> str | None:
@@ -106,8 +112,10 @@ class Cache:
         self.hits += 1
         return replace(reply, cached=True)
 
-    def put(self, key: str, model: str, payload: Mapping[str, Any], reply: Reply) -> None:
-        """Store `reply`; an entry that exists stays. Many in a short time are written together, within `_SOON_S`.
+    def put(self, key: str, model: str, payload: str, reply: Reply) -> None:
+        """Store `reply` to a request of this `payload` (JSON); an entry that exists stays.
+
+        Many in a short time are written together, within `_SOON_S`.
 
         Raises:
             UserError: the disk is full or the file cannot be written.
@@ -115,7 +123,7 @@ class Cache:
         if self._db is None or not self._writes:
             return
         text = json.dumps(plain(reply))
-        self._unwritten[key] = (key, model, json.dumps(payload), text, _hash(key, text))
+        self._unwritten[key] = (key, model, payload, text, _hash(key, text))
         if len(self._unwritten) >= _TOGETHER or time.monotonic() - self._written_at > _SOON_S:
             self.flush()
 

@@ -14,16 +14,18 @@ import random
 import time
 from collections import OrderedDict
 from collections.abc import AsyncGenerator, Callable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type
 
 from bench.defaults import ATTEMPTS
+from bench.digest import canonical
 from bench.errors import ModelError, RefusedParameter, Transient, Unusable
-from bench.models.base import Adjustable, Identified, Model, ModelOptions, Reply, Request, Usage
-from bench.models.registry import cost, saved, server_of
+from bench.models.base import Adjustable, Identified, Model, ModelOptions, Reply, Request
+from bench.models.registry import Price, price_of, server_of
 from bench.runner.cache import Cache, cache_key, server_key
 from bench.runner.money import Budget, worst_cost
 from bench.runner.progress import cause_of
@@ -116,9 +118,9 @@ class Client:
         self._alike: list[str] = []
         self._at_hand: OrderedDict[str, asyncio.Event] = OrderedDict()
 
-    def cost(self, usage: Usage) -> float | None:
-        """USD for `usage` at the list price; 0 for models that run here, None where no price is known."""
-        return cost(self.model.name, usage, self._options)
+    @cached_property
+    def _price(self) -> Price:
+        return price_of(self.model.name, self._options)
 
     async def ask(self, request: Request, what: str) -> Reply:
         """The reply to `request`, from the cache if it holds one; `what` names the trial in messages.
@@ -132,7 +134,7 @@ class Client:
         await self._meet()
         left_out: set[str] = set()
         while True:
-            payload = self.model.payload(request)
+            payload = canonical(self.model.payload(request))
             key = cache_key(self.model.provider, payload, request.replicate, base_url=self.base_url, served=self.served)
             stored = self._cache.get(key, what)
             if stored is not None:
@@ -200,9 +202,20 @@ class Client:
             limited = _met(state).status in RATE_LIMITS
             return self._throttle.out_of_patience if limited else failed >= self._policy.attempts
 
-        retrying = AsyncRetrying(retry=retry_if_exception_type(Transient), wait=wait, stop=stop, sleep=self._pause, reraise=True)
+        first: list[Transient] = []
+
+        async def attempt() -> Reply:
+            if first:
+                raise first.pop()
+            return await self._ask_once(request)
+
         try:
-            return await retrying(self._ask_once, request)
+            try:  # most requests are answered at once, and need none of the machinery of retries
+                return await self._ask_once(request)
+            except Transient as error:
+                first.append(error)
+            retrying = AsyncRetrying(retry=retry_if_exception_type(Transient), wait=wait, stop=stop, sleep=self._pause, reraise=True)
+            return await retrying(attempt)
         except (RefusedParameter, Unusable):
             raise
         except ModelError as error:
@@ -225,17 +238,18 @@ class Client:
                     hours = error.retry_after / 3600
                     raise Unusable(f"{error}; the provider asks to wait {hours:.1f} hours: run the same command again then") from None
                 raise
-            self.budget.paid(reply.usage, self.cost(reply.usage), saved(self.model.name, reply.usage, self._options))
+            self.budget.paid(reply.usage, self._price.cost(reply.usage), self._price.saved(reply.usage))
             return reply
 
-    @asynccontextmanager
-    async def _lead(self, request: Request) -> AsyncGenerator[None]:
+    def _lead(self, request: Request) -> AbstractAsyncContextManager[None]:
         """Let the first request with a picture that the provider keeps at hand be answered before the others, which then find it there."""
         keeps: Any = getattr(self.model, "keeps_picture", None)
         if keeps is None or request.picture is None or not keeps(request):
-            yield
-            return
-        identity = request.picture.identity
+            return nullcontext()
+        return self._first_of(request.picture.identity)
+
+    @asynccontextmanager
+    async def _first_of(self, identity: str) -> AsyncGenerator[None]:
         first = identity not in self._at_hand
         kept = self._at_hand.setdefault(identity, asyncio.Event())
         while len(self._at_hand) > _PICTURES_AT_HAND:

@@ -11,7 +11,7 @@ import asyncio
 import math
 from collections import Counter
 from collections.abc import AsyncGenerator, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -74,8 +74,7 @@ class Budget:
         self.tokens_out = 0
         self._freed = asyncio.Condition()
 
-    @asynccontextmanager
-    async def hold(self, worst: float | None, model: str) -> AsyncGenerator[None]:
+    def hold(self, worst: float | None, model: str) -> AbstractAsyncContextManager[None]:
         """Reserve `worst` while a request is in flight; waits for others to end where that leaves enough.
 
         Raises:
@@ -83,14 +82,17 @@ class Budget:
             UserError: the price is unknown, so that no bound can be kept.
         """
         if self.bound is None:
-            yield
-            return
+            return nullcontext()
         if worst is None:
             raise UserError(f"--max-cost: the price of {model} is not known, so that its cost cannot be bounded")
+        return self._held(self.bound, worst, model)
+
+    @asynccontextmanager
+    async def _held(self, bound: float, worst: float, model: str) -> AsyncGenerator[None]:
         async with self._freed:
-            while (self.spent or 0.0) + self.in_doubt + self.kept_back + worst > self.bound:
+            while (self.spent or 0.0) + self.in_doubt + self.kept_back + worst > bound:
                 if self.kept_back <= 0.0:
-                    raise OverBudget(f"{self.bound:g} USD: the next request of {model} could cost {worst:.4f} USD, more than is left")
+                    raise OverBudget(f"{bound:g} USD: the next request of {model} could cost {worst:.4f} USD, more than is left")
                 await self._freed.wait()
             self.kept_back += worst
         try:

@@ -72,7 +72,7 @@ def _tail(differences: NDArray[np.int64], threshold: int) -> float:
     magnitudes, tally = np.unique(np.abs(differences[differences != 0]), return_counts=True)
     chances, start = np.ones(1), 0  # chances[i] is that of the sum start + i
     for magnitude, coins in zip(magnitudes.tolist(), tally.tolist(), strict=True):
-        heads, first = _trimmed(_binomial(coins))
+        heads, first = _trimmed(binomial(coins, 0.5))
         spread = np.zeros(chances.size + magnitude * (heads.size - 1))
         for index, weight in enumerate(heads.tolist()):
             spread[index * magnitude : index * magnitude + chances.size] += weight * chances
@@ -81,11 +81,16 @@ def _tail(differences: NDArray[np.int64], threshold: int) -> float:
     return min(1.0, float(chances[max(0, threshold - start) :].sum()))
 
 
-def _binomial(coins: int) -> NDArray[np.float64]:
-    from scipy.special import gammaln
+def binomial(n: int, chance: float) -> NDArray[np.float64]:
+    """(n + 1,) the chance of so many successes in `n` independent trials of `chance`, 0 to 1.
 
-    heads = np.arange(coins + 1)
-    return np.exp(gammaln(coins + 1) - gammaln(heads + 1) - gammaln(coins - heads + 1) - coins * math.log(2))
+    By the standard library: scipy takes longer to import than most reports take to count.
+    """
+    if not 0 < chance < 1:
+        return np.bincount([n if chance >= 1 else 0], minlength=n + 1).astype(np.float64)
+    logs = np.fromiter((math.lgamma(count) for count in range(1, n + 2)), np.float64, n + 1)
+    successes = np.arange(n + 1)
+    return np.exp(logs[-1] - logs - logs[::-1] + successes * math.log(chance) + (n - successes) * math.log1p(-chance))
 
 
 def _trimmed(chances: NDArray[np.float64]) -> tuple[NDArray[np.float64], int]:

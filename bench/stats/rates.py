@@ -111,8 +111,6 @@ def effective_size(residuals: Floats, counts: Floats, variance: float, alpha: fl
     chance: one sample's luck is no evidence for that. At least what replicates would be worth that always agree (Kish's (sum m)^2 / sum
     m^2), which is also the answer where the sample shows no variance at all: 25 right replicates of each of ten puzzles are ten trials.
     """
-    from scipy.special import stdtrit
-
     n, clusters = float(counts.sum()), counts.size
     if counts.max() <= 1:
         return n
@@ -122,5 +120,7 @@ def effective_size(residuals: Floats, counts: Floats, variance: float, alpha: fl
     robust = clusters / (clusters - 1) * float(residuals @ residuals) / (n * n)
     if robust <= 0:
         return n
+    from scipy.special import stdtrit  # replicates alone need it, and it takes longer to import than most reports to count
+
     few = float(stdtrit(n - 1, alpha / 2) / stdtrit(clusters - 1, alpha / 2)) ** 2
     return min(n, max(least, n * variance / (n - 1) / robust * few))

@@ -27,7 +27,7 @@ MAPPED_BYTES = 64_000_000
 
 Content = mmap.mmap | bytes
 
-_STRETCH = 16_000_000
+_STRETCH = 4_000_000
 """Bytes of a mapped file that one pass keeps in memory behind it."""
 
 
@@ -111,8 +111,9 @@ class LineFile:
         while start < self.size:
             end = self.content.rfind(b"\n", start, start + size) + 1 or self._end(start)
             end = self.size if end > self.size else end
-            yield self.content[start:end]
+            block = self.content[start:end]
             _let_go(self.content, start, end)
+            yield block
             start = end
 
     def lines(self) -> Iterator[tuple[int, dict[str, Any]]]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import cache
 from typing import Any
 
 from bench.degrade import Degradation
@@ -123,8 +124,16 @@ def is_final(outcome: Outcome, failure: str | None) -> bool:
 
 def plain(value: Any) -> Any:
     """A dataclass as nested dictionaries; like `dataclasses.asdict`, without its deep copies."""
-    names = getattr(value, "__dataclass_fields__", None)
-    return value if names is None else {name: plain(getattr(value, name)) for name in names}
+    names = _names(value.__class__)
+    if names is None:
+        return value
+    return {name: part if _names(part.__class__) is None else plain(part) for name in names for part in (getattr(value, name),)}
+
+
+@cache
+def _names(kind: type) -> tuple[str, ...] | None:
+    """The fields of a dataclass, None of any other class."""
+    return tuple(getattr(kind, "__dataclass_fields__", ())) or None
 
 
 def reply_from_json(data: Mapping[str, Any]) -> Reply:

@@ -34,7 +34,7 @@ Line = Mapping[str, Any]
 class _Data(BaseModel):
     """Tolerant of keys that a newer version wrote, strict about the types of those that are known."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore", strict=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True, extra="ignore", strict=True)
 
 
 class SuiteInfo(_Data):

@@ -36,6 +36,7 @@ class Log:
             raise UserError(f"{path} cannot be written ({why})") from error
         self._file = os.fdopen(number, "ab", buffering=0)
         self._repair()
+        self._end = self._file.seek(0, os.SEEK_END)
 
     def append(self, data: Mapping[str, Any]) -> tuple[int, int]:
         """Write one line, straight to the operating system; returns the place of its first byte and its size.
@@ -44,7 +45,7 @@ class Log:
             UserError: the line could not be written whole (a full disk); the part that was is taken back.
         """
         whole = line = _encode(data)
-        start = self._file.seek(0, os.SEEK_END)
+        start = self._end
         try:
             while line:
                 line = line[self._file.write(line) :]
@@ -53,6 +54,7 @@ class Log:
             raise UserError(
                 f"{self.path} cannot be written ({error.strerror}): all that was stored is kept; make room and run the same command again"
             ) from error
+        self._end += len(whole)
         return start, len(whole)
 
     def read(self, start: int, size: int) -> bytes:
@@ -90,10 +92,12 @@ class Log:
             self._file.write(b"\n")
 
 
+_READABLE = json.JSONEncoder(ensure_ascii=False)
+
+
 def _encode(data: Mapping[str, Any]) -> bytes:
     try:
-        text = json.dumps(data, ensure_ascii=False)
-        return text.encode() + b"\n"
+        return _READABLE.encode(data).encode() + b"\n"
     except UnicodeEncodeError:  # a model may write half a surrogate pair; JSON can spell it, UTF-8 cannot
         return json.dumps(data).encode() + b"\n"
 

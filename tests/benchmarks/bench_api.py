@@ -39,6 +39,8 @@ from tests.benchmarks.table import Row, row, show
 
 ROOT = Path(__file__).resolve().parents[2]
 TRIALS = 2000
+LARGE = 1000
+"""Trials, and those whose pictures are large."""
 AT_ONCE = 64
 ROUNDS = 3
 REPLICATES = 5
@@ -162,13 +164,13 @@ def anthropic_rows(folder: Path) -> list[Row]:
     name = "claude-sonnet-4-5"
     with serving() as url:
         os.environ["ANTHROPIC_BASE_URL"] = url
-        asked = {"replicates": TRIALS // count}
+        asked = {"replicates": LARGE // count}
         plan = plan_of(folder / "resized", name, str(suite))
         limits = resolve(name, plan.options).limits
         sent = [fit(puzzle.image, limits) for puzzle in plan.suite.puzzles]
         bodies = [_message(picture.media_type, picture.data) for picture in sent]
         size = statistics.mean(len(picture.data) for picture in sent) * 4 / 3000
-        mine, peer, ratio = in_turns(lambda: ours(name, str(suite), **asked), lambda: bare_anthropic(url, bodies, TRIALS))
+        mine, peer, ratio = in_turns(lambda: ours(name, str(suite), **asked), lambda: bare_anthropic(url, bodies, LARGE))
     note = f"bare AsyncAnthropic, the same resized pictures ({size:,.0f} kB); ours resizes {count} of 3,136 px as well"
     return [row("Claude path", mine, peer, 0.8, ratio=ratio, note=note)]
 
@@ -267,7 +269,8 @@ def main() -> None:
             "limited": lambda: limited_rows(folder),
             "start": start_rows,
         }
-        show([found for name in wanted for found in makers[name]()])
+        for name in wanted:
+            show(makers[name]())
 
 
 if __name__ == "__main__":

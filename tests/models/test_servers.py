@@ -189,7 +189,7 @@ def test_a_token_is_as_good_as_a_key(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_replay_reads_from_a_folder_that_cannot_be_written(tmp_path: Path) -> None:
     folder = tmp_path / "cache"
     cache = Cache(folder)
-    cache.put("k", "m", {}, Reply("kept", Stop.END, Usage(3, 4, usd=0.5), 0.1, why="x"))
+    cache.put("k", "m", "{}", Reply("kept", Stop.END, Usage(3, 4, usd=0.5), 0.1, why="x"))
     cache.remember("served", ["a", None], {"size": 3})
     cache.close()
     before = {path.name for path in folder.iterdir()}

@@ -32,7 +32,7 @@ from bench.report.html.grids import grids
 from bench.report.html.links import link
 from bench.report.html.material import read_material
 from bench.report.html.page import render, write_html
-from bench.report.html.thumbs import MAX_BYTES, SIDE, thumbnail
+from bench.report.html.thumbs import LEAST_SIDE, MAX_BYTES, SIDE, thumbnail
 from bench.report.sources import CaptionFacts, Sources
 from bench.store.run import open_runs
 from tasks.kit.drawing import encode
@@ -260,6 +260,24 @@ def test_a_large_jpeg_is_never_decoded_in_full(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(thumbs, "_flat", watched)
     assert thumbnail(out.getvalue()) is not None
     assert max(seen[0]) <= 800
+
+
+@pytest.mark.parametrize("size", [(400, 300), (250, 640), (120, 90), (1600, 1200)])
+def test_a_jpeg_stays_one_at_no_more_than_its_size(size: tuple[int, int]) -> None:
+    out = io.BytesIO()
+    Image.effect_noise((40, 40), 60).resize(size).convert("RGB").save(out, format="JPEG")
+    made = thumbnail(out.getvalue())
+    assert made is not None
+    assert made.startswith("/9j/"), "how the page tells a JPEG from a WebP"
+    with Image.open(io.BytesIO(base64.b64decode(made))) as small:
+        assert small.format == "JPEG"
+        assert min(LEAST_SIDE, max(size)) <= max(small.size) <= SIDE
+        assert abs(small.width / small.height - size[0] / size[1]) < 0.03
+    cut = thumbnail(out.getvalue(), 600)
+    assert cut is not None
+    with Image.open(io.BytesIO(base64.b64decode(cut))) as small:
+        assert small.format == "WEBP", "a JPEG has 600 bytes of tables alone"
+    assert len(base64.b64decode(cut)) <= 600
 
 
 def test_no_thumbnail_of_what_is_no_picture() -> None:

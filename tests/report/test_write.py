@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 from pathlib import Path
 
@@ -42,6 +43,17 @@ def test_every_format_is_written_beside_gap_json(tmp_path: Path, run: Path) -> N
     publish(gap_document(open_runs([run])), open_runs([run]), tmp_path / "out", ours)
     found = {path.name for path in (tmp_path / "out").iterdir()}
     assert {"gap.json", "report.md", "report.html", "tables.tex", "diagnosis.csv", "diagnosis.pdf", "junit.xml"} <= found
+
+
+def test_a_report_imports_neither_scipy_nor_all_of_pillow(tmp_path: Path, run: Path) -> None:
+    """Either takes longer to import than a report of some hundred trials takes to make."""
+    script = (
+        "import sys; from pathlib import Path; from bench.publish import published; from bench.store.run import open_runs; "
+        "published(open_runs([Path(sys.argv[1])]), Path(sys.argv[2]), ('md', 'html')); "
+        "print(*(name for name in ('scipy', 'matplotlib', 'PIL.TiffImagePlugin', 'PIL.WebPImagePlugin') if name in sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-c", script, str(run), str(tmp_path / "out")], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["PIL.WebPImagePlugin"]
 
 
 def test_a_registered_format_is_one_function(tmp_path: Path, run: Path) -> None:

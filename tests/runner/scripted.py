@@ -37,6 +37,7 @@ class Scripted:
         self.model_id = name
         self.requests: list[Request] = []
         self.open = 0
+        self.takes_s = 0.0
         self.most_open = 0
         self._script = script
 
@@ -47,7 +48,7 @@ class Scripted:
         self.requests.append(request)
         self.open += 1
         self.most_open = max(self.most_open, self.open)
-        await asyncio.sleep(0)
+        await asyncio.sleep(self.takes_s)
         self.open -= 1
         result = self._script(request, len(self.requests) - 1)
         if isinstance(result, Exception):

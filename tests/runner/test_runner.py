@@ -127,6 +127,7 @@ def test_an_unusable_model_stops_the_run_and_keeps_what_is_finished(tmp_path: Pa
 
 def test_concurrency_is_bounded(tmp_path: Path) -> None:
     model = Scripted(right)
+    model.takes_s = 0.05  # longer than a picture takes to be made ready
     ran(plan_of(model, tmp_path / "run", modes=FOUR, suite=small_suite(10), concurrency=3))
     assert model.most_open == 3
 

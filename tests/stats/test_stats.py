@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from scipy.stats import binomtest
 
 from bench.stats import paired as stats
+from bench.stats.exact import binomial
 from bench.stats.power import detectable_loss
 
 Ints = NDArray[np.int64]
@@ -116,6 +117,11 @@ class TestExactTests:
         assert p == pytest.approx(min(1.0, float(expected.pvalue)), rel=1e-9)
         if b + c:
             assert p == pytest.approx(_SCIPY.binomtest(b, b + c).pvalue, rel=1e-9)
+
+    @given(st.integers(0, 400), st.one_of(st.sampled_from((0.0, 0.5, 1.0)), st.floats(1e-9, 1 - 1e-9)))
+    @_PROPERTY
+    def test_the_binomial_distribution_is_scipys(self, n: int, chance: float) -> None:
+        assert binomial(n, chance) == pytest.approx(_SCIPY.binom.pmf(range(n + 1), n, chance), rel=1e-9, abs=1e-300)
 
     def test_mcnemar_published_example(self) -> None:
         # Fagerland et al. (2013), airway hyper-responsiveness (Bentur et al. 2009): 1 and 7 discordant, P = 0.0703

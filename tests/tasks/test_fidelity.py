@@ -136,6 +136,23 @@ def test_huge_and_hostile_texts_are_bounded(name: str) -> None:
         assert time.process_time() - started < 0.25, text[:20]
 
 
+def test_a_text_about_a_state_is_compared_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    made, asked = family("clock"), list[str]()
+    claims = made.claims
+
+    def watched(text: str) -> Mapping[str, str]:
+        asked.append(text)
+        return claims(text)
+
+    monkeypatch.setattr(made, "claims", watched)
+    (puzzle, text), (other, _) = sampled("clock", 2, 101), sampled("clock", 2, 102)
+    again = replace(puzzle, id="another", state=dict(reversed([*(puzzle.state or {}).items()])))
+    assert measured(text, puzzle) is measured(text, again)
+    assert measured(text, other).recall < 1, "another state is another comparison"
+    assert measured(f"{text} ", puzzle).recall == 1, "another text is another comparison"
+    assert asked == [text, text, f"{text} "]
+
+
 # -- the arithmetic, by hand -----------------------------------------------------------------------------------------------------------
 class _Fixed:
     """A family of three facts whose texts are "slot=value" words: what the numbers must be can be counted by hand."""

@@ -94,7 +94,7 @@ class Claude:
         self.base_url = options.base_url
         self.generation = generation_of(provider, model_id, "unknown-claude")
         self.limits: ImageLimits = self.generation.limits(MAX_BASE64[provider])
-        settings(name, self.generation, options.sampling())
+        self._wished = {options.sampling().wishes: settings(name, self.generation, options.sampling())}
         self.timeout_s = options.timeout_s
         self.dropped: list[str] = []
         self._without: set[str] = set()
@@ -190,7 +190,9 @@ class Claude:
 
     def settings(self, request: Request) -> dict[str, Any]:
         """All of a request but the model's name and the question."""
-        wished = settings(self.name, self.generation, request.sampling)
+        wished = self._wished.get(request.sampling.wishes)
+        if wished is None:
+            wished = self._wished[request.sampling.wishes] = settings(self.name, self.generation, request.sampling)
         found = {name: value for name, value in wished.items() if name not in self._without}
         if "temperature" in found and self.provider != "anthropic":
             found["anthropic_version"] = _SAMPLING_VERSION[self.provider]

@@ -17,6 +17,9 @@ _MARK = f"picture-{secrets.token_hex(16)}-"
 """Stands for a picture while the rest is written. It is drawn anew by each process, so no text can hold it."""
 
 
+_COMPACT = json.JSONEncoder(separators=(",", ":"))
+
+
 def ready_body(request: Request, body: Callable[[Callable[[Picture], str]], Mapping[str, Any]]) -> bytes:
     """`body` of `request` as JSON, its pictures in base64.
 
@@ -25,7 +28,7 @@ def ready_body(request: Request, body: Callable[[Callable[[Picture], str]], Mapp
         body: makes the body, given what stands for a picture.
     """
     marks = iter(f"{_MARK}{index}-" for index, _ in enumerate(request.pictures))
-    rest = json.dumps(body(lambda picture: next(marks)), separators=(",", ":")).encode()
+    rest = _COMPACT.encode(body(lambda picture: next(marks))).encode()
     parts: list[bytes] = []
     for index, picture in enumerate(request.pictures):
         before, _, rest = rest.partition(f"{_MARK}{index}-".encode())

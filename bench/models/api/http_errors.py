@@ -225,6 +225,9 @@ def parsed(data: bytes | str) -> Any:
         value: Any = json.loads(data)
     except RecursionError:
         raise ValueError("nested too deeply") from None
+    opened = data.count(b"[") + data.count(b"{") if isinstance(data, bytes) else data.count("[") + data.count("{")
+    if opened <= DEEPEST:
+        return value
     level: list[Any] = [value]
     for _ in range(DEEPEST):
         level = [part for node in level for part in _parts(node)]

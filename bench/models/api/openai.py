@@ -78,7 +78,8 @@ class Chat:
         unknown = "unknown-openai" if options.base_url is None else server.generation
         self.generation = generation_of(server.models_of or provider, model_id, unknown)
         self.limits: ImageLimits = self.generation.limits(MAX_BASE64)
-        settings(name, self.generation, options.sampling(), server)
+        self._seed = server.renames.get("seed", "seed")
+        self._wished = {options.sampling().wishes: settings(name, self.generation, options.sampling(), server)}
         self.dropped: list[str] = []
         self._without: set[str] = set(server.refuses)
         self._limit = self.generation.limit_field
@@ -206,7 +207,11 @@ class Chat:
 
     def _settings(self, request: Request) -> dict[str, Any]:
         """All of a request but the model's name and the question."""
-        wished = settings(self.name, self.generation, request.sampling, self.server)
+        wished = self._wished.get(request.sampling.wishes)
+        if wished is None:
+            wished = self._wished[request.sampling.wishes] = settings(self.name, self.generation, request.sampling, self.server)
+        if self._seed in wished:
+            wished = {**wished, self._seed: request.sampling.seed}
         if self.generation.limit_field != self._limit:
             wished = {self._limit if name == self.generation.limit_field else name: value for name, value in wished.items()}
         return {**{name: value for name, value in wished.items() if name not in self._without}, **self._extra_body}

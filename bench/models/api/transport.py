@@ -101,7 +101,10 @@ class Wire:
                 self._ready[key] = _Ready(str(response.request.url), kept, _proxy(response.request.url))
             return Answer.of(response)
         async with self._opened().post(ready.url, data=body, headers=ready.headers, proxy=ready.proxy) as answer:
-            stream = _Bounded(answer.content.iter_any(), answer.headers.get("content-encoding", ""), MOST_BYTES)
+            encoding = answer.headers.get("content-encoding", "")
+            if not encoding and answer.content_length is not None and answer.content_length <= MOST_BYTES:
+                return Answer(answer.status, answer.headers, await answer.read())
+            stream = _Bounded(answer.content.iter_any(), encoding, MOST_BYTES)
             return Answer(answer.status, answer.headers, b"".join([part async for part in stream]))
 
     async def close(self) -> None:

@@ -66,7 +66,7 @@ class Drilldown:
         index: plain JSON data: modes, families, models, puzzles [id, family, level, gold, chunk, place in it], rows as columns
             (p puzzle, m model, r replicate, o one outcome letter per mode, a the letter of its cell); whether options were shown.
         chunks: base64 of deflated JSON, a list of puzzles with their rows.
-        thumbs: for each chunk a list of thumbnails (base64 of WebP or None).
+        thumbs: for each chunk a list of thumbnails (base64 of WebP or JPEG, or None).
         fidelity: model index -> family -> facts of its captions.
         notes: what was left out or cut.
     """

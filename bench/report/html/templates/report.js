@@ -41,7 +41,7 @@
     const image = make("img");
     image.alt = alt;
     image.decoding = "async";
-    image.src = `data:image/webp;base64,${thumb}`;
+    image.src = `data:image/${thumb.startsWith("/9j/") ? "jpeg" : "webp"};base64,${thumb}`;
     return image;
   }
   async function unpack(text) {
