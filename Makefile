@@ -38,7 +38,7 @@ test-ray: $(VENV)/.dev  ## a real Ray cluster of two nodes on this machine, one 
 test-llm: $(VENV)/.dev $(LLM)/.done  ## a real small language model behind a real llama.cpp server: half an hour, not part of CI
 	$(BIN)/python -m tests.llm.ask $(LLM) results/llm
 
-test-zero3: $(ZERO3)/.done $(VLLM)/.done  ## ZeRO-3, FSDP2 and LoRA in two real processes, their weights in the real vLLM: ten minutes, not part of CI
+test-zero3: $(ZERO3)/.done $(VLLM)/.done  ## ZeRO-3, FSDP2 and LoRA in two real processes, their weights in the real vLLM: 15 to 20 minutes, not part of CI
 	$(ZERO3)/bin/python -m pytest tests/gpus
 
 resolve: $(VENV)/.dev  ## every extra for Python 3.11 to 3.13 by uv's resolver, and by pip's for each of these that is here; nothing is installed
