@@ -12,14 +12,16 @@ import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache, partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from PIL import Image, ImageFilter
 
 from bench.digest import digest
 from bench.errors import UserError
 from bench.image import ImageInfo, ImageRef, inspect
+
+if TYPE_CHECKING:
+    import numpy as np
 
 Damage = Callable[[Image.Image, float, int], Image.Image]
 """(RGB picture, amount, seed) -> damaged RGB picture."""
@@ -176,12 +178,16 @@ def _scale(picture: Image.Image, amount: float, seed: int) -> Image.Image:
 
 
 def _contrast(picture: Image.Image, amount: float, seed: int) -> Image.Image:
+    import numpy as np  # a tenth of a second, which no run without such damage waits for
+
     pixels = np.asarray(picture, dtype=np.float64)
     middle = float(np.asarray(picture.convert("L"), dtype=np.float64).mean())
     return _to_image(middle + amount * (pixels - middle))
 
 
 def _noise(picture: Image.Image, amount: float, seed: int) -> Image.Image:
+    import numpy as np
+
     pixels = np.asarray(picture, dtype=np.float64)
     return _to_image(pixels + 255 * amount * np.random.default_rng(seed).standard_normal(pixels.shape))
 
@@ -191,6 +197,8 @@ def _jpeg(picture: Image.Image, amount: float, seed: int) -> Image.Image:
 
 
 def _to_image(pixels: np.ndarray[Any, np.dtype[np.float64]]) -> Image.Image:
+    import numpy as np
+
     return Image.fromarray(np.clip(np.rint(pixels), 0, 255).astype(np.uint8))
 
 

@@ -22,7 +22,6 @@ from bench.report.terminal import print_report
 from bench.runner.money import unknown_pictures
 from bench.runner.plan import Plan, estimate, make_plan
 from bench.runner.start import carry_out_now
-from bench.stats.power import detectable_part
 from bench.store.run import open_run
 
 INCOMPLETE = 3
@@ -101,6 +100,8 @@ def power_words(plan: Plan) -> str:
     n = len(plan.suite.puzzles)
     if not set(DIAGNOSE[:4]) <= set(plan.config.subject.modes):
         return ""
+    from bench.stats.power import detectable_part  # and with it NumPy, which a run itself does not wait for
+
     found = ", ".join(f"{part} {100 * detectable_part(n, part):.1f}" for part in PARTS)
     return f"with 80% power these {n:,} puzzles show: {found} points or more (arms right half of the time and unrelated)"
 
