@@ -202,7 +202,7 @@ def test_replay_reads_from_a_folder_that_cannot_be_written(tmp_path: Path) -> No
         assert reply is not None
         assert (reply.text, reply.usage.usd, reply.why, reply.cached) == ("kept", 0.5, "x", True)
         assert replay.recall("served", ["a", None]) == {"size": 3}
-        replay.put("other", "m", {}, reply)
+        replay.put("other", "m", "{}", reply)
         replay.close()
         assert {path.name for path in folder.iterdir()} == before
     finally:
