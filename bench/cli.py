@@ -23,6 +23,7 @@ from bench.stats.level import ALPHA
 from bench.stopping import stops_like_ctrl_c
 from bench.suggest import did_you_mean
 from bench.versions import __version__
+from bench.visible import visible
 
 INTERRUPTED = 130
 _EXITS = (
@@ -107,7 +108,7 @@ def _main(arguments: list[str]) -> int:
 def _say(line: str, code: int) -> int:
     """`code`, after a line on standard error, where there still is one."""
     with suppress(OSError):
-        print(line, file=sys.stderr, flush=True)  # noqa: T201
+        print(visible(line), file=sys.stderr, flush=True)  # noqa: T201
         return code
     _write_no_more()
     return code
