@@ -6,6 +6,7 @@ import io
 import json
 import os
 import shutil
+import socket
 from collections.abc import Callable, Iterator
 from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
@@ -114,6 +115,35 @@ def test_what_is_no_file_is_named_and_nobody_waits_for_it(whole: Path, tmp_path:
     code, said = told(*ASKED, "--cache", "off", "--out", str(run))
     assert (code == 2 and f"error: {run / name} cannot be " in said) or (code, name) == (0, "puzzles.jsonl"), said
     assert told_of + (code == 2) >= 1
+
+
+def loop(path: Path) -> None:
+    path.symlink_to(path.name)
+
+
+def listens(path: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as end:
+        end.bind(str(path))
+
+
+@pytest.mark.parametrize("make", [loop, listens])
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("report", "x.jsonl"), ("regrade", "x.jsonl"), ("config", "x.jsonl"), ("show", "x.jsonl", "p"), ("compare", "x.jsonl", "x.jsonl"),
+        ("tasks", "lint", "x.jsonl"), ("rewards", "x.jsonl"), ("run", "--suite", "x.jsonl", "--model", "sim/p=1,r=1", "--out", "r"),
+        (*ASKED, "--out", "x.jsonl"), ("import", "x.jsonl", "--as", "blind", "--out", "i"),
+    ],
+    ids=" ".join,
+)  # fmt: skip
+def test_a_loop_of_links_and_a_socket_are_one_line(
+    make: Callable[[Path], None], command: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)  # a socket's name may have 107 characters
+    make(Path("x.jsonl"))
+    code, said = told(*command)
+    assert (code, len(said.strip().splitlines())) == (2, 1), said
+    assert "x.jsonl" in said
 
 
 def test_an_edited_run_is_told_and_a_regraded_one_is_not(whole: Path, tmp_path: Path) -> None:
