@@ -23,6 +23,7 @@ from bench.stats.level import ALPHA
 from bench.stopping import stops_like_ctrl_c
 from bench.suggest import did_you_mean
 from bench.versions import __version__
+from bench.visible import visible
 
 INTERRUPTED = 130
 _EXITS = (
@@ -34,7 +35,7 @@ _EXITS = (
 _OUTSIDE = frozenset(
     {
         *(errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS, errno.EACCES, errno.EPERM, errno.EMFILE, errno.ENFILE),
-        *(errno.ENAMETOOLONG, errno.ELOOP, errno.EISDIR, errno.ENOTDIR),
+        *(errno.ENAMETOOLONG, errno.ELOOP, errno.EISDIR, errno.ENOTDIR, errno.ENXIO),
     }
 )
 """What a machine says of its disks and limits: a person's matter wherever it is met, and no fault of the program."""
@@ -107,7 +108,7 @@ def _main(arguments: list[str]) -> int:
 def _say(line: str, code: int) -> int:
     """`code`, after a line on standard error, where there still is one."""
     with suppress(OSError):
-        print(line, file=sys.stderr, flush=True)  # noqa: T201
+        print(visible(line), file=sys.stderr, flush=True)  # noqa: T201
         return code
     _write_no_more()
     return code

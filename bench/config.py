@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import difflib
 import json
+import re
 import types
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, fields, replace
@@ -338,7 +339,10 @@ def _check_ray(config: RunConfig) -> None:
 
 def public_url(url: str) -> str:
     """`url` without user, password, query and fragment: what may be stored and shown."""
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+    except ValueError:  # no address, as whoever is to ask it will say
+        return re.sub(r"//[^/]*@|[?#].*", lambda part: "//" if part[0].startswith("//") else "", url, flags=re.DOTALL)
     return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path.rstrip("/"), "", ""))
 
 

@@ -89,10 +89,13 @@ class Degradation:
         """The inverse of `{"kind": ..., "amount": ...}`.
 
         Raises:
-            KeyError, ValueError: a field is missing, or the kind is unknown.
+            KeyError, ValueError: a field is missing, the kind is unknown, or the amount is out of its range.
         """
-        if data["kind"] not in _KINDS:
+        kind = _KINDS.get(data["kind"])
+        if kind is None:
             raise ValueError(f"dose: unknown kind {data['kind']!r}")
+        if not kind.low < data["amount"] < kind.high:
+            raise ValueError(f"dose {data['kind']}: expected more than {kind.low:g} and less than {kind.high:g}, found {data['amount']!r}")
         return cls(data["kind"], float(data["amount"]))
 
     def image(self, ref: ImageRef) -> ImageRef:

@@ -18,6 +18,7 @@ import platformdirs
 
 from bench import env
 from bench.scrub import hide
+from bench.visible import visible
 
 EXIT_CODE = 70
 """What the command returns after a fault (EX_SOFTWARE of sysexits.h)."""
@@ -33,7 +34,7 @@ class FaultBoundary:
         if fault is None or kind is None or not issubclass(kind, Exception):
             return False
         text = _without_secrets("".join(traceback.format_exception(kind, fault, trace)))
-        summary = _without_secrets(str(fault).splitlines()[0][:200]) if str(fault) else "no message"
+        summary = _without_secrets(visible(str(fault).splitlines()[0][:200])) if str(fault) else "no message"
         print(f"fault: {kind.__name__}: {summary}; the traceback is in {_written(text)}", file=sys.stderr)  # noqa: T201
         return True
 

@@ -13,6 +13,8 @@ from contextlib import contextmanager
 from types import FrameType
 
 _LIKE_CTRL_C = (signal.SIGTERM, signal.SIGHUP)
+STOPS = (signal.SIGINT, *_LIKE_CTRL_C)
+"""The signals that ask for an end."""
 
 
 @contextmanager
@@ -30,6 +32,18 @@ def stops_like_ctrl_c() -> Generator[None]:
     finally:
         for number in ours:
             signal.signal(number, before[number])
+
+
+@contextmanager
+def handlers_kept() -> Generator[None]:
+    """After it, the signals that ask for an end mean what they meant before, whatever a library made of them inside."""
+    before = {number: signal.getsignal(number) for number in STOPS}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            if handler is not signal.getsignal(number):
+                signal.signal(number, handler)
 
 
 def _stop(number: int, frame: FrameType | None) -> None:

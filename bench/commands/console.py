@@ -2,19 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import NoReturn
 
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, RenderableType
+from rich.segment import Segment
 
 from bench.errors import UserError
 from bench.mode import Mode
+from bench.visible import on_screen
 
 WIDTH = 100
 """Columns where standard output is no terminal."""
 
 
 class PlainConsole(Console):
-    """A console that says when nobody reads it any more, where rich would end the program with exit code 1."""
+    """A console on which no text commands the terminal: control characters are rich's own, of colours and of progress, or none.
+
+    It says when nobody reads it any more, where rich would end the program with exit code 1.
+    """
+
+    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
+        """What is printed of `renderable`, in pieces."""
+        for piece in super().render(renderable, options):
+            yield piece if piece.control else Segment(on_screen(piece.text), piece.style)
 
     def on_broken_pipe(self) -> NoReturn:
         """Called inside of the handler of the error (raises it again)."""

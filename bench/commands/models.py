@@ -11,6 +11,7 @@ from rich.table import Table
 from bench.commands.console import open_console
 from bench.errors import MissingExtraError
 from bench.extras import missing
+from bench.visible import in_strings
 
 
 def models_list(arguments: argparse.Namespace) -> int:
@@ -59,5 +60,5 @@ def models_show(arguments: argparse.Namespace) -> int:
     """`models show`: what is known of one model."""
     from bench.models.registry import describe
 
-    print(json.dumps(describe(arguments.name), indent=1, ensure_ascii=False))  # noqa: T201
+    print(in_strings(json.dumps(describe(arguments.name), indent=1, ensure_ascii=False)))  # noqa: T201
     return 0

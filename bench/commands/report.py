@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 from pathlib import Path
 
 from bench.commands.console import names, open_console
@@ -24,7 +25,9 @@ def report(arguments: argparse.Namespace) -> int:
     if unknown:
         raise UserError(f"--formats: expected some of {', '.join(known)}, found {unknown[0]!r}{did_you_mean(unknown[0], known)}")
     folders = [Path(name) for name in arguments.runs]
-    out = Path(arguments.out) if arguments.out else Path("reports") / folders[0].resolve().name
+    out = (
+        Path(arguments.out) if arguments.out else Path("reports") / Path(os.path.realpath(folders[0])).name
+    )  # a loop of links is told of below
     if out.exists() and not out.is_dir():
         raise UserError(f"{out} is a file: name another --out")
     if arguments.out and out.exists() and any(out.iterdir()) and not arguments.force:

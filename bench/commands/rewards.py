@@ -14,6 +14,7 @@ from typing import Any, cast
 from bench.commands.console import open_console
 from bench.errors import BadDataError, UserError
 from bench.train.rewards import SHOWN, score
+from bench.visible import in_strings
 from tasks.registry import family, known
 
 _SHOWN_CHARS = 76
@@ -34,7 +35,7 @@ def rewards(arguments: argparse.Namespace) -> int:
             totals = "  ".join(f"{name} {_total(parts)}" for name, parts in earned.items())
             console.print(f"   {totals}", highlight=False, markup=False)
         else:
-            print(json.dumps({name: _rounded(parts) for name, parts in earned.items()}))  # noqa: T201
+            print(in_strings(json.dumps({name: _rounded(parts) for name, parts in earned.items()})))  # noqa: T201
     if not count:
         raise UserError(f'{_called(arguments.file)} is empty: expected lines {{"family", "answer", "state", "completion"}}')
     return 0

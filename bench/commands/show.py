@@ -10,6 +10,7 @@ from bench.commands.console import names, open_console, open_error_console, pars
 from bench.commands.one_puzzle import find_puzzle, print_puzzle
 from bench.errors import UserError
 from bench.store.run import Run, open_run
+from bench.visible import in_strings
 
 
 def show(arguments: argparse.Namespace) -> int:
@@ -26,7 +27,7 @@ def show(arguments: argparse.Namespace) -> int:
         _write_picture(run, found.id, picture, Path(arguments.data_dir) if arguments.data_dir else None)
     console = open_console()
     if arguments.json or not console.is_terminal:
-        print(json.dumps(found.to_json(), ensure_ascii=False, indent=1))  # noqa: T201
+        print(in_strings(json.dumps(found.to_json(), ensure_ascii=False, indent=1)))  # noqa: T201
     else:
         print_puzzle(found, console, picture)
     return 0

@@ -9,6 +9,7 @@ from pathlib import Path
 from bench.commands.console import names, open_console
 from bench.errors import UserError
 from bench.suggest import did_you_mean
+from bench.visible import in_strings
 from tasks.custom.columns import parse_columns
 from tasks.registry import SUITE_NAMES, known
 from tasks.registry import names as family_names
@@ -76,7 +77,7 @@ def tasks_lint(arguments: argparse.Namespace) -> int:
     suite = suite_of(arguments, arguments.suite, skip_bad=True)
     found = lint(suite.puzzles, suite.problems, suite.rows)
     if arguments.json:
-        print(json.dumps(found.to_json()))  # noqa: T201
+        print(in_strings(json.dumps(found.to_json())))  # noqa: T201
     else:
         open_console().print(table(found))
     return 1 if found.fails or (arguments.strict and found.found) else 0
@@ -93,7 +94,7 @@ def tasks_verify(arguments: argparse.Namespace) -> int:
         console.print(verdict_table(verdicts))
     else:
         for verdict in verdicts:
-            print(json.dumps(verdict.to_json()))  # noqa: T201
+            print(in_strings(json.dumps(verdict.to_json())))  # noqa: T201
     return 1 if any(verdict.disagree for verdict in verdicts) else 0
 
 

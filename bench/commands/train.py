@@ -10,6 +10,7 @@ from bench import env
 from bench.commands.console import open_error_console
 from bench.errors import UserError
 from bench.train.rewards import reward_called
+from bench.visible import on_screen
 
 if TYPE_CHECKING:
     from bench.train.recipe import Recipe
@@ -26,7 +27,7 @@ def train(arguments: argparse.Namespace) -> int:
         from bench.train.selfcheck import check
 
         for line in check(recipe, model):
-            print(line)  # noqa: T201
+            print(on_screen(line))  # noqa: T201
         return 0
     if arguments.diagnose:
         return _diagnose(arguments, recipe, model)
@@ -44,7 +45,7 @@ def train(arguments: argparse.Namespace) -> int:
         if arguments.seed is not None:
             raise UserError(f"train: --seed: expected none with --reward all, since the recipe names the seeds, found {arguments.seed}")
         if run_sweep(Sweep(recipe, recipe.sweep.rewards, model, out), console) is not None:
-            print((out / "sweep.md").read_text(encoding="utf-8"))  # noqa: T201
+            print(on_screen((out / "sweep.md").read_text(encoding="utf-8")))  # noqa: T201
         return 0
     from bench.train.checkpoints import RunFolder
     from bench.train.grpo import Training, train
@@ -66,5 +67,5 @@ def _diagnose(arguments: argparse.Namespace, recipe: Recipe, model: str) -> int:
         raise UserError("train: --model: expected the checkpoint to sample from, since the recipe names none, found nothing")
     rewards = recipe.sweep.rewards if arguments.reward in (None, "all") else (arguments.reward,)
     for line in diagnose(recipe, rewards, model):
-        print(line)  # noqa: T201
+        print(on_screen(line))  # noqa: T201
     return 0

@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
@@ -17,7 +16,7 @@ from bench.gap.cells import CLEAR
 from bench.gap.frame import load_runs
 from bench.mode import Mode
 from bench.outcome import Outcome
-from bench.store.run import Run, RunInfo
+from bench.store.run import Run, RunInfo, Totals
 
 _TEMPLATES = {
     "solve": [mode for mode in Mode if mode is not Mode.READBACK],
@@ -181,8 +180,9 @@ def open_ends(old: Side, new: Side) -> list[str]:
 
 
 def _missing(run: RunInfo) -> str:
-    totals: Mapping[str, Any] = run.totals or {}
-    return f" ({totals['missing']} of {totals.get('planned')} trials are missing)" if totals.get("missing") else ""
+    totals = run.totals or Totals()
+    missing = totals.get("missing")
+    return f" ({missing} of {totals.get('planned')} trials are missing)" if missing else ""
 
 
 def _asked_again(why: str) -> str:

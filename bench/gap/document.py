@@ -345,7 +345,8 @@ class SuiteDoc(TypedDict):
 class RunDoc(TypedDict):
     """A run behind the report: its folder's name and what `run.json` says of it; what that does not say is None.
 
-    `started` is ISO 8601; `reported` are the models' ids as their providers gave them; `prompts` maps templates to hashes.
+    `started` is ISO 8601; `reported` are the ids that its provider gave, by the name of the model (a list in earlier versions); `prompts`
+    maps templates to hashes.
     """
 
     name: str
@@ -355,7 +356,7 @@ class RunDoc(TypedDict):
     temperature: float | None
     prompts: dict[str, str]
     model_ids: dict[str, str]
-    reported: list[str]
+    reported: dict[str, list[str]] | list[str]
     identity: dict[str, Any]
 
 

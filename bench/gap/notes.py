@@ -27,8 +27,9 @@ def run_notes(run: RunInfo) -> list[str]:
         if others and name in ids:
             notes.append(f"{name}: the provider reports another model's name: {', '.join(others)}")
     for name, said in run.servers.items():
-        if said.get("left_out"):
-            notes.append(f"{name}: its server refused, and the requests did without: {', '.join(said['left_out'])}")
+        left_out = said.get("left_out")
+        if left_out:
+            notes.append(f"{name}: its server refused, and the requests did without: {', '.join(left_out)}")
     return notes
 
 

@@ -12,6 +12,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from string import ascii_uppercase
 from typing import Any
 
 from bench.digest import digest
@@ -203,10 +204,10 @@ def _line(suite: str, sample: Sample) -> dict[str, Any]:
 
 
 def _graded(sample: Sample, line: Mapping[str, Any]) -> Verdict | None:
-    """Our verdict on a sample's reply; None where there is no reply or no right answer is known."""
-    if sample.text is None or not line["answer"]:
-        return None
+    """Our verdict on a sample's reply; None where there is no reply, no right answer is known, or letters do not reach for the options."""
     options = tuple(line["options"])
+    if sample.text is None or not line["answer"] or len(options) > len(ascii_uppercase):
+        return None
     item = Item(line["family"], line["answer"], options)
     return grade(sample.text, item, fmt=Format.MCQ if options else Format.OPEN, stop=sample.stop)
 
@@ -216,7 +217,8 @@ def _verdict(wanted: Import, sample: Sample, line: Mapping[str, Any], ours: Verd
         return Verdict(Outcome.ERROR, None, line["answer"], "error")
     if wanted.grades == "ours":
         if ours is None:
-            raise UserError(f"{sample.where}: --grade ours: the log does not say the right answer; give the data with --suite")
+            why = "has more options than letters" if len(line["options"]) > len(ascii_uppercase) else "does not say the right answer"
+            raise UserError(f"{sample.where}: --grade ours: the log {why}; give the data with --suite")
         return ours
     if given is None:
         why = sample.unscored or "the log gives no score"

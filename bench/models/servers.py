@@ -7,11 +7,12 @@ request, and what it calls by another name is renamed; what it turns out to refu
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+import urllib.request
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any, Literal
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from bench import env
 from bench.errors import UserError
@@ -98,14 +99,37 @@ def checked_url(url: str, what: str) -> str:
     Raises:
         UserError: it is none; `what` says where it came from. A password in it is not repeated.
     """
-    shown = re.sub(r"//[^/]*@|[?#].*", lambda part: "//…@" if part[0].startswith("//") else "?…", url)
-    try:
-        parts = urlsplit(url)
-        host, _ = parts.hostname, parts.port  # which is read here, and may be no number
-    except ValueError as error:
-        raise UserError(f"{what}: {shown!r} is no address ({error})") from None
+    parts = _address(url, what, ("http", "https"))
     if parts.username or parts.password:
         raise UserError(f"{what}: an address with a name or password in it would end up in records: set a key variable, or use --header")
-    if parts.scheme not in ("http", "https") or not host or re.search(r"[\s\x00-\x1f]", url):
-        raise UserError(f"{what}: expected http://… or https://…, found {shown!r}")
     return url
+
+
+def check_proxies() -> None:
+    """See that the proxies which the environment names are addresses.
+
+    Raises:
+        UserError: one is none; the message says which.
+    """
+    for kind, address in urllib.request.getproxies().items():
+        if kind in ("http", "https", "all"):
+            schemes = ("http", "https", "socks4", "socks4a", "socks5", "socks5h")
+            _address(address if "://" in address else f"http://{address}", f"{kind.upper()}_PROXY", schemes)
+
+
+def _address(url: str, what: str, schemes: Sequence[str]) -> SplitResult:
+    """The parts of `url`, where it is an address with one of `schemes`.
+
+    Raises:
+        UserError: it is none. A password in it is not repeated.
+    """
+    shown = re.sub(r"//[^/]*@|[?#].*", lambda part: "//…@" if part[0].startswith("//") else "?…", url, flags=re.DOTALL)
+    try:
+        parts = urlsplit(url)
+        host, _ = parts.hostname or "", parts.port  # which is read here, and may be no number
+        host.encode("idna")  # as whoever looks it up does: a name has parts of 63 characters
+    except ValueError as error:
+        raise UserError(f"{what}: {shown!r} is no address ({error})") from None
+    if parts.scheme not in schemes or not host or re.search(r"[\s\x00-\x1f]", url):
+        raise UserError(f"{what}: expected {'://… or '.join(schemes[:2])}://…, found {shown!r}")
+    return parts

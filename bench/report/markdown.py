@@ -7,10 +7,10 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from bench.gap.document import CELLS, PARTS, AttributionDoc, DiagnosisDoc, Document, FamilyDoc, ModelDoc, PartChangeDoc
 from bench.report import verdict, words
-from bench.report.clean import visible
 from bench.report.sections import across
 from bench.report.sections.model import tables as model_tables
 from bench.report.tables import Section, Table
+from bench.visible import visible
 
 _SPECIAL = str.maketrans({c: f"\\{c}" for c in "\\`*_{}[]<>#|!~&"})
 _CALLS = re.compile(r"(@(?=[\w-])|\\#(?=\d)|\b(?:https?|ftp|mailto|www)(?=[:.]))", re.IGNORECASE)

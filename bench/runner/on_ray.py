@@ -29,6 +29,7 @@ from bench.models.registry import LOCAL, split
 from bench.runner.part import MARK, PartDone, PartJob, do_part
 from bench.runner.plan import Plan, parts_with_puzzles, take_shard
 from bench.runner.session import Result, run_identity, run_json, save_suite
+from bench.stopping import handlers_kept
 from bench.store.parts import holds_run, merge_part, packed, unpack
 from bench.store.run import open_run
 from bench.store.writer import Store
@@ -189,15 +190,16 @@ class _Driver:
         missing = self._plan.total - len(self._store.finished)
         made: dict[str, Any] = {"planned": self._plan.total, "finished": self._plan.total - missing, "missing": missing}
         summed = ("tokens_in_last", "tokens_out_last", "cost_usd_last", "cost_usd", "cost_in_doubt_usd_last", "saved_usd_last")
-        found = [open_run(folder).info.totals or {} for part in parts if holds_run(folder := self._folder / f"{part}-of-{self._whole}")]
+        infos = [open_run(folder).info for part in parts if holds_run(folder := self._folder / f"{part}-of-{self._whole}")]
+        found: list[dict[str, Any]] = [dict(info.totals or {}) for info in infos]
         for name in summed:
             values = [totals.get(name, 0.0) for totals in found]
             made[name] = None if None in values else sum(values)
         causes: Counter[str] = Counter()
         reported: dict[str, set[str]] = {}
-        for totals in found:
+        for info, totals in zip(infos, found, strict=True):
             causes.update(totals.get("causes_last", {}))
-            for name, ids in totals.get("models_reported", {}).items():
+            for name, ids in info.answered_by.items():
                 reported.setdefault(name, set()).update(ids)
         names = {name: sorted(ids) for name, ids in reported.items()}
         return {**made, "asked_last": self._asked, "causes_last": dict(causes), "models_reported": names}
@@ -219,7 +221,8 @@ async def _cluster(ray: Any, address: str) -> AsyncGenerator[None]:
     _check_reachable(address)
     own: dict[str, Any] = {"include_dashboard": False, "_node_ip_address": "127.0.0.1"} if address == "local" else {}
     try:
-        ray.init(address=address, log_to_driver=False, logging_level="ERROR", **own)
+        with handlers_kept():  # Ray ends its driver at SIGTERM, without a word and before anything is stored
+            ray.init(address=address, log_to_driver=False, logging_level="ERROR", **own)
     except (ConnectionError, RuntimeError, ValueError, OSError) as error:
         raise UserError(
             f"--ray {address}: {_last_line(error)}; expected local, or the address of a cluster (`ray status` there)"

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from bench.errors import UserError
 from bench.grader.judge import StoredTrial, judge
 from bench.imports.samples import IMPORTED
 from bench.mode import Mode
@@ -55,15 +56,18 @@ def regrade_run(run: Run) -> Changes:
     """Derive every verdict in `run` again and store it.
 
     Raises:
-        UserError: one that is being written, a line that is no record (a reply without text, say), or the disk is full; the old verdicts
-            are kept.
+        UserError: one that is being written, a line that is no record (a reply without text, say) or cannot be graded (more options than
+            letters), or the disk is full; the old verdicts are kept.
     """
     changes = Changes()
     with run_lock(run.folder):
         states = {name: line.get("state") for name, line in run.puzzles.items()}
         records: list[Record] = []
         for record in run.records():
-            verdict = judge_record(record, states)
+            try:
+                verdict = judge_record(record, states)
+            except ValueError as error:
+                raise UserError(f"{run.folder}: {record.puzzle} in {record.mode} cannot be graded ({error})") from error
             changes.total += 1
             if verdict != record.verdict:
                 changes.changed.append(VerdictChange(record, verdict))

@@ -11,6 +11,7 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from bench.degrade import Degradation
 from bench.errors import UserError
 from bench.mode import Mode
 from bench.outcome import Format, Outcome
@@ -107,6 +108,9 @@ def _sound(table: Any) -> bool:
     if any(not set(pc.unique(texts[name]).to_pylist()) <= known for name, known in _KNOWN.items()):
         return False
     usage = [pc.struct_field(table["reply"], ["usage", name]) for name in ("input", "output")]
+    choices = pc.filter(pc.list_value_length(options), pc.equal(table["format"], Format.MCQ.value))
+    if len(choices) and not pc.min(choices).as_py():
+        return False
     numbers = [(table["level"], MAX_LEVEL), (table["replicate"], MAX_REPLICATE), (pc.list_value_length(options), MAX_OPTIONS)]
     return all(_within(column, most) for column, most in [*numbers, *((column, MAX_TOKENS) for column in usage)]) and _doses_sound(table)
 
@@ -123,7 +127,14 @@ def _doses_sound(table: Any) -> bool:
     if doses is None:
         return True
     kind, amount = (pc.struct_field(doses, name) for name in ("kind", "amount"))
-    return not kind.null_count and not amount.null_count and bool(pc.all(pc.is_finite(amount)).as_py())
+    if kind.null_count or amount.null_count:
+        return False
+    try:
+        for name, number in set(zip(kind.to_pylist(), amount.to_pylist(), strict=True)):
+            Degradation.from_json({"kind": name, "amount": number})
+    except ValueError:
+        return False
+    return True
 
 
 def _line_by_line(block: bytes, file: LineFile, first: int) -> Any:

@@ -45,10 +45,11 @@ def read_file(path: Path) -> Content:
     except OSError as error:
         why = "it is a symbolic link, and those are not followed in a run directory" if path.is_symlink() else error.strerror
         raise UserError(f"{path} cannot be read ({why})") from error
+    about = os.fstat(number)
+    if not stat.S_ISREG(about.st_mode):
+        os.close(number)
+        raise UserError(f"{path} cannot be read (it is no file)")
     with os.fdopen(number, "rb", buffering=0) as file:
-        about = os.fstat(number)
-        if not stat.S_ISREG(about.st_mode):
-            raise UserError(f"{path} cannot be read (it is no file)")
         try:
             return mmap.mmap(number, 0, access=mmap.ACCESS_READ) if about.st_size > MAPPED_BYTES else file.readall()
         except (OSError, ValueError) as error:
@@ -90,7 +91,7 @@ class LineFile:
         """The file at `path` (raises as `read_file`)."""
         content = read_file(path)
         cut = content.rfind(b"\n") + 1
-        return cls(path, content, len(content) if cut == len(content) or _is_json(content[cut:]) else cut)
+        return cls(path, content, len(content) if cut == len(content) or is_json(content[cut:]) else cut)
 
     @classmethod
     def read_if_there(cls, path: Path) -> LineFile:
@@ -158,7 +159,8 @@ def parse_line(line: bytes, where: str) -> dict[str, Any]:
     return cast("dict[str, Any]", data)
 
 
-def _is_json(line: bytes) -> bool:
+def is_json(line: bytes) -> bool:
+    """Whether `line` is JSON, of a depth that can be read."""
     try:
         json.loads(line)
     except (ValueError, RecursionError):

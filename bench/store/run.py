@@ -12,9 +12,10 @@ import typing
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from typing_extensions import TypedDict  # pydantic reads that of the standard library from Python 3.12 on
 
 from bench.digest import digest
 from bench.errors import UserError
@@ -58,6 +59,38 @@ class ModelInfo(_Data):
     simulated: bool = False
 
 
+class Totals(TypedDict, total=False):
+    """The totals of a run, as far as a reader uses them."""
+
+    __pydantic_config__ = ConfigDict(extra="allow", strict=True)  # pyright: ignore[reportGeneralTypeIssues] - pydantic reads it
+    planned: int
+    finished: int
+    missing: int
+    cost_usd: Annotated[float, Field(allow_inf_nan=False)] | None
+    models_reported: dict[str, list[str]] | list[str]
+    """by the name of a model: the ids that its provider reported; an earlier version kept one list for all models"""
+
+
+class Served(TypedDict, total=False):
+    """What turned out about a model's server."""
+
+    __pydantic_config__ = ConfigDict(extra="allow", strict=True)  # pyright: ignore[reportGeneralTypeIssues]
+    left_out: list[str]
+    serves: dict[str, Any]
+
+
+class Identity(TypedDict, total=False):
+    """What must agree for two sessions to be one run, as far as a reader uses it."""
+
+    __pydantic_config__ = ConfigDict(extra="allow", strict=True)  # pyright: ignore[reportGeneralTypeIssues]
+    models: list[str]
+    modes: list[str]
+    prompts: dict[str, str]
+    model_ids: dict[str, str]
+    sampling: dict[str, Any]
+    base_url: str | None
+
+
 class RunInfo(_Data):
     """The content of `run.json`."""
 
@@ -68,15 +101,15 @@ class RunInfo(_Data):
     """of sightgap"""
     started: str | None = None
     """ISO 8601, UTC"""
-    identity: Mapping[str, Any] = Field(default_factory=dict)
+    identity: Identity = Field(default_factory=Identity)
     """what must agree for two sessions to be one run"""
     options: Mapping[str, Any] | None = None
     """the options it was made with; None where an older version or another tool wrote it"""
     planned: int | None = Field(default=None, ge=0)
     """trials planned"""
     finished: bool = False
-    totals: Mapping[str, Any] | None = None
-    servers: Mapping[str, Any] = Field(default_factory=dict)
+    totals: Totals | None = None
+    servers: Mapping[str, Served] = Field(default_factory=dict)
     """by model: what its server refused and was left out, what it says of its weights"""
     files: Mapping[str, str] = Field(default_factory=dict)
     """hashes of the run's files as they were when it was last closed, of this one too (`own_hash`); a run that was killed has none"""
@@ -93,10 +126,8 @@ class RunInfo(_Data):
     @property
     def answered_by(self) -> Mapping[str, tuple[str, ...]]:
         """By the name of a model: the ids that its provider reported."""
-        found: Any = (self.totals or {}).get("models_reported")
-        if not isinstance(found, dict):  # an earlier version kept one list for all models
-            return {}
-        return {str(name): tuple(map(str, ids)) for name, ids in typing.cast("dict[str, list[Any]]", found).items()}
+        found = (self.totals or Totals()).get("models_reported")
+        return {name: tuple(ids) for name, ids in found.items()} if isinstance(found, dict) else {}
 
     def section(self, name: str) -> Mapping[str, Any]:
         """A group of settings of the identity ("sampling", "prompts", "model_ids"); empty where there is none."""
@@ -106,8 +137,7 @@ class RunInfo(_Data):
     @property
     def base_url(self) -> str | None:
         """The server that `--base-url` named, None for the providers' own."""
-        found = self.identity.get("base_url")
-        return found if isinstance(found, str) else None
+        return self.identity.get("base_url")
 
 
 class Run:

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import cache
-from typing import Annotated, Any, NotRequired
+from typing import Annotated, Any, NotRequired, Required
 
-from pydantic import ConfigDict, Field, Strict, TypeAdapter, ValidationError
+from pydantic import AfterValidator, ConfigDict, Field, Strict, TypeAdapter, ValidationError
 from typing_extensions import TypedDict  # pydantic reads that of the standard library from Python 3.12 on
 
+from bench.degrade import Degradation
 from bench.errors import UserError
 from bench.mode import Mode
 from bench.models.base import Stop
@@ -102,6 +103,11 @@ class DoseLine(TypedDict):
     amount: Finite
 
 
+def _known_dose(dose: DoseLine) -> DoseLine:
+    Degradation.from_json(dose)
+    return dose
+
+
 class RecordLine(TypedDict):
     """A line of the trials."""
 
@@ -128,7 +134,13 @@ class RecordLine(TypedDict):
     reply: NotRequired[ReplyLine | None]
     error: NotRequired[FailureLine | None]
     version: NotRequired[str]
-    dose: NotRequired[DoseLine | None]
+    dose: NotRequired[Annotated[DoseLine, AfterValidator(_known_dose)] | None]
+
+
+def _with_options(record: RecordLine) -> RecordLine:
+    if record["format"] is Format.MCQ and record.get("options") == []:  # an older line may not say them
+        raise ValueError("options: expected some to choose from, found none")
+    return record
 
 
 class EndOfTrial(TypedDict):
@@ -169,7 +181,7 @@ class SourceLine(TypedDict, total=False):
     """Where a puzzle's picture comes from."""
 
     __pydantic_config__ = _OPEN  # pyright: ignore[reportGeneralTypeIssues]
-    source: str
+    source: Required[str]
     drawn: bool
 
 
@@ -209,7 +221,7 @@ def glance(kind: type, line: bytes) -> Any | None:
 
 @cache
 def _adapter(kind: Any) -> TypeAdapter[Any]:
-    return TypeAdapter(kind)
+    return TypeAdapter(Annotated[RecordLine, AfterValidator(_with_options)] if kind is RecordLine else kind)
 
 
 def check_line(kind: type, data: Mapping[str, Any], where: str) -> None:
@@ -236,6 +248,8 @@ def _advice(version: object) -> str:
 def _why(error: ValidationError, what: str) -> str:
     first = error.errors(include_url=False)[0]
     path = ".".join(str(part) for part in first["loc"])
+    if first["type"] == "value_error":  # one of ours, which says it all
+        return f"not a {what} of this version ({first.get('ctx', {}).get('error')})"
     found = repr(first["input"])
     shown = found if len(found) <= 60 else f"{found[:57]}..."
     if first["type"] == "missing":

@@ -11,6 +11,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import stat
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -18,7 +19,7 @@ from typing import IO, Any, cast
 
 from bench.errors import SightgapError, UserError
 from bench.files import write_atomically
-from bench.store.reader import CAPTIONS, PUZZLES, RUN, TRIALS, LineFile, parse_line, read_file, sha256
+from bench.store.reader import CAPTIONS, PUZZLES, RUN, TRIALS, LineFile, is_json, parse_line, read_file, sha256
 from bench.store.record import Record
 from bench.store.run import Run, open_run, own_hash
 from bench.store.schema import CaptionEnd, CaptionLine, check_line, glance
@@ -29,12 +30,7 @@ class Log:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        try:
-            number = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666)
-        except OSError as error:
-            why = "it is a symbolic link, and those are not followed in a run directory" if path.is_symlink() else error.strerror
-            raise UserError(f"{path} cannot be written ({why})") from error
-        self._file = os.fdopen(number, "ab", buffering=0)
+        self._file = os.fdopen(_open_file(path, os.O_APPEND), "ab", buffering=0)
         self._repair()
         self._end = self._file.seek(0, os.SEEK_END)
 
@@ -83,13 +79,28 @@ class Log:
             tail_start, tail = _last_line(reader, size)
         if tail.endswith(b"\n"):
             return
-        try:
-            json.loads(tail)
-        except ValueError:
+        if is_json(tail):
+            self._file.write(b"\n")
+        else:
             self._file.truncate(tail_start)
             self._file.seek(0, os.SEEK_END)
-        else:
-            self._file.write(b"\n")
+
+
+def _open_file(path: Path, flags: int = 0) -> int:
+    """A file of a run directory opened for writing, made where there is none; no link is followed, and no pipe or device is opened.
+
+    Raises:
+        UserError: it is something else, or it cannot be written.
+    """
+    try:
+        number = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK | flags, 0o666)
+    except OSError as error:
+        why = "it is a symbolic link, and those are not followed in a run directory" if path.is_symlink() else error.strerror
+        raise UserError(f"{path} cannot be written ({why})") from error
+    if not stat.S_ISREG(os.fstat(number).st_mode):
+        os.close(number)
+        raise UserError(f"{path} cannot be written (it is no file)")
+    return number
 
 
 _READABLE = json.JSONEncoder(ensure_ascii=False)
@@ -123,10 +134,7 @@ def run_lock(folder: Path) -> IO[str]:
     Raises:
         UserError: another process holds it, or the folder cannot be written.
     """
-    try:
-        lock = os.fdopen(os.open(folder / ".lock", os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666), "r+")
-    except OSError as error:
-        raise UserError(f"{folder} cannot be written ({error.strerror})") from error
+    lock = os.fdopen(_open_file(folder / ".lock"), "r+")
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:

@@ -42,6 +42,7 @@ from bench.train.rollouts import RolloutTable
 from bench.train.trainer import make_trainer
 from bench.train.watch import Watch, showing, watching
 from bench.train.weights import merge_adapter, save_weights
+from bench.visible import on_screen
 
 
 class TrainingStopped(SightgapError):  # noqa: N818 - reads as what happened
@@ -163,7 +164,7 @@ def write_record(out: Path, record: Mapping[str, Any]) -> None:
 
 
 def _say(line: str) -> None:
-    sys.stderr.write(f"{line}\n")
+    sys.stderr.write(f"{on_screen(line)}\n")
 
 
 def _checked(training: Training, given: dict[str, Any]) -> tuple[dict[str, Any], RunFolder]:

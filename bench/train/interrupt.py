@@ -1,7 +1,8 @@
 """An interrupted run: the step at hand is finished and saved, and then it ends.
 
-SIGINT (Ctrl-C), SIGTERM and SIGHUP are all the same here. The second one ends the run at once, without saving. With several processes,
-each may be told at another moment; all of them agree on the step after which they stop.
+SIGINT (Ctrl-C), SIGTERM and SIGHUP are all the same here. The second one ends the run at once, without saving; not in a process that
+another of ours has started, which the same wish reaches in several ways. A signal that is ignored when a run begins (`nohup`) stays
+ignored. With several processes, each may be told at another moment; all of them agree on the step after which they stop.
 """
 
 from __future__ import annotations
@@ -14,9 +15,9 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import Any
 
+from bench.children import is_child
 from bench.extras import optional
-
-_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+from bench.stopping import STOPS
 
 
 class Interrupt:
@@ -31,7 +32,9 @@ class Interrupt:
         if threading.current_thread() is not threading.main_thread():
             yield
             return
-        before = {number: signal.signal(number, self._heard) for number in _SIGNALS}
+        before = {number: handler for number in STOPS if (handler := signal.getsignal(number)) is not signal.SIG_IGN}
+        for number in before:
+            signal.signal(number, self._heard)
         try:
             yield
         finally:
@@ -39,6 +42,9 @@ class Interrupt:
                 signal.signal(number, handler)
 
     def _heard(self, number: int, frame: FrameType | None) -> None:
+        if is_child():
+            self.asked = True
+            return
         if self.asked:
             raise KeyboardInterrupt
         self.asked = True

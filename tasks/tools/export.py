@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -13,6 +14,8 @@ from bench.image import ImageRef
 from tasks.custom.exported import COLUMNS, DRAWN, FURTHER, SOURCE
 from tasks.suites import Suite
 
+_SPLIT = re.compile(r"\w+(\.\w+)*", re.ASCII)
+"""What may be the name of a split, and so a part of a file's name."""
 _NOT_TEXT = ("options", "level", "seed", "sufficient")
 
 
@@ -28,6 +31,7 @@ def export_suite(suite: Suite, folder: Path) -> Path:
     if folder.exists() and any(folder.iterdir()):
         raise UserError(f"{folder} exists and is not empty: name another --out")
     split = suite.puzzles[0].split
+    split = split if _SPLIT.fullmatch(split) else "eval"  # each row says its own
     path = folder / "data" / f"{split}-00000-of-00001.parquet"
     try:
         made = _dataset(suite)
@@ -86,7 +90,7 @@ configs:
   - split: {split}
     path: data/{split}-*.parquet
 ---
-# {suite.name}
+# {" ".join(suite.name.split())}
 
 {len(suite.puzzles)} puzzles exported by sightgap; content hash `{suite.sha256}`.
 """

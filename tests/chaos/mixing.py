@@ -107,6 +107,8 @@ _TEMPLATES = (
     "{% macro f() %}{% for a in range(99999) %}{% endfor %}{% endmacro %}{% for a in range(99999) %}{{ f() }}{% endfor %}",
     "{% set s = namespace(n=0) %}{% for a in range(99999) %}{% for b in range(99999) %}{% set s.n = s.n + 1 %}{% endfor %}{% endfor %}",
 )
+_POWERS = ("{% set x = 7 ** 10**9 %}", "{%- if messages %}{{ 2**x }}{% endif %}", "{% generation %}{{ 7**(10**9) }}{% endgeneration %}")
+"""One operation of C each, which no clock breaks off."""
 _SECONDS = 5.0
 """Of processor time, that no state of a puzzle may cost."""
 
@@ -138,6 +140,9 @@ def loops(folder: Path, n: int) -> Iterator[Attempt]:
             )
     finally:
         processor.TEMPLATE_S = bound
+    for template in _POWERS:
+        why = processor.why_unfit(_Foreign(template))
+        yield Attempt(f"the template {template}", None if why and "raises numbers to powers" in why else why or "it was rendered")
     for seed in range(n):
         rng = random.Random(f"state {seed}")
         name = names()[seed % len(names())]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.chaos import damage, kills, leaks, mixing, training, wire
+from tests.chaos import children, damage, kills, leaks, mixing, training, wire
 from tests.chaos.scene import Row
 
 ROWS = (
@@ -11,6 +11,7 @@ ROWS = (
     Row("batches left while polled", "found again; no request handed in twice", wire.batches, 1, 12),
     Row("runs killed, twice each", "continued to the same verdicts and table", kills.runs, 2, 40),
     Row("SIGTERM, SIGHUP, SIGINT", "message, totals, exit code 130; continued to the same verdicts", kills.stops, 2, 45),
+    Row("commands with children ended", "message, totals, exit code 130; no child is left alive", children.ends, 0, 20),
     Row("reports and regradings killed", "no half file; the next report is the right one", kills.reports, 2, 40),
     Row("trainings killed while they save", "continued from a whole checkpoint", training.saves, 0, 3),
     Row("full disks", "one line, exit code 2; what was there stays; with room it goes on", kills.disks, 6, 80),

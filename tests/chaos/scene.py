@@ -178,6 +178,7 @@ class Child:
                 if number == 2 or not keep_output:
                     os.dup2(end, number)
             if most_bytes is not None:
+                sys.dont_write_bytecode = True  # Python itself would leave half a file of byte code, which it cannot read later
                 resource.setrlimit(resource.RLIMIT_FSIZE, (most_bytes, most_bytes))
             with open(1, "w", closefd=False) as out, open(2, "w", 1, closefd=False) as err, redirect_stdout(out), redirect_stderr(err):
                 code = main(list(command))

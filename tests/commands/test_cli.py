@@ -93,6 +93,8 @@ def test_help_answers_at_once_and_imports_nothing_heavy() -> None:
         (["--model", SIM, "--model", SIM], "named twice"),
         (["--frobnicate"], "unrecognized arguments"),
         (["--suite", "algopuzzlevqa", "--data-dir", "nowhere"], "nowhere"),
+        (["--model", "openai/x", "--base-url", "http://[bad/v1"], "is no address"),
+        (["--model", "openai/x@http://[bad/v1"], "is no address"),
     ],
 )
 def test_a_mistake_is_one_line_and_exit_code_2(capsys: pytest.CaptureFixture[str], arguments: list[str], expected: str) -> None:
@@ -102,6 +104,41 @@ def test_a_mistake_is_one_line_and_exit_code_2(capsys: pytest.CaptureFixture[str
 @pytest.mark.parametrize("arguments", [["report", "nowhere"], ["regrade", "nowhere"]])
 def test_a_missing_run_directory_is_named(capsys: pytest.CaptureFixture[str], arguments: list[str]) -> None:
     assert "nowhere is not a run directory" in mistake(capsys, *arguments)
+
+
+NO_ADDRESSES = (
+    "http://[bad/v1", "http://user:hunter2hunter2@[bad/v1", "http://h:99999999/v1", "http://h:port/v1", "http://", "http:///v1",
+    "http://a b/v1", "file:///etc/passwd", "ftp://h/v1", f"http://{'a' * 300}/v1?key=hunter2hunter2", "http://h\n/v1",
+    "http://h/v1\r\nX: y",
+)  # fmt: skip
+ADDRESSED: dict[str, tuple[str, tuple[str, ...]]] = {
+    "--base-url": ("", ("--model", "openai/m", "--base-url", "{}")),
+    "the name of the model": ("", ("--model", "openai/m@{}")),
+    "OPENAI_BASE_URL": ("OPENAI_BASE_URL", ("--model", "openai/m")),
+    "ANTHROPIC_BASE_URL": ("ANTHROPIC_BASE_URL", ("--model", "anthropic/claude-sonnet-4-5")),
+    "a proxy": ("HTTP_PROXY", ("--model", "openai/m", "--base-url", "http://127.0.0.1:1/v1")),
+}
+"""Where an address may stand: in a variable, in the call."""
+
+
+@pytest.mark.parametrize("place", ADDRESSED)
+def test_what_is_no_address_is_one_line(
+    place: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("OPENAI_API_KEY", "ANTHROPIC_API_KEY"):
+        monkeypatch.setenv(name, "sk-a-key-of-tests")
+    for name in ("HTTP_PROXY", "http_proxy", "https_proxy", "HTTPS_PROXY", "ALL_PROXY", "all_proxy", "NO_PROXY", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    variable, call = ADDRESSED[place]
+    for address in NO_ADDRESSES:
+        if place == "the name of the model" and not address.startswith("http"):
+            continue  # what follows belongs to the model's id
+        if variable:
+            monkeypatch.setenv(variable, address)
+        said = mistake(capsys, "run", *(word.format(address) for word in call), "--mode", "blind", "--suite", "mini:n=1", "--attempts", "1")
+        assert "hunter2" not in said
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
 
 
 def test_a_retired_model_without_a_key_is_one_line_that_says_which_variable(capsys: pytest.CaptureFixture[str]) -> None:

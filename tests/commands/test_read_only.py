@@ -67,6 +67,7 @@ def test_a_replay_and_a_report_from_a_read_only_folder_are_shown(
             assert table in printed.splitlines()
             assert said in printed
         assert told(here, *ASK, "--cache", "off", "--out", "other")[0] == 2
-        code, printed = told(here, "report", "r", "--formats", "md")
-        assert (code, len(printed.splitlines())) == (2, 1)
+        for refused in (("report", "r", "--formats", "md"), ("tasks", "show", "clock")):
+            code, printed = told(here, *refused)
+            assert (code, len(printed.splitlines())) == (2, 1), printed
     assert {path: path.stat().st_mtime_ns for path in here.rglob("*")} == before

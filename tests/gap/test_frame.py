@@ -60,7 +60,7 @@ lines: st.SearchStrategy[list[dict[str, Any]]] = st.lists(
         {
             "captioner": st.sampled_from([None, "self", "m"]),
             "level": st.sampled_from([None, 1, 5]),
-            "options": st.sampled_from([[], ["a", "b"], ["ü", "b", "x y"]]),
+            "options": st.sampled_from([["b"], ["a", "b"], ["ü", "b", "x y"]]),
             "reply": st.sampled_from([None, {"text": "t", "usage": {"input": 3, "output": 4, "reasoning": 0}}]),
             "verdict": st.fixed_dictionaries(
                 {"outcome": st.sampled_from(["correct", "error"]), "answer": st.sampled_from([None, "a", "x y", "?"]), "gold": st.just("b")}

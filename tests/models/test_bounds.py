@@ -111,6 +111,16 @@ def test_two_megabytes_of_text_fail_alone(door: Door) -> None:
     assert "2,000,000 characters" in str(found)
 
 
+@both
+@pytest.mark.parametrize(
+    "step", [Step(status=304), Step(status=302, headers={"location": "http://[::bad/"}), Step(status=302), Step(status=399)]
+)
+def test_a_status_that_is_no_success_is_no_answer(door: Door, step: Step) -> None:
+    """Redirects that lead nowhere included: the SDKs call them errors, too."""
+    found = outcome(door, step)
+    assert isinstance(found, Transient), found
+
+
 def test_an_endless_answer_ends_with_its_size_or_its_time() -> None:
     """At full speed with the bound on bytes, drop by drop with the timeout."""
 

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from bench.gap.make import gap_document
 from bench.report import markdown
-from bench.report.clean import visible
 from bench.report.markdown import render, text
 from bench.store.run import open_runs
+from bench.visible import visible
 from tests.report.hostile import NAMES, document
 from tests.report.pages import puzzle_line, write_story
 

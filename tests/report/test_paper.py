@@ -15,7 +15,6 @@ from hypothesis import strategies as st
 from bench.gap.document import Document
 from bench.gap.make import gap_document
 from bench.presets import PAPER_FAMILIES, PRESETS
-from bench.report.clean import visible
 from bench.report.paper import latex, nine, tex
 from bench.report.paper import rows as paper
 from bench.report.paper.csvs import cell, write_csv
@@ -23,6 +22,7 @@ from bench.report.paper.latex import write_latex
 from bench.report.sections import published
 from bench.report.write import Report, write_report
 from bench.store.run import open_runs
+from bench.visible import visible
 from tasks.suites import MINI_FAMILIES
 from tests.gap.test_gap import write_run
 from tests.report.hostile import FAMILIES, NAMES, document, flat, many, rows

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import shutil
-from collections.abc import Iterator
+import socket
+from collections.abc import Callable, Iterator
 from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import Any
@@ -86,6 +88,62 @@ def test_a_missing_shard_is_named(tmp_path: Path) -> None:
 def test_shards_of_another_configuration_are_refused(tmp_path: Path, other: dict[str, Any], message: str) -> None:
     with pytest.raises(UserError, match=message):
         load_runs(open_runs([*shards(tmp_path, **other)]))
+
+
+def test_a_number_of_parts_without_measure_is_a_number(tmp_path: Path) -> None:
+    """A file may say any: what is missing is counted, not listed."""
+    runs = [*shards(tmp_path, shard=[2, 10**12])]
+    assert f"{10**12 - 1} of {10**12} shards are missing (1/{10**12}, 3/{10**12}," in " ".join(load_runs(open_runs(runs[1:])).notes)
+
+
+@pytest.mark.parametrize("make", [Path.mkdir, os.mkfifo], ids=["a folder", "a pipe"])
+@pytest.mark.parametrize("name", ["run.json", "trials.jsonl", "captions.jsonl", "puzzles.jsonl", ".lock"])
+def test_what_is_no_file_is_named_and_nobody_waits_for_it(whole: Path, tmp_path: Path, name: str, make: Callable[[Path], None]) -> None:
+    run = shutil.copytree(whole, tmp_path / "r")
+    (run / name).unlink()
+    make(run / name)
+    told_of = 0
+    for command in (
+        ("report", str(run), "--formats", "md,html", "--out", str(tmp_path / "out")),
+        ("regrade", str(run)),
+        ("config", str(run)),
+    ):
+        code, said = told(*command)
+        assert code in (0, 2), said
+        assert code == 0 or said.strip().splitlines()[-1].startswith(f"error: {run / name} cannot be ")
+        told_of += code == 2
+    code, said = told(*ASKED, "--cache", "off", "--out", str(run))
+    assert (code == 2 and f"error: {run / name} cannot be " in said) or (code, name) == (0, "puzzles.jsonl"), said
+    assert told_of + (code == 2) >= 1
+
+
+def loop(path: Path) -> None:
+    path.symlink_to(path.name)
+
+
+def listens(path: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as end:
+        end.bind(str(path))
+
+
+@pytest.mark.parametrize("make", [loop, listens])
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("report", "x.jsonl"), ("regrade", "x.jsonl"), ("config", "x.jsonl"), ("show", "x.jsonl", "p"), ("compare", "x.jsonl", "x.jsonl"),
+        ("tasks", "lint", "x.jsonl"), ("rewards", "x.jsonl"), ("run", "--suite", "x.jsonl", "--model", "sim/p=1,r=1", "--out", "r"),
+        (*ASKED, "--out", "x.jsonl"), ("import", "x.jsonl", "--as", "blind", "--out", "i"),
+    ],
+    ids=" ".join,
+)  # fmt: skip
+def test_a_loop_of_links_and_a_socket_are_one_line(
+    make: Callable[[Path], None], command: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)  # a socket's name may have 107 characters
+    make(Path("x.jsonl"))
+    code, said = told(*command)
+    assert (code, len(said.strip().splitlines())) == (2, 1), said
+    assert "x.jsonl" in said
 
 
 def test_an_edited_run_is_told_and_a_regraded_one_is_not(whole: Path, tmp_path: Path) -> None:

@@ -69,6 +69,12 @@ DAMAGED: list[tuple[Any, str]] = [
     ({**MINIMAL, "suite": None}, "not of this version (suite"),
     ({**MINIMAL, "models": [{}]}, "not of this version (models.0.name"),
     ({**MINIMAL, "planned": -1}, "not of this version (planned"),
+    ({**MINIMAL, "totals": {"models_reported": {"m": 5}}}, "not of this version (totals.models_reported"),
+    ({**MINIMAL, "totals": {"missing": []}}, "not of this version (totals.missing"),
+    ({**MINIMAL, "servers": {"m": 5}}, "not of this version (servers.m"),
+    ({**MINIMAL, "servers": {"m": {"left_out": 7}}}, "not of this version (servers.m.left_out"),
+    ({**MINIMAL, "identity": {"modes": 7}}, "not of this version (identity.modes"),
+    ({**MINIMAL, "identity": {"prompts": "x"}}, "not of this version (identity.prompts"),
 ]
 
 
@@ -187,6 +193,10 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"reply": {"text": "x", "usage": {"input": float("nan")}}}, "not a JSON line (NaN"),
     ({"reply": {"text": "x", "latency_s": float("inf")}}, "not a JSON line (Infinity"),
     ({"dose": {"kind": "blur"}}, "it has no 'amount'"),
+    ({"dose": {"kind": "<b>", "amount": 3.0}}, "line 2: not a record of this version (dose: unknown kind '<b>')"),
+    ({"dose": {"kind": "blur", "amount": -3.0}}, "line 2: not a record of this version (dose blur: expected more than 0"),
+    ({"dose": {"kind": "blur", "amount": 1e308}}, "line 2: not a record of this version (dose blur"),
+    ({"options": []}, "line 2: not a record of this version (options: expected some to choose from, found none)"),
     ({"verdict": {"outcome": "wrong", "gold": None}}, "verdict.gold"),
     ({"verdict": []}, "verdict"),
     ({"sufficient": "yes"}, "sufficient"),

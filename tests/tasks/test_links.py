@@ -42,6 +42,14 @@ def test_a_link_that_leads_out_is_refused_and_one_that_stays_is_followed(tmp_pat
         loaded(tmp_path / "a" / "out")
 
 
+def test_a_picture_that_is_a_loop_of_links_is_named(tmp_path: Path) -> None:
+    folder = made(tmp_path / "a")
+    (folder / "pics" / "1.png").unlink()
+    (folder / "pics" / "1.png").symlink_to("1.png")
+    with pytest.raises(UserError, match=r"rows\.jsonl line 2.*1\.png"):
+        loaded(folder)
+
+
 def _rows(folder: Path) -> None:
     made(folder)
     outside(folder / "rows.jsonl")

@@ -6,6 +6,7 @@ import base64
 import json
 import math
 import random
+import time
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -275,6 +276,21 @@ def test_errors_come_first() -> None:
 
 
 # -- one picture, many rows --------------------------------------------------------------------------------------------------------------
+def test_loading_and_linting_take_time_in_proportion_to_the_rows(tmp_path: Path) -> None:
+    """Eight times the rows on one picture: no more than twice eight times as long, where their square would be 64 times."""
+
+    def seconds(rows: int) -> float:
+        data = write_set(tmp_path / str(rows), {"clock": [clock_row(index, image="images/clock/one.png") for index in range(rows)]})
+        Image.new("RGB", (40, 30)).save(data / "images/clock/one.png")
+        started = time.process_time()
+        loaded = load_public("algopuzzlevqa", data_dir=tmp_path / str(rows))
+        lint(loaded.puzzles, loaded.problems, loaded.rows)
+        return time.process_time() - started
+
+    seconds(20)  # what is imported and worked out once
+    assert seconds(1200) < 16 * seconds(150)
+
+
 def test_a_picture_is_decoded_once_however_many_rows_show_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """2,000 rows on one picture took over a minute: loading and linting decode one picture, whatever it is called."""
     decoded: list[str] = []

@@ -21,6 +21,7 @@ from bench.errors import UserError
 from bench.train import trainer
 from bench.train.checkpoints import MARKER, FolderState, RunFolder, is_whole, keep_newest, mark_whole, saved_steps
 from bench.train.grpo import Training, TrainingStopped, train
+from bench.train.interrupt import Interrupt
 from bench.train.provenance import RECORD
 from tests.conftest import ROOT
 from tests.train.runs import BASE, TINY, recipe, weights
@@ -83,6 +84,22 @@ def test_a_signal_ends_a_run_after_the_step_at_hand_is_saved(
     assert RunFolder.of(out).state is FolderState.SAVED
     assert main(command(asked, out)) == 2
     assert "continue it with --resume" in capsys.readouterr().err
+
+
+def test_what_is_ignored_when_a_run_begins_stays_ignored(capsys: Capture) -> None:
+    """`nohup` has the closing of the terminal ignored: that is no wish to end."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        interrupt = Interrupt()
+        with interrupt.listening():
+            signal.raise_signal(signal.SIGHUP)
+            assert not interrupt.asked
+            signal.raise_signal(signal.SIGTERM)
+            assert interrupt.asked
+        assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGHUP, before)
+    assert "SIGTERM: the step at hand is finished and saved" in capsys.readouterr().err
 
 
 def test_a_run_interrupted_before_a_step_was_saved_begins_anew_and_a_finished_one_is_left(

@@ -248,7 +248,7 @@ def raise_for_status(response: Answer, *, model: str, secrets: Iterable[str], se
     Raises:
         ModelError: it refused, see `failure`.
     """
-    if response.status_code < 400:
+    if 200 <= response.status_code < 300:  # what is left of redirects, and switched protocols, are no answers either
         return
     found = failure(response.status_code, response.headers, _decoded(response), model=model, secrets=secrets, sent=sent)
     if response.status_code == 404 and hint:

@@ -16,6 +16,7 @@ import aiohttp
 import httpx2
 
 from bench.models.base import ModelOptions
+from bench.models.servers import check_proxies
 
 NO_KEY = "no-key-needed"
 """Sent to a server of the person's own when no key is set: the SDKs insist on one."""
@@ -73,6 +74,7 @@ class Wire:
     """
 
     def __init__(self, options: ModelOptions, fast: type[httpx2.AsyncClient], plain: type[httpx2.AsyncClient]) -> None:
+        check_proxies()
         self._socks = any(address.startswith("socks") for address in urllib.request.getproxies().values())
         self.http = (plain if self._socks else fast)(
             limits=httpx2.Limits(max_connections=None if self._socks else 0),  # 0 is aiohttp's word for no bound, which is the runner's

@@ -18,6 +18,7 @@ from bench.models.base import ModelOptions, Reply, Request, Sampling
 from bench.models.local.checkpoint import PACKAGES, Checkpoint
 from bench.models.local.queue import Batcher
 from bench.models.local.refill import Dealt, Refill
+from bench.visible import on_screen
 
 HIGHEST_TEMPERATURE = 2.0
 
@@ -26,7 +27,7 @@ Announce = Callable[[str], None]
 
 def say(line: str) -> None:
     """Tell the person at the terminal, beside the results."""
-    sys.stderr.write(f"{line}\n")
+    sys.stderr.write(f"{on_screen(line)}\n")
 
 
 def temperature_of(sampling: Sampling) -> float:

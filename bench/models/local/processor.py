@@ -11,7 +11,7 @@ import json
 import pickle
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from PIL import Image
 
@@ -90,6 +90,8 @@ def why_unfit(processor: Any) -> str | None:
     import jinja2
 
     try:
+        if _raises_to_a_power(template):
+            return "has a chat template that raises numbers to powers, which nothing could break off, and no template needs"
         with time_limit(TEMPLATE_S):
             shown, blank = (processor.apply_chat_template(chat, add_generation_prompt=True, tokenize=False) for chat in (_PROBE, _BLANK))
     except TimeoutError as error:
@@ -97,6 +99,15 @@ def why_unfit(processor: Any) -> str | None:
     except (jinja2.TemplateError, TypeError, ValueError) as error:
         return f"has a chat template that fails on an image and a text ({error})"
     return "has a chat template that leaves images out" if shown == blank else None
+
+
+def _raises_to_a_power(template: Any) -> bool:
+    """Whether a chat template, or one of several, has the one operator whose single use may take for ever, out of reach of any clock."""
+    import jinja2
+
+    texts: list[str] = [*cast("dict[str, str]", template).values()] if isinstance(template, dict) else [template]
+    tokens = (token for text in texts for token in jinja2.Environment(autoescape=True).lex(text))
+    return any((kind, word) == ("operator", "**") for _, kind, word in tokens)
 
 
 class SentSizes:

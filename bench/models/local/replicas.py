@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import multiprocessing
-import signal
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
 from bench import env
+from bench.children import deaf
 from bench.errors import Rejected, Unusable
 from bench.models.base import Reply, Request
 from bench.models.local.checkpoint import Checkpoint
@@ -52,7 +53,7 @@ class Replica:
 
     def load(self) -> None:
         """Start the process and its engine; see `RunningEngine.load`."""
-        self._process = ProcessPoolExecutor(1, multiprocessing.get_context("spawn"), initializer=_deaf)
+        self._process = ProcessPoolExecutor(1, multiprocessing.get_context("spawn"), initializer=deaf)
         said = self._call(_open, self._name, self._checkpoint, self._devices)
         if self._announce is not None:
             self._announce(said)
@@ -63,10 +64,13 @@ class Replica:
         return self._call(_turn, plain, list(gone))
 
     def free(self) -> None:
-        """End the process."""
+        """Shut the engine down, whose processes that of the replica would wait for, and end the process."""
         process, self._process = self._process, None
-        if process is not None:
-            process.shutdown()
+        if process is None:
+            return
+        with suppress(BrokenProcessPool):  # it has ended already
+            process.submit(_close).result()
+        process.shutdown()
 
     def _call(self, work: Callable[..., Any], *arguments: Any) -> Any:
         if self._process is None:
@@ -81,11 +85,6 @@ _engine: Vllm | None = None
 """The engine of a replica's process."""
 
 
-def _deaf() -> None:
-    """Ctrl-C reaches every process of the terminal; here the first one decides what ends."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-
-
 def _open(name: str, checkpoint: Checkpoint, devices: range) -> str:
     global _engine
     env.show_devices(devices)
@@ -93,6 +92,13 @@ def _open(name: str, checkpoint: Checkpoint, devices: range) -> str:
     _engine = Vllm(name, checkpoint, said.append)
     _engine.load()
     return said[0]
+
+
+def _close() -> None:
+    global _engine
+    engine, _engine = _engine, None
+    if engine is not None:
+        engine.free()
 
 
 def _turn(new: Sequence[tuple[int, Request]], gone: Sequence[int]) -> list[tuple[int, Reply | Rejected]]:

@@ -19,6 +19,7 @@ from bench.comparison.result import Case, Comparison, Decision
 from bench.files import write_atomically
 from bench.gap.document import Document, FamilyDoc, ModeDoc, ModelDoc
 from bench.report import words
+from bench.visible import REPLACEMENT, on_screen
 
 _ILLEGAL = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 FILE = "junit.xml"
@@ -62,8 +63,8 @@ def render_comparison(comparison: Comparison) -> str:
 
 
 def clean(text: str) -> str:
-    """`text` with every character that XML 1.0 cannot hold (control characters, lone surrogates) replaced by U+FFFD."""
-    return _ILLEGAL.sub("\ufffd", text)
+    """`text` with every character that commands a terminal, or that XML 1.0 cannot hold, replaced by U+FFFD."""
+    return _ILLEGAL.sub(REPLACEMENT, on_screen(text))
 
 
 def _compared(case: Case, comparison: Comparison) -> _TestCase:

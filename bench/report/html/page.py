@@ -22,13 +22,13 @@ from markupsafe import Markup
 from bench.files import write_atomically
 from bench.gap.document import Document
 from bench.report import palette, verdict, words
-from bench.report.clean import visible
 from bench.report.html import views
 from bench.report.html.drilldown import build
 from bench.report.html.links import link
 from bench.report.html.material import Spending, read_material
 from bench.report.sources import Sources
 from bench.store.run import Run
+from bench.visible import visible
 
 SHOWN_MODELS = 12
 """Models that every section shows at once; further ones are folded away."""

@@ -11,7 +11,6 @@ from typing import Any
 
 from bench.files import write_atomically
 from bench.gap.document import Document
-from bench.report.clean import visible
 from bench.report.paper.rows import (
     IN_DOMAIN,
     AccuracyRow,
@@ -23,6 +22,7 @@ from bench.report.paper.rows import (
     image_text_rows,
     reward_rows,
 )
+from bench.visible import visible
 
 _FORMULA = tuple("=+-@\uff1d\uff0b\uff0d\uff20")
 """What makes a spreadsheet take a cell for a formula, in both widths (OWASP, CSV Injection)."""

@@ -12,7 +12,7 @@ from typing import Any
 
 from bench.errors import UserError
 from bench.extras import optional
-from bench.report.clean import REPLACEMENT
+from bench.visible import REPLACEMENT
 
 Axes = Any
 Figure = Any

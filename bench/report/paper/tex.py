@@ -14,7 +14,7 @@ import re
 import unicodedata
 from collections.abc import Iterator, Sequence
 
-from bench.report.clean import visible
+from bench.visible import visible
 
 _SPECIAL = {
     "\\": r"\textbackslash{}",

@@ -15,17 +15,22 @@ import gc
 import json
 import os
 import shutil
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+import sys
+from collections.abc import Callable, Generator, Iterable, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import partial
-from multiprocessing import get_context
+from itertools import islice
+from multiprocessing import active_children, get_context
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 
 from bench import env
+from bench.children import heeding
 from bench.config import Conditions, Execution, RunConfig, Subject
 from bench.degrade import parse_doses
 from bench.errors import SightgapError
@@ -160,18 +165,47 @@ def write_tables(sweep: Sweep) -> None:
 
 def _each(work: Callable[[Any], str], items: Sequence[Any], jobs: int, console: Console, done: str, apart: bool) -> None:
     """Do `work` on `items`, one after another, or `jobs` at a time in processes of their own, `apart` from this one."""
-    for count, what in enumerate(_side_by_side(work, items, jobs) if apart else map(work, items), 1):
-        console.print(f"{done} {what} ({count} of {len(items)})", highlight=False, markup=False)
+    with closing(_side_by_side(work, items, jobs) if apart else (work(item) for item in items)) as results:
+        for count, what in enumerate(results, 1):
+            console.print(f"{done} {what} ({count} of {len(items)})", highlight=False, markup=False)
 
 
-def _side_by_side(work: Callable[[Any], str], items: Sequence[Any], jobs: int) -> Iterator[str]:
-    """The results as they come. The first failure is raised when what is under way has ended."""
-    with ProcessPoolExecutor(jobs, get_context("spawn"), max_tasks_per_child=1) as pool:
-        try:
-            for future in as_completed([pool.submit(work, item) for item in items]):
-                yield future.result()
-        finally:
-            pool.shutdown(cancel_futures=True)
+def _side_by_side(work: Callable[[Any], str], items: Sequence[Any], jobs: int) -> Generator[str]:
+    """The results as they come. The first failure is raised when what is under way has ended; an interruption ends it."""
+    before, pending = set(active_children()), iter(items)
+    running = {_apart(work, item) for item in islice(pending, jobs)}
+    try:
+        while running:
+            done, running = wait(running, return_when=FIRST_COMPLETED)
+            yield from [future.result() for future in done]
+            running |= {_apart(work, item) for item in islice(pending, len(done))}
+    except (KeyboardInterrupt, GeneratorExit):
+        _end(set(active_children()) - before, running)
+        raise
+    finally:
+        wait(running)
+
+
+def _apart(work: Callable[[Any], str], item: Any) -> Future[str]:
+    """`work` on `item` in a process of its own, which ends with it: one that dies holds no lock that another waits for."""
+    pool = ProcessPoolExecutor(1, get_context("spawn"))
+    try:
+        return pool.submit(heeding, work, item)
+    finally:
+        pool.shutdown(wait=False)
+
+
+def _end(children: Iterable[BaseProcess], running: Iterable[Future[str]]) -> None:
+    """Tell `children` to store what they have and end, and wait; told once more, end them."""
+    sys.stderr.write("what is under way is stored first; Ctrl-C once more ends it at once\n")
+    try:
+        for child in children:
+            child.terminate()
+        wait(running)
+    except KeyboardInterrupt:
+        for child in children:
+            child.kill()
+        raise
 
 
 def _train(training: Training, threads: int) -> str:

@@ -18,6 +18,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from bench.children import deaf
 from bench.puzzle import Puzzle
 from bench.train.tiny.lessons import Lesson, lesson
 
@@ -111,11 +112,12 @@ def side_by_side(work: Callable[[T], R], items: Iterable[T], processes: int) -> 
         yield from map(work, items)
         return
     given = list(items)
-    with ProcessPoolExecutor(processes, get_context("fork")) as pool:
+    with ProcessPoolExecutor(processes, get_context("fork"), initializer=deaf) as pool:
         yield from pool.map(work, given, chunksize=max(1, len(given) // (20 * processes)))
 
 
 def _fill(drawing: Drawing, number: int, ready: Sequence[Any]) -> None:
+    deaf()
     for batch in drawn(drawing, number, len(ready)):
         ready[number].put(batch)
 
