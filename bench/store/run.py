@@ -67,6 +67,11 @@ class Totals(TypedDict, total=False):
     finished: int
     missing: int
     cost_usd: Annotated[float, Field(allow_inf_nan=False)] | None
+    cost_usd_last: Annotated[float, Field(allow_inf_nan=False)] | None
+    cost_in_doubt_usd_last: Annotated[float, Field(allow_inf_nan=False)]
+    saved_usd_last: Annotated[float, Field(allow_inf_nan=False)]
+    tokens_in_last: int
+    tokens_out_last: int
     models_reported: dict[str, list[str]] | list[str]
     """by the name of a model: the ids that its provider reported; an earlier version kept one list for all models"""
 

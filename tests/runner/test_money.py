@@ -54,6 +54,10 @@ def mine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     forget()
 
 
+def totals_of(folder: Path) -> dict[str, Any]:
+    return dict(open_run(folder).info.totals or {})
+
+
 def asked(folder: Path, **options: Any) -> RunConfig:
     base: Mapping[str, Any] = {"models": "priced", "suite": "mini:n=10", "families": "clock", "out": folder / "run", "cache": "off"}
     return RunConfig.of({**base, "max_tokens": 100, **options})
@@ -76,7 +80,7 @@ def test_captions_are_counted_like_everything_else(tmp_path: Path, mine: Any) ->
         mine(server)
         result, said = ran(asked(tmp_path, modes="caption"))
         assert (result.finished, len(server.seen)) == (10, 20)
-    totals = open_run(tmp_path / "run").info.totals or {}
+    totals = totals_of(tmp_path / "run")
     assert totals["cost_usd_last"] == pytest.approx(20 * EACH)
     assert (totals["tokens_in_last"], totals["tokens_out_last"]) == (10_000, 800)
     assert "$0.18" in said
@@ -90,7 +94,7 @@ def test_a_bound_is_never_passed_and_the_run_goes_on_from_there(bound: float, co
     with FaultServer(rule=lambda seen: Step(delay_s=0.02, text="<answer>A</answer>", usage=usage)) as server:
         mine(server)
         result, _ = ran(asked(tmp_path, modes="image,blind", max_cost=bound, concurrency=concurrency))
-        spent = (open_run(tmp_path / "run").info.totals or {})["cost_usd_last"]
+        spent = totals_of(tmp_path / "run")["cost_usd_last"]
         assert result.over_budget
         assert 0 < spent <= bound
         assert result.asked == len(server.seen), "nobody is paid for an answer that is thrown away"
@@ -104,7 +108,7 @@ def test_what_may_be_charged_counts_against_the_bound(tmp_path: Path, mine: Any)
         mine(server)
         result, said = ran(asked(tmp_path, modes="blind", max_cost=0.05, timeout=0.1, concurrency=1, attempts=1))
     assert result.over_budget
-    totals = open_run(tmp_path / "run").info.totals or {}
+    totals = totals_of(tmp_path / "run")
     assert 0 < totals["cost_in_doubt_usd_last"] <= 0.05
     assert "more for requests that broke off" in said
 
@@ -205,7 +209,7 @@ def test_a_picture_that_arms_share_is_kept_at_hand_and_its_saving_shown(tmp_path
         assert len(marked) == 12
         assert len(kept) == 2
     monkeypatch.setenv("ANTHROPIC_BASE_URL", "")
-    saved = (open_run(tmp_path / "run").info.totals or {})["saved_usd_last"]
+    saved = totals_of(tmp_path / "run")["saved_usd_last"]
     assert saved == 0.0, "at another address no price is known"
     del said
     usage = Usage(input=1600, output=10, cache_read=1500)
