@@ -69,7 +69,7 @@ def test_every_entry_is_whole(alias: Alias) -> None:
     assert alias.price_in is None or (alias.price_out is not None and 0 < alias.price_in < alias.price_out < 1000)
     assert alias.replacement is None or alias.replacement in aliases()
     assert api or alias.retires is None
-    assert table.find(alias.provider, alias.id) is alias
+    assert table.find(alias.provider, alias.id) == alias
 
 
 def test_no_two_models_share_an_id() -> None:

@@ -131,7 +131,7 @@ def test_what_is_finished_is_told_as_the_records_tell_it(
     rows: list[dict[str, Any]] = [
         {
             "v": 1, "key": key, "puzzle": "p", "family": "clock", "suite": "mini", "model": "m", "mode": "image", "format": "mcq",
-            "captioner": None, "caption_key": None, "prompt_sha": "", "replicate": 0, "options": [], "image": None, "reply": None,
+            "captioner": None, "caption_key": None, "prompt_sha": "", "replicate": 0, "options": ["a"], "image": None, "reply": None,
             "verdict": {"outcome": outcome, "answer": None, "gold": "", "how": ""},
             "error": {"kind": kind, "message": "", "status": None} if kind else None,
         }
