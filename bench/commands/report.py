@@ -25,9 +25,8 @@ def report(arguments: argparse.Namespace) -> int:
     if unknown:
         raise UserError(f"--formats: expected some of {', '.join(known)}, found {unknown[0]!r}{did_you_mean(unknown[0], known)}")
     folders = [Path(name) for name in arguments.runs]
-    out = (
-        Path(arguments.out) if arguments.out else Path("reports") / Path(os.path.realpath(folders[0])).name
-    )  # a loop of links is told of below
+    first = os.path.realpath(folders[0])  # which does not mind a loop of links: it is told of below
+    out = Path(arguments.out) if arguments.out else Path("reports") / Path(first).name
     if out.exists() and not out.is_dir():
         raise UserError(f"{out} is a file: name another --out")
     if arguments.out and out.exists() and any(out.iterdir()) and not arguments.force:

@@ -26,6 +26,7 @@ from bench.digest import digest
 from bench.errors import ModelError, Transient, Unusable, UserError
 from bench.models.api.batch_service import BatchService, BatchState
 from bench.models.base import Adjustable, Model, Reply, Request
+from bench.models.promised import fail_with, settle
 from bench.store.batches import BatchLedger
 
 GONE = (404, 410)
@@ -211,22 +212,13 @@ class Batched:
         else:
             self._ledger.batch_of.pop(key, None)  # so that another try goes into another batch
         for answer in self._waiting.pop(key, ()):
-            if answer.done():
-                continue
-            if isinstance(result, Reply):
-                answer.set_result(result)
-            else:
-                answer.set_exception(result)
+            settle(answer, result)
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         """Trouble that ended the work ends every request that waits for it; requests not handed in are dropped, to be asked again."""
-        error = asyncio.CancelledError() if task.cancelled() else task.exception()
-        if error is None:
-            return
-        waiting, self._waiting = self._waiting, {}
-        self._fresh.clear()
-        for answer in (answer for answers in waiting.values() for answer in answers if not answer.done()):
-            answer.set_exception(error)
+        if fail_with(task, (answer for answers in self._waiting.values() for answer in answers)):
+            self._waiting = {}
+            self._fresh.clear()
 
 
 class Spool:

@@ -10,13 +10,14 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
 from bench.errors import Rejected
 from bench.models.base import Reply, Request
+from bench.models.promised import fail_with, settle
 
 QUIET_S = 0.02
 """How long nothing may arrive before a batch is closed, in seconds: the runner prepares a request in a few milliseconds."""
@@ -172,27 +173,6 @@ class Batcher:
         """Trouble that ended the work ends every request that waits for it."""
         if fail_with(task, [waiting.reply for waiting in (*self._open, *self._waiting)]):
             self._open, self._waiting = [], []
-
-
-def settle(reply: asyncio.Future[Reply], answer: Reply | Rejected) -> None:
-    """Give `reply` its answer, unless it has one, or nobody waits for it any more."""
-    if reply.done():
-        return
-    if isinstance(answer, Reply):
-        reply.set_result(answer)
-    else:
-        reply.set_exception(answer)
-
-
-def fail_with(task: asyncio.Task[None], replies: Iterable[asyncio.Future[Reply]]) -> bool:
-    """Pass on to `replies` what ended `task`; whether it ended by trouble."""
-    error = asyncio.CancelledError() if task.cancelled() else task.exception()
-    if error is None:
-        return False
-    for reply in replies:
-        if not reply.done():
-            reply.set_exception(error)
-    return True
 
 
 def size(request: Request) -> float:

@@ -18,7 +18,8 @@ from typing import Protocol, TypeVar
 
 from bench.errors import Rejected
 from bench.models.base import Reply, Request
-from bench.models.local.queue import Loadable, fail_with, settle
+from bench.models.local.queue import Loadable
+from bench.models.promised import fail_with, settle
 
 T = TypeVar("T")
 Answered = Sequence[tuple[int, Reply | Rejected]]
