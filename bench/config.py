@@ -25,6 +25,7 @@ from bench import env
 from bench.defaults import ATTEMPTS, AUTO, SUITE
 from bench.degrade import Degradation, parse_doses
 from bench.digest import digest
+from bench.docstrings import field_docstrings
 from bench.errors import UserError
 from bench.mode import DIAGNOSE, Mode
 from bench.models.base import Sampling
@@ -63,7 +64,7 @@ class Flag(NamedTuple):
 
 
 Int = Annotated[int, BeforeValidator(read_int)]
-_CONFIG = ConfigDict(extra="forbid", use_attribute_docstrings=True, arbitrary_types_allowed=True)
+_CONFIG = ConfigDict(extra="forbid", arbitrary_types_allowed=True)
 _Text = tuple[str, ...]
 
 
@@ -211,12 +212,13 @@ class Option(NamedTuple):
 
 
 def options() -> Iterator[Option]:
-    """Every option of a run, in the order in which help shows them."""
+    """Every option of a run, in the order in which help shows them; what help says is what stands under each field."""
+    said = field_docstrings(Path(__file__))
     for part in PARTS:
-        known: Mapping[str, FieldInfo] = vars(part)["__pydantic_fields__"]  # what pydantic keeps of the annotations and docstrings
+        known: Mapping[str, FieldInfo] = vars(part)["__pydantic_fields__"]  # what pydantic keeps of the annotations
         for name, info in known.items():
             flag = next((item for item in info.metadata if isinstance(item, Flag)), Flag())
-            yield Option(name, part, info.default, info.description or "", flag)
+            yield Option(name, part, info.default, said[name], flag)
 
 
 def as_flag(name: str) -> str:
