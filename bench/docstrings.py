@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 from functools import cache
+from itertools import pairwise
 from pathlib import Path
 
 
@@ -17,7 +18,7 @@ def field_docstrings(source: Path) -> dict[str, str]:
     found: dict[str, str] = {}
     for cls in ast.parse(source.read_text(encoding="utf-8")).body:
         body = cls.body if isinstance(cls, ast.ClassDef) else []
-        for field, said in zip(body, body[1:], strict=False):
+        for field, said in pairwise(body):
             if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name):
                 match said:
                     case ast.Expr(ast.Constant(str() as text)):

@@ -5,7 +5,9 @@ Nothing is imported before it is asked for by name, so a plug-in that is broken 
 
 from __future__ import annotations
 
-from importlib.metadata import EntryPoint, entry_points
+import sys
+from functools import lru_cache
+from importlib.metadata import EntryPoint, EntryPoints, entry_points
 from typing import Any
 
 from bench.errors import SightgapError, UserError
@@ -19,7 +21,14 @@ _BROKEN = (
 
 def offered(group: str) -> dict[str, EntryPoint]:
     """The plug-ins of `group` by name, none of them imported."""
-    return {entry.name: entry for entry in sorted(entry_points(group=group), key=lambda entry: entry.name)}
+    return {entry.name: entry for entry in sorted(_entries(group, tuple(sys.path)), key=lambda entry: entry.name)}
+
+
+@lru_cache(maxsize=8)
+def _entries(group: str, path: tuple[str, ...]) -> EntryPoints:
+    """What the packages on `path`, the interpreter's, offer in `group`: found once, since every installed package is looked at."""
+    del path
+    return entry_points(group=group)
 
 
 def load(group: str, name: str) -> Any | None:
@@ -28,7 +37,8 @@ def load(group: str, name: str) -> Any | None:
     Raises:
         UserError: it cannot be imported, or two packages offer the name.
     """
-    found = list({(entry.value, entry.dist.name if entry.dist else ""): entry for entry in entry_points(group=group, name=name)}.values())
+    entries = _entries(group, tuple(sys.path)).select(name=name)
+    found = list({(entry.value, entry.dist.name if entry.dist else ""): entry for entry in entries}.values())
     if not found:
         return None
     if len(found) > 1:

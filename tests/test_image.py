@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import random
 import struct
 import zlib
 from pathlib import Path
@@ -15,6 +16,7 @@ from PIL import Image
 
 from bench.errors import BadDataError
 from bench.image import EIGHT_BITS, ON_WHITE, SCALED, UPRIGHT, ImageLimits, ImageRef, Picture, fit, inspect, sent_size
+from bench.png import encode_png, rows_of
 
 
 def encoded(size: tuple[int, int], fmt: str = "PNG", mode: str = "RGB", noise: bool = False) -> bytes:
@@ -214,3 +216,11 @@ def test_the_identity_of_a_drawn_image_is_its_pixels() -> None:
     assert one.sha256 != two.sha256
     assert one.identity == two.identity
     assert inspect(small.getvalue()).identity == one.sha256
+
+
+@given(width=st.integers(1, 40), height=st.integers(1, 40), seed=st.integers(0, 99))
+def test_our_png_decodes_to_the_same_pixels(width: int, height: int, seed: int) -> None:
+    pixels = Image.frombytes("RGB", (width, height), random.Random(seed).randbytes(3 * width * height))
+    with Image.open(io.BytesIO(encode_png(rows_of(pixels)))) as found:
+        found.load()  # checks every checksum
+        assert (found.format, found.mode, found.size, found.tobytes()) == ("PNG", "RGB", pixels.size, pixels.tobytes())

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import math
-import struct
-import zlib
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
@@ -18,6 +16,7 @@ from typing import Protocol
 from PIL import Image, ImageDraw, ImageFont
 
 from bench.image import ImageInfo, pixel_hash
+from bench.png import encode_png, rows_of
 
 UNITS = 896.0
 Color = tuple[int, int, int]
@@ -155,30 +154,13 @@ def _disk_mask(diameter: int) -> Image.Image:
 
 
 def encode(image: Image.Image) -> bytes:
-    """`image` (RGB) as PNG bytes.
-
-    Pillow spends 40 ms on a 896-px image, nearly all of it choosing a filter for each row. Flat drawings want one filter, "up" (RFC 2083,
-    section 6), so the chunks are written here; the compressed bytes may differ between machines, the decoded pixels never do.
-    """
+    """`image` (RGB) as PNG bytes."""
     return measured(image)[0]
 
 
 def measured(image: Image.Image) -> tuple[bytes, ImageInfo]:
     """`image` (RGB) as `encode` writes it, and what `bench.image.inspect` would find in those bytes, without decoding them."""
-    import numpy as np  # here, so that families can be listed and read without them
-    from isal import isal_zlib
-
-    rows = np.asarray(image).reshape(image.height, -1)
-    filtered = np.empty((image.height, rows.shape[1] + 1), np.uint8)
-    filtered[:, 0] = 2
-    filtered[0, 1:] = rows[0]
-    np.subtract(rows[1:], rows[:-1], out=filtered[1:, 1:])
-    header = struct.pack(">IIBBBBB", image.width, image.height, 8, 2, 0, 0, 0)
-    body = isal_zlib.compress(filtered.data, 1)  # pyright: ignore[reportUnknownMemberType]
-    data = b"\x89PNG\r\n\x1a\n" + _chunk(b"IHDR", header) + _chunk(b"IDAT", body) + _chunk(b"IEND", b"")
+    rows = rows_of(image)
+    data = encode_png(rows)
     identity = pixel_hash("RGB", image.size, rows.data)
     return data, ImageInfo(hashlib.sha256(data).hexdigest(), identity, "image/png", image.width, image.height, "RGB")
-
-
-def _chunk(kind: bytes, body: bytes) -> bytes:
-    return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))

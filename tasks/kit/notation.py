@@ -27,14 +27,21 @@ class Unreadable(Exception):  # noqa: N818 - turned into a `ReadError` value by 
         self.problem = problem
 
 
-_DASHES = dict.fromkeys(map(ord, "\u2010\u2011\u2012\u2013\u2014\u2212"), "-")
-_QUOTES = {ord("\u2018"): "'", ord("\u2019"): "'", ord("\u201c"): '"', ord("\u201d"): '"', ord("\u00a0"): " ", ord("\u00d7"): "x"}
+_PLAIN = {
+    **dict.fromkeys(map(ord, "\u2010\u2011\u2012\u2013\u2014\u2212"), "-"),
+    ord("\u2018"): "'",
+    ord("\u2019"): "'",
+    ord("\u201c"): '"',
+    ord("\u201d"): '"',
+    ord("\u00a0"): " ",
+    ord("\u00d7"): "x",
+}
 _MARKUP = re.compile(r"[*`]+|^[ \t]*(?:#{1,6}(?=[ \t]+\w\w)|>|[-\u2022])[ \t]+", re.MULTILINE)
 
 
 def fold(text: str) -> str:
     """`text` in Unicode NFKC, lower case, with plain dashes, quotes and spaces."""
-    return unicodedata.normalize("NFKC", text).translate(_DASHES | _QUOTES).casefold()
+    return text.lower() if text.isascii() else unicodedata.normalize("NFKC", text).translate(_PLAIN).casefold()
 
 
 def tidy(text: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -34,9 +35,9 @@ def export_suite(suite: Suite, folder: Path) -> Path:
     split = split if _SPLIT.fullmatch(split) else "eval"  # each row says its own
     path = folder / "data" / f"{split}-00000-of-00001.parquet"
     try:
-        made = _dataset(suite)
         path.parent.mkdir(parents=True, exist_ok=True)
-        made.to_parquet(path)
+        with tempfile.TemporaryDirectory() as scratch:
+            _dataset(suite, scratch).to_parquet(path)
         (folder / "README.md").write_text(_card(suite, split), encoding="utf-8")
     except (OSError, optional("datasets", "data").exceptions.DatasetsError) as error:
         cause = error.__cause__ or error  # datasets wraps whatever its generator and its writer meet
@@ -44,7 +45,8 @@ def export_suite(suite: Suite, folder: Path) -> Path:
     return path
 
 
-def _dataset(suite: Suite) -> Any:
+def _dataset(suite: Suite, scratch: str) -> Any:
+    """The rows of `suite`. Made in `scratch`: in the folder where `datasets` keeps what generators made, old pictures would be found again."""
     datasets = optional("datasets", "data")
     features = datasets.Features(
         {
@@ -59,7 +61,7 @@ def _dataset(suite: Suite) -> Any:
             **({FURTHER: datasets.List(datasets.Image())} if _several(suite) else {}),
         }
     )
-    return datasets.Dataset.from_generator(_rows, features=features, gen_kwargs={"suite": suite}, keep_in_memory=True)
+    return datasets.Dataset.from_generator(_rows, features=features, gen_kwargs={"suite": suite}, keep_in_memory=True, cache_dir=scratch)
 
 
 def _rows(suite: Suite) -> Iterator[dict[str, Any]]:
