@@ -46,7 +46,7 @@ def export_suite(suite: Suite, folder: Path) -> Path:
 
 
 def _dataset(suite: Suite, scratch: str) -> Any:
-    """The rows of `suite`. Made in `scratch`: in the folder where `datasets` keeps what generators made, old pictures would be found again."""
+    """The rows of `suite`, made in `scratch`: `datasets` would find what an earlier version drew in the folder where it keeps such sets."""
     datasets = optional("datasets", "data")
     features = datasets.Features(
         {
