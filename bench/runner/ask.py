@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from bench.errors import BadDataError, OverBudget, Rejected, ReplayMissError, SightgapError, Transient
-from bench.grader.judge import judge
 from bench.image import Picture
 from bench.mode import Mode
 from bench.models.base import Filled, Hidden, Reply, Request, Sampling
@@ -72,6 +71,14 @@ def key_of(trial: Trial, lane: Lane, asking: Asking) -> str:
     """The trial's key, from what will be asked."""
     caption_key = lane.desk.key(trial.puzzle, trial.replicate) if lane.needs_caption(trial) else None
     return trial_key(trial, lane.client.model, asking.sampling, base_url=lane.client.base_url, caption_key=caption_key)
+
+
+def _judged(trial: Trial, reply: Reply) -> Verdict:
+    from bench.grader.judge import (
+        judge,
+    )  # its patterns compile while the first requests are under way
+
+    return judge(trial, reply.text, stop=reply.stop)
 
 
 class Runner:
@@ -201,16 +208,14 @@ class Runner:
             return self._failed(key, trial, caption, image, Failure(type(error).__name__, str(error), error.status))
         except BadDataError as error:
             return self._failed(key, trial, caption, image, Failure("BadDataError", str(error)))
-        return self._record(key, trial, caption, image, reply, judge(trial, reply.text, stop=reply.stop), None)
+        return self._record(key, trial, caption, image, reply, _judged(trial, reply), None)
 
     def _read_back(self, key: str, trial: Trial, caption: Caption) -> Record:
         """The record of a readback whose reply is the model's own caption, whether or not that text will do as a caption."""
         if caption.reply is None:
             failure = caption.failure or Failure(Transient.__name__, "the caption that was to be read back has no reply")
             return self._failed(key, trial, caption, caption.image, failure)
-        return self._record(
-            key, trial, caption, caption.image, caption.reply, judge(trial, caption.reply.text, stop=caption.reply.stop), None
-        )
+        return self._record(key, trial, caption, caption.image, caption.reply, _judged(trial, caption.reply), None)
 
     def _request(self, trial: Trial, asked: Question, pictures: Sequence[Picture], *, shared: bool) -> Request:
         sampling = trial_sampling(self._asking.sampling, trial)

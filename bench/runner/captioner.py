@@ -15,7 +15,7 @@ from typing import Any
 
 from bench.digest import digest
 from bench.errors import BadDataError, Rejected, Transient
-from bench.grader.text import split_thoughts
+from bench.grader.thoughts import split_thoughts
 from bench.image import Picture
 from bench.models.base import Hidden, Purpose, Reply, Request, Sampling, Stop
 from bench.prompt import caption_prompt, caption_template, prompt_sha
