@@ -74,9 +74,8 @@ def key_of(trial: Trial, lane: Lane, asking: Asking) -> str:
 
 
 def _judged(trial: Trial, reply: Reply) -> Verdict:
-    from bench.grader.judge import (
-        judge,
-    )  # its patterns compile while the first requests are under way
+    # here and not above: its patterns are compiled while the first requests are under way
+    from bench.grader.judge import judge
 
     return judge(trial, reply.text, stop=reply.stop)
 
