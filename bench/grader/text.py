@@ -130,8 +130,10 @@ def _blanked(text: str) -> str:
     for pattern, mark in ((_LATEX, "\\"), (_HTML, "<"), (_BULLET, "")):
         if mark in text:
             text = pattern.sub(_spaces, text)
-    text = _STAR_BETWEEN_NUMBERS.sub(r"\1x", text)
-    return _UNDERSCORES.sub(_spaces, text.translate(_MARKUP_CHARS))
+    if "*" in text:
+        text = _STAR_BETWEEN_NUMBERS.sub(r"\1x", text)
+    text = text.translate(_MARKUP_CHARS)
+    return _UNDERSCORES.sub(_spaces, text) if "_" in text else text
 
 
 def _shortened(text: str) -> str:
@@ -147,9 +149,10 @@ def _without_lists(text: str, options: Sequence[str]) -> str:
     if not options:
         return text
     lines = text.split("\n")
-    shown = _keys(tuple(options))
-    whole = _key(text)
-    if len(lines) < 2 or sum(option in whole for option in shown) < 2:  # most replies, found out fast
+    if len(lines) < 2:
+        return text
+    shown, whole = _keys(tuple(options)), _key(text)
+    if sum(option in whole for option in shown) < 2:  # most replies, found out fast
         return text
     for index_of in (_labelled(shown), _bare(shown)):
         for run in _runs(lines, index_of):

@@ -40,6 +40,8 @@ _TURN_ENDS = re.compile(
 _SPECIAL = re.compile(r"<[|\uff5c][^<>|\uff5c\n]{1,40}[|\uff5c]>|<(?:pad|bos|unk|eos)>|\[/INST\]")
 
 _LEADING_TOKENS = re.compile(rf"(?:\s*(?:{_SPECIAL.pattern}|{_TURN_ENDS.pattern}))+\s*")
+_MARKED = re.compile(r"<(?!/?answer>)|\[|\u25c1")
+"""With what every mark above begins; most replies hold none but answer tags, and are what they are."""
 
 
 def split_thoughts(raw: str) -> tuple[str, str]:
@@ -49,7 +51,7 @@ def split_thoughts(raw: str) -> tuple[str, str]:
     or to the answer tag that ends it.
     """
     text, thoughts = _channels(raw)
-    if "<" in text or "[" in text or "\u25c1" in text:
+    if _MARKED.search(text):
         said, inner = _outside(_OTHER_MARKS.sub(_as_think, _first_turn(text)))
         text, thoughts = _SPECIAL.sub(" ", said), "\n".join(filter(None, (thoughts, _SPECIAL.sub(" ", inner))))
     return text, thoughts

@@ -120,6 +120,7 @@ class Runner:
 
     async def _write(self, lane: Lane, pending: Iterator[Trial]) -> None:
         for trial in pending:
+            await asyncio.sleep(0)
             await self._looked_at(trial, lane)
             if key_of(trial, lane, self._asking) not in self._store.finished:
                 with contextlib.suppress(ReplayMissError):  # the trials that need it will miss it and be counted
@@ -148,9 +149,13 @@ class Runner:
                     await worker
 
     async def _work(self, lane: Lane, pending: Iterator[Trial]) -> None:
+        waited = False
         for trial in pending:
             if self.over_budget:
                 return
+            if not waited:
+                await asyncio.sleep(0)  # what is answered at once must not keep the others, or Ctrl-C, waiting
+            waited = False
             await self._looked_at(trial, lane)
             key = key_of(trial, lane, self._asking)
             if key in self._store.finished:
@@ -164,13 +169,13 @@ class Runner:
             except OverBudget:  # what is in flight is paid for already, and is waited for
                 self.over_budget = True
                 return
+            waited = record.reply is not None and not record.reply.cached and not lane.client.model.simulated
             self._store.add(record)
             self._progress.tally.add(record)
             self._progress.update()
 
     async def _looked_at(self, trial: Trial, lane: Lane) -> None:
         """Have ready what the trial's key is made of."""
-        await asyncio.sleep(0)  # a model that answers at once must not keep the others, or Ctrl-C, waiting
         if trial.mode.shows_image or lane.needs_caption(trial):
             await self._pictures.look(trial.puzzle.pictures)
 

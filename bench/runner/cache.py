@@ -24,7 +24,7 @@ from urllib.parse import quote, urlsplit, urlunsplit
 from bench.digest import canonical, digest, digest_of_rows
 from bench.errors import ReplayMissError, UserError
 from bench.models.base import Reply
-from bench.store.record import plain, reply_from_json
+from bench.store.record import reply_from_json, reply_to_json
 
 NAME = "replies.sqlite"
 VERSION = 1
@@ -122,7 +122,7 @@ class Cache:
         """
         if self._db is None or not self._writes:
             return
-        text = json.dumps(plain(reply))
+        text = reply_to_json(reply)
         self._unwritten[key] = (key, model, payload, text, _hash(key, text))
         if len(self._unwritten) >= _TOGETHER or time.monotonic() - self._written_at > _SOON_S:
             self.flush()
@@ -280,7 +280,7 @@ class Cache:
 
 def _hash(key: str, text: str) -> str:
     """By which an entry is known to be as it was written."""
-    return digest([key, text])[:32]
+    return digest_of_rows((canonical(key), canonical(text)))[:32]
 
 
 def _kind(error: Exception) -> int:

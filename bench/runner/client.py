@@ -131,7 +131,8 @@ class Client:
             OverBudget: it could cost more than is left.
             ReplayMissError: the cache is the only source and has no reply.
         """
-        await self._meet()
+        if not self._met:
+            await self._meet()
         left_out: set[str] = set()
         while True:
             payload = canonical(self.model.payload(request))

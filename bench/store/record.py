@@ -6,10 +6,14 @@ question's options in the order shown. Keys that a newer version wrote are kept 
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Any
+
+from pydantic import TypeAdapter
+from pydantic_core import PydanticSerializationError
 
 from bench.degrade import Degradation
 from bench.image import Picture
@@ -51,10 +55,11 @@ class SentImage:
         return replace(self, sent_px=reply.sent_px, resized=True)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Record:
-    """One finished trial. The fields are those of `trials.jsonl`."""
+    """One finished trial. The fields are those of `trials.jsonl`, in its order."""
 
+    v: int = SCHEMA
     key: str
     puzzle: str
     family: str
@@ -76,7 +81,6 @@ class Record:
     verdict: Verdict
     error: Failure | None
     version: str
-    v: int = SCHEMA
     dose: Degradation | None = None
     extra: Mapping[str, Any] = field(default_factory=dict[str, Any], compare=False)
 
@@ -86,10 +90,14 @@ class Record:
         return is_final(self.verdict.outcome, self.error.kind if self.error else None)
 
     def to_json(self) -> dict[str, Any]:
-        """Plain JSON data, `v` first."""
-        data = {"v": self.v, **plain(self)}
+        """Plain JSON data."""
+        data = plain(self)
         del data["extra"]
         return {**data, **self.extra}
+
+    def to_line(self) -> bytes:
+        """`to_json` as a line of `trials.jsonl`, its line break included."""
+        return (_written(self, {"extra"}) if not self.extra else None) or json.dumps(self.to_json()).encode() + b"\n"
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Record:
@@ -127,13 +135,35 @@ def plain(value: Any) -> Any:
     names = _names(value.__class__)
     if names is None:
         return value
-    return {name: part if _names(part.__class__) is None else plain(part) for name in names for part in (getattr(value, name),)}
+    return {name: part if part.__class__ in _ATOMS else plain(part) for name in names for part in (getattr(value, name),)}
+
+
+_ATOMS = frozenset({str, int, float, bool, tuple, type(None)})
 
 
 @cache
 def _names(kind: type) -> tuple[str, ...] | None:
     """The fields of a dataclass, None of any other class."""
     return tuple(getattr(kind, "__dataclass_fields__", ())) or None
+
+
+def reply_to_json(reply: Reply) -> str:
+    """`reply` as the cache keeps it."""
+    line = _written(reply)
+    return json.dumps(plain(reply)) if line is None else line.decode().rstrip("\n")
+
+
+def _written(value: Record | Reply, without: set[str] | None = None) -> bytes | None:
+    """A line of compact JSON; None where the text holds half a surrogate pair, which JSON can spell and UTF-8 cannot."""
+    try:
+        return _serializer(value.__class__).dump_json(value, exclude=without, warnings=False) + b"\n"
+    except PydanticSerializationError:
+        return None
+
+
+@cache
+def _serializer(kind: type) -> TypeAdapter[Any]:
+    return TypeAdapter(kind)
 
 
 def reply_from_json(data: Mapping[str, Any]) -> Reply:

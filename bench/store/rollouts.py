@@ -9,7 +9,7 @@ from typing import Any
 
 from bench.files import write_atomically
 from bench.store.reader import LineFile
-from bench.store.writer import Log
+from bench.store.writer import Log, encode_line
 
 ROLLOUTS = "rollouts.jsonl"
 
@@ -30,7 +30,7 @@ class RolloutLog:
 
     def add(self, row: Mapping[str, Any]) -> None:
         """Write one line (raises UserError where the disk is full)."""
-        self._log.append(row)
+        self._log.append(encode_line(row))
 
     def close(self) -> None:
         """Flush to the disk."""

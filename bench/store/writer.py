@@ -34,14 +34,13 @@ class Log:
         self._repair()
         self._end = self._file.seek(0, os.SEEK_END)
 
-    def append(self, data: Mapping[str, Any]) -> tuple[int, int]:
-        """Write one line, straight to the operating system; returns the place of its first byte and its size.
+    def append(self, line: bytes) -> tuple[int, int]:
+        """Write one `line` with its line break, straight to the operating system; returns the place of its first byte and its size.
 
         Raises:
             UserError: the line could not be written whole (a full disk); the part that was is taken back.
         """
-        whole = line = _encode(data)
-        start = self._end
+        whole, start = line, self._end
         try:
             while line:
                 line = line[self._file.write(line) :]
@@ -103,10 +102,11 @@ def _open_file(path: Path, flags: int = 0) -> int:
     return number
 
 
-_READABLE = json.JSONEncoder(ensure_ascii=False)
+_READABLE = json.JSONEncoder(ensure_ascii=False, check_circular=False)
 
 
-def _encode(data: Mapping[str, Any]) -> bytes:
+def encode_line(data: Mapping[str, Any]) -> bytes:
+    """`data` as a line of JSON, its line break included."""
     try:
         return _READABLE.encode(data).encode() + b"\n"
     except UnicodeEncodeError:  # a model may write half a surrogate pair; JSON can spell it, UTF-8 cannot
@@ -196,7 +196,7 @@ class StoredCaptions:
 
     def add(self, line: Mapping[str, Any]) -> None:
         """Append a caption (raises `UserError` on a full disk)."""
-        self._place(line, *self._file.append(line))
+        self._place(line, *self._file.append(encode_line(line)))
 
     def _place(self, line: Mapping[str, Any], start: int, size: int) -> None:
         if line.get("error"):
@@ -269,7 +269,7 @@ class Store:
 
     def add(self, record: Record) -> None:
         """Append a finished trial (raises `UserError` on a full disk)."""
-        self._trials.append(record.to_json())
+        self._trials.append(record.to_line())
         if record.final:
             self.finished.add(record.key)
 

@@ -77,7 +77,7 @@ def _flips(data: bytes, rng: random.Random) -> bytes:
 
 def _text(data: bytes, rng: random.Random) -> bytes:
     """Every letter and digit of a reply is another one."""
-    start = rng.choice([found.end() for found in re.finditer(rb'"text": "', data)])
+    start = rng.choice([found.end() for found in re.finditer(rb'"text": ?"', data)])
     end = data.index(b'"', start)
     return data[:start] + re.sub(rb"[a-yA-Y0-8]", lambda found: bytes([found[0][0] + 1]), data[start:end]) + data[end:]
 

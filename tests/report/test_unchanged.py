@@ -48,7 +48,7 @@ def test_a_run_that_asks_nothing_leaves_its_report_and_prints_the_same_table(her
 
 def _more(here: Path) -> None:
     path = here / "r/trials.jsonl"
-    path.write_text(path.read_text().replace('"outcome": "wrong"', '"outcome": "correct"', 1))
+    path.write_text(path.read_text().replace('"outcome":"wrong"', '"outcome":"correct"', 1))
 
 
 def _edited_report(here: Path) -> None:

@@ -149,7 +149,7 @@ def test_a_loop_of_links_and_a_socket_are_one_line(
 def test_an_edited_run_is_told_and_a_regraded_one_is_not(whole: Path, tmp_path: Path) -> None:
     shutil.copytree(whole, tmp_path / "r")
     path = tmp_path / "r" / "trials.jsonl"
-    path.write_text(path.read_text(encoding="utf-8").replace('"outcome": "wrong"', '"outcome": "correct"', 1), encoding="utf-8")
+    path.write_text(path.read_text(encoding="utf-8").replace('"outcome":"wrong"', '"outcome":"correct"', 1), encoding="utf-8")
     assert open_runs([tmp_path / "r"])[0].changed == ("trials.jsonl",)
     assert open_runs([whole])[0].changed == ()
 

@@ -13,10 +13,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from bench.degrade import Degradation
 from bench.errors import UserError
 from bench.files import write_atomically
+from bench.models.base import Reply, Stop, Usage
+from bench.outcome import Outcome, Verdict
 from bench.store.reader import LineFile
-from bench.store.writer import Log, Store
+from bench.store.record import Failure, Record, SentImage, reply_from_json, reply_to_json
+from bench.store.writer import Log, Store, encode_line
 from tests.conftest import ROOT
 
 values = st.recursive(st.none() | st.integers() | st.text(), lambda inner: st.lists(inner, max_size=3), max_leaves=6)
@@ -34,7 +38,7 @@ def test_a_log_cut_anywhere_keeps_every_whole_line(
     path = tmp_path_factory.mktemp("log") / "trials.jsonl"
     log = Log(path)
     for row in rows:
-        log.append(row)
+        log.append(encode_line(row))
     log.close()
     whole = path.read_bytes()
     left = whole[: round(cut * len(whole))]
@@ -44,7 +48,7 @@ def test_a_log_cut_anywhere_keeps_every_whole_line(
     complete = sum(end <= len(left) for end in ends)  # a line without its line break is whole
     assert [data for _, data in LineFile.read(path).lines()] == rows[:complete]
     log = Log(path)
-    log.append({"after": 1})
+    log.append(encode_line({"after": 1}))
     log.close()
     assert [data for _, data in LineFile.read(path).lines()] == [*rows[:complete], {"after": 1}]
 
@@ -58,7 +62,7 @@ def test_a_very_long_torn_line_is_cut_off(tmp_path: Path) -> None:
 
 def test_half_a_surrogate_pair_is_stored_and_read_back(tmp_path: Path) -> None:
     log = Log(tmp_path / "log")
-    log.append({"text": "\ud83d and 真"})
+    log.append(encode_line({"text": "\ud83d and 真"}))
     log.close()
     assert [data for _, data in LineFile.read(tmp_path / "log").lines()] == [{"text": "\ud83d and 真"}]
 
@@ -70,11 +74,11 @@ signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (5000, 5000))
 sys.path.insert(0, {root!r})
 from bench.errors import UserError
-from bench.store.writer import Log
+from bench.store.writer import Log, encode_line
 log = Log(Path(sys.argv[1]))
 try:
     for index in range(1000):
-        log.append({{"index": index, "pad": "y" * 90}})
+        log.append(encode_line({{"index": index, "pad": "y" * 90}}))
 except UserError as error:
     print(error)
     sys.exit(error.exit_code)
@@ -138,3 +142,46 @@ def test_an_atomic_write_keeps_the_old_file_when_it_fails(tmp_path: Path, monkey
         write_atomically(path, "{}")
     assert path.read_text(encoding="utf-8") == json.dumps({"v": 1})
     assert sorted(p.name for p in tmp_path.iterdir()) == ["run.json"]
+
+
+texts = st.text(st.characters(exclude_categories=()), max_size=30)
+numbers = st.integers(0, 10**9)
+replies = st.builds(
+    Reply,
+    text=texts,
+    stop=st.sampled_from(Stop),
+    usage=st.builds(Usage, numbers, numbers, numbers, numbers, numbers, st.none() | st.floats(0, 1e6)),
+    latency_s=st.floats(0, 1e9),
+    request_id=st.none() | texts,
+    model=st.none() | texts,
+    cached=st.booleans(),
+    sent_px=st.none() | st.tuples(numbers, numbers),
+    why=st.none() | texts,
+)
+records = st.builds(
+    Record,
+    **dict.fromkeys(("key", "puzzle", "family", "suite", "model", "mode", "format", "prompt_sha", "split", "version"), texts),
+    **{name: st.none() | texts for name in ("captioner", "caption_prompt", "caption_key")},
+    options=st.lists(texts).map(tuple),
+    image=st.none() | st.builds(SentImage, texts, st.tuples(numbers, numbers), st.booleans(), st.lists(texts).map(tuple)),
+    reply=st.none() | replies,
+    verdict=st.builds(Verdict, st.sampled_from(Outcome), st.none() | texts, texts, texts),
+    error=st.none() | st.builds(Failure, texts, texts, st.none() | numbers),
+    level=st.none() | st.integers(1, 9),
+    replicate=numbers,
+    sufficient=st.booleans(),
+    dose=st.none() | st.builds(Degradation, st.just("blur"), st.floats(0.1, 9.0)),
+    extra=st.dictionaries(st.text("xyz", min_size=1), values, max_size=1),
+)
+
+
+@settings(max_examples=150, deadline=None)
+@given(record=records, reply=replies)
+def test_a_line_holds_the_record_and_the_cache_the_reply(record: Record, reply: Reply) -> None:
+    line = record.to_line()
+    assert line.endswith(b"\n")
+    assert line.count(b"\n") == 1
+    assert json.loads(line) == json.loads(json.dumps(record.to_json()))
+    assert list(json.loads(line)) == list(record.to_json())
+    assert Record.from_json(json.loads(line)) == record
+    assert reply_from_json(json.loads(reply_to_json(reply))) == reply

@@ -17,7 +17,7 @@ _MARK = f"picture-{secrets.token_hex(16)}-"
 """Stands for a picture while the rest is written. It is drawn anew by each process, so no text can hold it."""
 
 
-_COMPACT = json.JSONEncoder(separators=(",", ":"))
+_COMPACT = json.JSONEncoder(separators=(",", ":"), check_circular=False)
 
 
 def ready_body(request: Request, body: Callable[[Callable[[Picture], str]], Mapping[str, Any]]) -> bytes:

@@ -81,9 +81,10 @@ def checked(reply: Reply, name: str, secrets: Iterable[str]) -> Reply:
     if len(reply.text) > MOST_TEXT:
         raise Rejected(f"{name}: the reply has {len(reply.text):,} characters, more than {MOST_TEXT:,}", maybe_paid=True)
     texts = (reply.text, reply.request_id, reply.model, reply.why)
-    text, request_id, model, why = (value if value is None else hide(value, secrets) for value in texts)
-    if (text, request_id, model, why) == texts:
+    together = "\n".join(text for text in texts if text)
+    if hide(together, secrets) == together:
         return reply
+    text, request_id, model, why = (value if value is None else hide(value, secrets) for value in texts)
     return replace(reply, text=text or "", request_id=request_id, model=model, why=why)
 
 

@@ -16,8 +16,8 @@ import json
 import re
 import time
 from collections.abc import Callable, Iterable, Mapping
-from functools import partial
-from typing import Any, cast
+from functools import cached_property, partial
+from typing import Any, NamedTuple, cast
 from urllib.parse import urlsplit
 
 import httpx2
@@ -53,6 +53,19 @@ _SAYS_OF_A_MODEL = ("root", "parent", "digest", "size", "meta", "quantization", 
 """Fields of a server's list of models that belong to the weights; times and permissions change while the weights do not."""
 
 
+class _Settings(NamedTuple):
+    """All of a request but the model's name and the question.
+
+    Attributes:
+        values: by parameter; the seed, where one is sent (`seeded`), is each request's own.
+        sent: the parameters that could be left out.
+    """
+
+    values: Mapping[str, Any]
+    seeded: bool
+    sent: frozenset[str]
+
+
 class Chat:
     """A model behind a chat-completions endpoint. See the module's text.
 
@@ -79,7 +92,6 @@ class Chat:
         self.generation = generation_of(server.models_of or provider, model_id, unknown)
         self.limits: ImageLimits = self.generation.limits(MAX_BASE64)
         self._seed = server.renames.get("seed", "seed")
-        self._wished = {options.sampling().wishes: settings(name, self.generation, options.sampling(), server)}
         self.dropped: list[str] = []
         self._without: set[str] = set(server.refuses)
         self._limit = self.generation.limit_field
@@ -87,6 +99,8 @@ class Chat:
         self._extra_body = {**server.extra_body, **options.extra_body}
         self._headers = {**server.headers, **options.headers}
         self.timeout_s = options.timeout_s
+        self._wished: dict[object, _Settings] = {}
+        self._settings_for(options.sampling())
         own = frozenset[str]().union(*(in_header(value) for value in options.headers.values()))
         self.secrets = env.secrets(*([server.key] if server.key else [])) | own | in_url(self.base_url)
         self._wire = Wire(options, DefaultAioHttpClient, DefaultAsyncHttpxClient)
@@ -117,7 +131,7 @@ class Chat:
             Transient, Rejected, Unusable: see `bench.errors`; RefusedParameter where the request may pass without a parameter.
         """
         body = ready_body(request, partial(self._body, request))
-        sent = self._settings(request).keys() - self._extra_body.keys()
+        sent = self._settings_for(request.sampling).sent
         started = time.perf_counter()
         try:
             answer, request_id = await (self._streamed(request, sent) if self._streams else self._whole(body, sent))
@@ -143,6 +157,7 @@ class Chat:
             self._without.add(parameter)
         if changes:
             self.dropped.append(said)
+            self._wished.clear()
         return changes
 
     async def served(self) -> Mapping[str, Any]:
@@ -186,7 +201,7 @@ class Chat:
             read_body(Answer(200, {}, json.dumps(answer).encode()), model=self.name, secrets=self.secrets)
         return answer, request_id
 
-    @property
+    @cached_property
     def _hint(self) -> str:
         """What to tell a person whose address is not found."""
         has_version = self.base_url is None or re.search(r"/v\d", urlsplit(self.base_url).path) is not None
@@ -205,16 +220,22 @@ class Chat:
         content.append({"type": "text", "text": request.text})
         return {"model": self.model_id, "messages": [{"role": "user", "content": content}], **self._settings(request)}
 
-    def _settings(self, request: Request) -> dict[str, Any]:
+    def _settings(self, request: Request) -> Mapping[str, Any]:
         """All of a request but the model's name and the question."""
-        wished = self._wished.get(request.sampling.wishes)
-        if wished is None:
-            wished = self._wished[request.sampling.wishes] = settings(self.name, self.generation, request.sampling, self.server)
-        if self._seed in wished:
-            wished = {**wished, self._seed: request.sampling.seed}
-        if self.generation.limit_field != self._limit:
-            wished = {self._limit if name == self.generation.limit_field else name: value for name, value in wished.items()}
-        return {**{name: value for name, value in wished.items() if name not in self._without}, **self._extra_body}
+        found = self._settings_for(request.sampling)
+        return {**found.values, self._seed: request.sampling.seed} if found.seeded else found.values
+
+    def _settings_for(self, sampling: Sampling) -> _Settings:
+        """Settings of all requests with these wishes: found once, until the server refuses one of them."""
+        found = self._wished.get(sampling.wishes)
+        if found is None:
+            wished = settings(self.name, self.generation, sampling, self.server)
+            named = {self._limit if name == self.generation.limit_field else name: value for name, value in wished.items()}
+            kept = {name: value for name, value in named.items() if name not in self._without}
+            seeded = self._seed in kept and self._seed not in self._extra_body
+            found = _Settings({**kept, **self._extra_body}, seeded, frozenset(kept.keys() - self._extra_body.keys()))
+            self._wished[sampling.wishes] = found
+        return found
 
 
 def settings(name: str, generation: Generation, sampling: Sampling, server: Server = DIRECT) -> dict[str, Any]:
