@@ -94,13 +94,8 @@ class Family:
     def _told(
         self, process: subprocess.Popen[bytes], number: int, folder: Path, mark: str, before: Mapping[str, bytes], *, everyone: bool
     ) -> str | None:
-        worked, since = 0.0, time.monotonic()
-        while size(self.stored(folder / "out")) <= size(before) or len(marked(mark) - {process.pid}) < self.least:
-            if (used := processor_time(marked(mark))) > worked:
-                worked, since = used, time.monotonic()
-            if process.poll() is not None or worked > WORK_S or time.monotonic() - since > IDLE_S:
-                return f"it never came to work (exit {process.poll()}, {worked:.0f} s of work, {names(marked(mark))})"
-            time.sleep(0.2)
+        if trouble := self._idle(process, folder, mark, before):
+            return trouble
         (os.killpg if everyone else os.kill)(process.pid, number)
         try:
             code = process.wait(PATIENCE_S)
@@ -115,12 +110,25 @@ class Family:
             time.sleep(0.05)
         if left:
             return f"exit {code}, and these are left alive: {names(left)}"
+        if killed and self.continued:  # its totals are those of the session before; the next attempt goes on with what is stored
+            return None if size(now) > size(before) else "nothing more was stored"
+        said = (folder / "said").read_text(errors="replace")
         if killed:
             return self.kept(folder / "out")
-        said = (folder / "said").read_text(errors="replace")
         if code != INTERRUPTED or said.count("\ninterrupted: ") != 1:
             return f"exit {code}"
         return "a traceback" if "Traceback" in said and not self.loud else self.kept(folder / "out")
+
+    def _idle(self, process: subprocess.Popen[bytes], folder: Path, mark: str, before: Mapping[str, bytes]) -> str | None:
+        """Wait until it works; why it does not."""
+        worked, since = 0.0, time.monotonic()
+        while size(self.stored(folder / "out")) <= size(before) or len(marked(mark) - {process.pid}) < self.least:
+            if (used := processor_time(marked(mark))) > worked:
+                worked, since = used, time.monotonic()
+            if process.poll() is not None or worked > WORK_S or time.monotonic() - since > IDLE_S:
+                return f"it never came to work (exit {process.poll()}, {worked:.0f} s of work, {names(marked(mark))})"
+            time.sleep(0.2)
+        return None
 
 
 def marked(mark: str) -> set[int]:
@@ -219,4 +227,4 @@ def _stored(out: Path) -> str | None:
     """What is wrong with the totals of a run that was told to end."""
     lines = len((out / "trials.jsonl").read_bytes().splitlines())
     totals = json.loads((out / "run.json").read_text(encoding="utf-8"))["totals"]
-    return None if totals is None or (lines > 0 and totals["finished"] == lines) else f"totals say {totals} of {lines} records"
+    return None if lines > 0 and totals["finished"] == lines else f"totals say {totals} of {lines} records"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import resource
 import time
 from typing import Any
@@ -24,7 +23,7 @@ CLOCK_S = 0.3
 """For templates that loop."""
 MOST_S = 1.0
 """Of processor time, for any template: the clock, and the longest step that it waits for."""
-EXAMPLES = int(os.environ.get("SIGHTGAP_TESTS_TEMPLATES", "120"))
+EXAMPLES = 120
 MOST_KB = 700_000
 """That the memory of this process may grow by, whatever templates do."""
 

@@ -30,7 +30,7 @@ from typing import Any
 from rich.console import Console
 
 from bench import env
-from bench.children import heeding
+from bench.children import heeding, keep_tracker
 from bench.config import Conditions, Execution, RunConfig, Subject
 from bench.degrade import parse_doses
 from bench.errors import SightgapError
@@ -188,6 +188,7 @@ def _side_by_side(work: Callable[[Any], str], items: Sequence[Any], jobs: int) -
 
 def _apart(work: Callable[[Any], str], item: Any) -> Future[str]:
     """`work` on `item` in a process of its own, which ends with it: one that dies holds no lock that another waits for."""
+    keep_tracker()
     pool = ProcessPoolExecutor(1, get_context("spawn"))
     try:
         return pool.submit(heeding, work, item)
