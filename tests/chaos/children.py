@@ -35,6 +35,8 @@ PATIENCE_S = 240.0
 """How long a command that was told to end may take for it, in seconds."""
 GRACE_S = 20.0
 """How long a child may outlive its command, in seconds: it ends by itself where the command was killed."""
+RAYS_S = 120.0
+"""The same for Ray's own agents, which look for their node about once a minute."""
 MARK = "SIGHTGAP_TESTS_CHILD_OF"
 VLLM = ROOT / ".venv-vllm" / "bin" / "python"
 
@@ -69,6 +71,7 @@ class Family:
     environment: Mapping[str, str] = field(default_factory=dict[str, str])
     loud: bool = False
     continued: bool = True
+    grace_s: float = GRACE_S
 
     def told(self, number: int, folder: Path, *, everyone: bool) -> str | None:
         """Start it in `folder`, send it a signal once it works, or `everyone` of its group; what went wrong."""
@@ -105,7 +108,7 @@ class Family:
         if not all(now.get(name, b"").startswith(content) for name, content in before.items()):
             return "what was stored before is not there any more"
         killed = number == signal.SIGKILL
-        until = time.monotonic() + (GRACE_S if killed else 1.0)
+        until = time.monotonic() + (self.grace_s if killed else 1.0)
         while (left := marked(mark)) and time.monotonic() < until:
             time.sleep(0.05)
         if left:
@@ -207,7 +210,7 @@ def _asked(model: str, *more: str) -> tuple[str, ...]:
 
 
 def _ray() -> Family:
-    return Family(_asked("sim/p=0.6,r=0.8", "--ray", "local", "--replicates", "400"), 4, _trials, _stored)
+    return Family(_asked("sim/p=0.6,r=0.8", "--ray", "local", "--replicates", "400"), 4, _trials, _stored, grace_s=RAYS_S)
 
 
 def _engine(more: str) -> Family:
