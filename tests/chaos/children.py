@@ -210,7 +210,7 @@ def _asked(model: str, *more: str) -> tuple[str, ...]:
 
 
 def _ray() -> Family:
-    return Family(_asked("sim/p=0.6,r=0.8", "--ray", "local", "--replicates", "400"), 4, _trials, _stored, grace_s=RAYS_S)
+    return Family(_asked("sim/p=0.6,r=0.8", "--ray", "local", "--replicates", "4000"), 4, _trials, _stored, grace_s=RAYS_S)
 
 
 def _engine(more: str) -> Family:
