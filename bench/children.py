@@ -10,8 +10,13 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import subprocess
+import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from multiprocessing import connection, resource_tracker
+from multiprocessing.connection import Connection
+from multiprocessing.process import BaseProcess
 from types import FrameType
 from typing import Any, TypeVar
 
@@ -27,14 +32,15 @@ def is_child() -> bool:
     return multiprocessing.parent_process() is not None
 
 
-def deaf() -> None:
+def deaf(leash: Connection | None = None) -> None:
     """Leave it to the parent process when this one ends: no signal but SIGKILL does, and if the parent is gone, it ends at once.
 
+    So it does where the parent closes its end of `leash`, which says that nothing of it is wanted any more, whatever it is at.
     For `initializer` of a pool, or as the first call of a process.
     """
     for number in STOPS:
         signal.signal(number, signal.SIG_IGN)
-    _when_parent_is_gone(_end_at_once)
+    _when_parent_is_gone(_end_at_once, leash)
 
 
 def heeding(work: Callable[..., T], *arguments: Any) -> T:
@@ -69,13 +75,65 @@ def heeding(work: Callable[..., T], *arguments: Any) -> T:
             os._exit(1)
 
 
-def _when_parent_is_gone(act: Callable[[], None]) -> None:
+class Guard:
+    """Sees to processes that another package of ours started, and that heed neither us nor our end.
+
+    Where one of them ends by itself `died` is called, in a thread; where this process is gone they are told to end, and then ended, by a
+    small process in a session of its own, which no signal to this one reaches.
+    """
+
+    def __init__(self, processes: Sequence[BaseProcess], died: Callable[[], None]) -> None:
+        self._released, self._ours = multiprocessing.Pipe(duplex=False)
+        self._warden = subprocess.Popen(
+            [sys.executable, "-S", "-c", _WARDEN, *(str(process.pid) for process in processes)],
+            stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
+        )  # fmt: skip
+
+        def watch() -> None:
+            if self._released not in connection.wait([self._released, *(process.sentinel for process in processes)]):
+                died()
+
+        threading.Thread(target=watch, name="guard", daemon=True).start()
+
+    def release(self) -> None:
+        """Leave the processes alone from now on."""
+        self._ours.close()
+        self._warden.kill()
+        self._warden.communicate()
+
+
+_WARDEN = f"""
+import os, signal, sys, time
+sys.stdin.buffer.read()
+for number in (signal.SIGTERM, signal.SIGKILL):
+    for pid in map(int, sys.argv[1:]):
+        try:
+            os.kill(pid, number)
+        except OSError:
+            pass
+    time.sleep({_ENDING_S})
+"""
+
+
+def keep_tracker() -> None:
+    """Have multiprocessing's tracker of shared memory started so that a closed terminal does not end it: it is deaf to the other signals.
+
+    Where it ends before the processes that it serves, each tells of names that a new one does not know.
+    """
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGHUP})
+    try:
+        resource_tracker.ensure_running()
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _when_parent_is_gone(act: Callable[[], None], leash: Connection | None = None) -> None:
     parent = multiprocessing.parent_process()
     if parent is None:
         return
 
     def wait() -> None:
-        parent.join()
+        connection.wait([parent.sentinel] if leash is None else [parent.sentinel, leash])
         act()
 
     threading.Thread(target=wait, name="parent", daemon=True).start()

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.children import heeding
+from bench.children import Guard, heeding
 from bench.stopping import STOPS, handlers_kept
 from tests.chaos.children import MARK, marked
 from tests.conftest import ROOT
@@ -41,6 +41,18 @@ with stops_like_ctrl_c():
         list(_side_by_side(time.sleep, [600, 600, 600], 2))
     except KeyboardInterrupt:
         sys.exit(130)
+"""
+
+
+_GUARDED = """
+import multiprocessing, time
+from bench.children import Guard
+children = [multiprocessing.get_context("spawn").Process(target=time.sleep, args=[600]) for _ in range(2)]
+for child in children:
+    child.start()
+guard = Guard(children, lambda: print("died", flush=True))
+print(children[0].pid, flush=True)
+time.sleep(600)
 """
 
 
@@ -118,6 +130,31 @@ def test_work_side_by_side_ends_with_its_command(number: signal.Signals, everyon
         code = program.wait(SOON_S)
         assert code == (130 if number != signal.SIGKILL else -signal.SIGKILL), program.communicate()
         wait_for(mark, 0)
+        assert number == signal.SIGKILL or "Traceback" not in program.communicate()[1]
+
+
+def test_processes_of_others_that_are_guarded_end_with_their_command() -> None:
+    """And where one of them ends by itself, that is told."""
+    with started(_GUARDED) as (program, mark):
+        assert program.stdout is not None
+        os.kill(int(program.stdout.readline()), signal.SIGKILL)
+        assert program.stdout.readline() == "died\n"
+        program.kill()
+        wait_for(mark, 0)
+
+
+def test_a_guard_that_is_released_leaves_them_alone() -> None:
+    child = multiprocessing.get_context("spawn").Process(target=time.sleep, args=[600])
+    child.start()
+    told: list[bool] = []
+    try:
+        Guard([child], lambda: told.append(True)).release()
+        time.sleep(0.5)
+        assert child.is_alive()
+    finally:
+        child.kill()
+        child.join()
+    assert told == []
 
 
 def test_a_library_that_puts_in_its_own_handlers_changes_nothing() -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 import time
+from typing import Any
 
 import pytest
 
@@ -52,3 +54,25 @@ def test_ends_close_to_the_bound_strike_inside_or_not_at_all() -> None:
             struck += 1
         time.sleep(0)
     assert 0 <= struck <= 200
+
+
+def test_a_strike_that_python_drops_is_not_the_last(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is raised in a finalizer is printed and dropped; the work is broken off by the next one."""
+
+    class Finalized:
+        def __del__(self) -> None:
+            until = time.monotonic() + 0.2
+            while time.monotonic() < until:
+                pass
+
+    def loop() -> None:
+        with time_limit(0.1):
+            Finalized()
+            while True:
+                pass
+
+    dropped: list[Any] = []
+    monkeypatch.setattr(sys, "unraisablehook", dropped.append)
+    with pytest.raises(TimeoutError):
+        loop()
+    assert len(dropped) == 1

@@ -29,7 +29,8 @@ _TEMPLATES = {
 
 @dataclass(frozen=True)
 class Side:
-    """One of the two sides: its runs, their finished trials (None where there is none), and the records each run lost, by folder.
+    """One of the two sides: its runs, their finished trials (None where there is none), and by folder the records each run lost, and what
+    its verdicts leave in doubt.
 
     Columns of `frame`: those of `bench.gap.frame.load_frame`.
     """
@@ -37,6 +38,7 @@ class Side:
     runs: Sequence[Run]
     frame: pd.DataFrame | None
     lost: Mapping[Path, int] = field(default_factory=dict[Path, int])
+    doubts: Mapping[Path, str] = field(default_factory=dict[Path, str])
 
     @property
     def name(self) -> str:
@@ -75,12 +77,13 @@ def open_side(runs: Sequence[Run], modes: Sequence[Mode] = ()) -> Side:
     taken = 0
     seen: set[str] = set()
     lost: dict[Path, int] = {}
+    doubts: dict[Path, str] = {}
     for run in {run.folder.resolve(): run for run in runs}.values():
-        frame = _frame(run, seen, lost)
+        frame = _frame(run, seen, lost, doubts)
         if frame is not None and not frame.empty:
             frames.append(frame.assign(replicate=frame["replicate"] + taken))
             taken = int(frames[-1]["replicate"].max()) + 1
-    side = Side(runs, _joined(frames) if frames else None, lost)
+    side = Side(runs, _joined(frames) if frames else None, lost, doubts)
     _refuse_mixture(side)
     return _of_modes(side, modes)
 
@@ -94,12 +97,14 @@ def _joined(frames: Sequence[pd.DataFrame]) -> pd.DataFrame:
     return plain.astype(dict.fromkeys(texts, "category"))
 
 
-def _frame(run: Run, seen: set[str], lost: dict[Path, int]) -> pd.DataFrame | None:
+def _frame(run: Run, seen: set[str], lost: dict[Path, int], doubts: dict[Path, str]) -> pd.DataFrame | None:
     """The finished trials of one run that are not in `seen` (the same trial in two runs is one trial), to which they are added."""
     if not run.content.size:
         return None
     loaded = load_runs([run])
     lost[run.folder] = loaded.parts[0].missing
+    if doubt := loaded.parts[0].doubt:
+        doubts[run.folder] = doubt
     frame = loaded.frame
     frame = frame[((frame["dose"] == CLEAR) & ~frame["key"].isin(seen)).to_numpy()]
     seen.update(frame["key"])
@@ -176,6 +181,8 @@ def open_ends(old: Side, new: Side) -> list[str]:
                 problems.append(f"{', '.join(run.changed)} of {run.folder.name} was changed after the run was closed: edited, or damaged")
             elif lost := side.lost.get(run.folder):
                 problems.append(f"{run.folder.name} lacks {lost} of its {run.info.planned} records: its file was damaged or cut")
+            elif doubt := side.doubts.get(run.folder):
+                problems.append(doubt)
     return problems
 
 

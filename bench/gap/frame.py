@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from bench.digest import digest
 from bench.errors import UserError
 from bench.gap.shards import refuse_other_shards, shard_notes, shard_of
+from bench.gap.verdicts import verdict_note
 from bench.store.columns import read_columns
 from bench.store.run import Run
 
@@ -39,6 +40,7 @@ class RunRows:
         rows: how many records it gave.
         trials: how many of them are the last word on a trial.
         puzzles: codes of its puzzles (categories of the merged table's column).
+        doubt: that its verdicts are not what the grader reads (`bench.gap.verdicts`), in words.
     """
 
     run: Run
@@ -46,6 +48,7 @@ class RunRows:
     rows: int
     trials: int
     puzzles: NDArray[np.int64]
+    doubt: str | None = None
 
     @property
     def missing(self) -> int:
@@ -115,7 +118,7 @@ def _rows(run: Run, number: int, frame: pd.DataFrame) -> RunRows:
     mine = (frame["run"] == number).to_numpy()
     codes = np.unique(frame["puzzle"].cat.codes.to_numpy()[mine].astype(np.int64))
     sha256 = run.info.suite.sha256 or _puzzles_hash(frame, codes)
-    return RunRows(run, sha256, int(mine.sum()), int(frame["key"][mine].nunique()), codes)
+    return RunRows(run, sha256, int(mine.sum()), int(frame["key"][mine].nunique()), codes, verdict_note(run))
 
 
 def _puzzles_hash(frame: pd.DataFrame, codes: NDArray[np.integer[Any]]) -> str:
@@ -169,6 +172,7 @@ def _state_notes(parts: Sequence[RunRows]) -> list[str]:
         for part in parts
         if part.run.changed
     ]
+    notes += [part.doubt for part in parts if part.doubt]
     notes += dict.fromkeys(note for part in parts for note in part.run.info.suite.notes)
     notes += [f"the last line of {part.run.content.path} is being written and is left out" for part in parts if part.run.torn]
     return notes

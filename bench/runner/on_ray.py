@@ -193,7 +193,7 @@ class _Driver:
         infos = [open_run(folder).info for part in parts if holds_run(folder := self._folder / f"{part}-of-{self._whole}")]
         found: list[dict[str, Any]] = [dict(info.totals or {}) for info in infos]
         for name in summed:
-            values = [totals.get(name, 0.0) for totals in found]
+            values = [totals.get(name, 0) for totals in found]  # none of a part that was killed; numbers of tokens stay whole
             made[name] = None if None in values else sum(values)
         causes: Counter[str] = Counter()
         reported: dict[str, set[str]] = {}

@@ -70,8 +70,9 @@ class Totals(TypedDict, total=False):
     cost_usd_last: Annotated[float, Field(allow_inf_nan=False)] | None
     cost_in_doubt_usd_last: Annotated[float, Field(allow_inf_nan=False)]
     saved_usd_last: Annotated[float, Field(allow_inf_nan=False)]
-    tokens_in_last: int
-    tokens_out_last: int
+    tokens_in_last: Annotated[float, Field(allow_inf_nan=False)]
+    """whole, but in runs on Ray of earlier versions, which wrote 12.0"""
+    tokens_out_last: Annotated[float, Field(allow_inf_nan=False)]
     models_reported: dict[str, list[str]] | list[str]
     """by the name of a model: the ids that its provider reported; an earlier version kept one list for all models"""
 

@@ -8,6 +8,7 @@ older ones are removed after a newer one is whole, never before.
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
@@ -120,6 +121,18 @@ _LATER = ("processes", "sharding")
 """Keys that older records lack."""
 
 
+def refuse_links(out: Path) -> None:
+    """Make sure that a folder in which training goes on leads nowhere else: what is there is written to, and older steps are removed.
+
+    Raises:
+        UserError: something in it is a symbolic link.
+    """
+    for folder, folders, files in os.walk(out):
+        for path in (Path(folder, name) for name in (*folders, *files)):
+            if path.is_symlink():
+                raise UserError(f"{path} is a symbolic link, and those are not followed where training goes on")
+
+
 # -- the folder of a run -----------------------------------------------------------------------------------------------------------------
 class FolderState(StrEnum):
     """What there is in the folder of a run."""
@@ -143,13 +156,18 @@ class RunFolder:
 
     @classmethod
     def of(cls, out: Path) -> RunFolder:
-        """Look into `out`, which need not exist."""
+        """Look into `out`, which need not exist.
+
+        Raises:
+            UserError: it holds a run, and something in it is a symbolic link.
+        """
         present = {entry.name for entry in out.iterdir()} if out.is_dir() else {out.name} if out.exists() else set[str]()
         if not present:
             return cls(out, FolderState.EMPTY, {})
-        record = _record(out)
+        record = None if (out / RECORD).is_symlink() else _record(out)
         if record is None:
             return cls(out, FolderState.FOREIGN, {})
+        refuse_links(out)
         last = (saved_steps(out) or [None])[-1]
         if record.get("finished") is True:
             return cls(out, FolderState.FINISHED, record, last)

@@ -33,7 +33,7 @@ from bench.train.checkpoints import BEST, FolderState, RunFolder, discard_torn, 
 from bench.train.curves import curve, draw_curves, evaluations
 from bench.train.data import data_sha256, training_puzzles
 from bench.train.evaluation import NO_EVALUATION_UNDER_FSDP, Evaluations, best_of, evaluating
-from bench.train.interrupt import Interrupt, interruptible
+from bench.train.interrupt import AllStepsDone, Interrupt, interruptible
 from bench.train.processes import agreed, processes_of, refuse_unsaved
 from bench.train.provenance import RECORD, checkpoint_place, checkpoint_sha256, versions
 from bench.train.recipe import Recipe
@@ -100,7 +100,7 @@ def train(training: Training) -> Path:
     started = time.time()
     watch, interrupt = Watch(training.recipe.stop), Interrupt()
     trainer = _trained(training, puzzles, watch, interrupt, last, begun)
-    if interrupt.asked and trainer.state.global_step < trainer.state.max_steps:
+    if interrupt.asked and (interrupt.cut or trainer.state.global_step < trainer.state.max_steps):
         raise KeyboardInterrupt
     _leave(training, trainer, begun["base"].get("commit"))
     if process.is_main_process:
@@ -212,12 +212,15 @@ def _trained(training: Training, puzzles: Any, watch: Watch, interrupt: Interrup
         commit = begun["base"].get("commit")
         trainer = make_trainer(recipe, reward, training.base, out, training.seed, puzzles, callbacks, commit)
         if recipe.evaluate.every:
-            trainer.add_callback(evaluating(Evaluations(trainer, recipe, out), recipe.evaluate.every))
+            trainer.add_callback(evaluating(Evaluations(trainer, recipe, out, interrupt), recipe.evaluate.every))
         if main:
             write_record(out, {**begun, "finished": False})
         ending.callback(shown.close)
         with interrupt.listening():
-            trainer.train(resume_from_checkpoint=str(last) if last is not None else None)
+            try:
+                trainer.train(resume_from_checkpoint=str(last) if last is not None else None)
+            except AllStepsDone:
+                trainer.callback_handler.on_train_end(trainer.args, trainer.state, trainer.control)
     return trainer
 
 

@@ -21,10 +21,10 @@ from bench.stopping import STOPS
 
 
 class Interrupt:
-    """Whether a person, or a machine, asked for the end of the run."""
+    """Whether a person, or a machine, asked for the end of the run; `cut`: an evaluation was given up for it, and is owed."""
 
     def __init__(self) -> None:
-        self.asked = False
+        self.asked = self.cut = False
 
     @contextmanager
     def listening(self) -> Generator[None]:
@@ -51,12 +51,20 @@ class Interrupt:
         sys.stderr.write(f"\n{signal.Signals(number).name}: the step at hand is finished and saved; once more ends it at once\n")
 
 
+class AllStepsDone(Exception):  # noqa: N818 - an event, not a mistake
+    """A run that is gone on with was saved after its last step: transformers would make another one."""
+
+
 def interruptible(interrupt: Interrupt) -> Any:
-    """A trainer callback that saves and stops after the step in which `interrupt` was asked for."""
+    """A trainer callback that saves and stops after the step in which `interrupt` was asked for, and raises `AllStepsDone`."""
     base: Any = optional("transformers", "train").TrainerCallback
     gather_object: Any = optional("accelerate.utils", "train").gather_object
 
     class Interruptible(base):
+        def on_epoch_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+            if state.global_step >= state.max_steps:
+                raise AllStepsDone
+
         def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
             interrupt.asked = any(gather_object([interrupt.asked]))
             if interrupt.asked:

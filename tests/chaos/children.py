@@ -1,4 +1,4 @@
-"""Commands with child processes that are told to end: they end as any other does, and no child is left alive.
+"""Commands with child processes that are told to end: they end as any other does, no child is left alive, and the same command continues.
 
 A process counts as a child of a command where it descends from it, or where a mark stands in its environment, which it inherits whoever
 becomes its parent later.
@@ -27,9 +27,16 @@ from tests.conftest import ROOT
 from tests.train import recipes
 from tests.train.runs import BASE, SMALL
 
+IDLE_S = 60.0
+"""How long all processes of a command together may use no time of a processor before it has stored anything, in seconds."""
+WORK_S = 300.0
+"""Time of processors that a command may take before it has stored anything: two engines of vLLM need about 110 s, however long that is."""
 PATIENCE_S = 240.0
+"""How long a command that was told to end may take for it, in seconds."""
 GRACE_S = 20.0
 """How long a child may outlive its command, in seconds: it ends by itself where the command was killed."""
+RAYS_S = 120.0
+"""The same for Ray's own agents, which look for their node about once a minute."""
 MARK = "SIGHTGAP_TESTS_CHILD_OF"
 VLLM = ROOT / ".venv-vllm" / "bin" / "python"
 
@@ -43,30 +50,35 @@ def ends(folder: Path, n: int) -> Iterator[Attempt]:
     for number, ((name, family), way) in enumerate(product(families(folder / "scene").items(), WAYS)):
         if number < n:
             who = "everyone" if way[1] else "it alone"
-            yield Attempt(f"{name}, {way[0].name} to {who}", family.told(way[0], folder / str(number), everyone=way[1]))
+            place = folder / (name if family.continued else str(number))
+            yield Attempt(f"{name}, {way[0].name} to {who}", family.told(way[0], place, everyone=way[1]))
 
 
 @dataclass(frozen=True, slots=True)
 class Family:
     """A command with child processes.
 
-    `begun`: whether it works, from the folder that it writes into; `kept`: what is wrong with what it stored once it is told to end;
-    `loud`: the children are not of our making, and may tell of their own end.
+    `least`: as many children it has at work; `stored`: what it has stored, from the folder that it writes into, which grows as it works;
+    `kept`: what is wrong with that once it is told to end; `loud`: the children are not of our making, and may tell of their own end;
+    `continued`: each attempt goes on where the one before was ended.
     """
 
     command: tuple[str, ...]
     least: int
-    begun: Callable[[Path], bool]
+    stored: Callable[[Path], Mapping[str, bytes]]
     kept: Callable[[Path], str | None]
     python: Path = Path(sys.executable)
     environment: Mapping[str, str] = field(default_factory=dict[str, str])
     loud: bool = False
+    continued: bool = True
+    grace_s: float = GRACE_S
 
     def told(self, number: int, folder: Path, *, everyone: bool) -> str | None:
         """Start it in `folder`, send it a signal once it works, or `everyone` of its group; what went wrong."""
         mark = uuid.uuid4().hex
         environment = {**os.environ, **self.environment, MARK: mark, "SPT_NOENV": "1", "NO_COLOR": "1", "PYTHONPATH": str(ROOT)}
-        folder.mkdir(parents=True)
+        folder.mkdir(parents=True, exist_ok=True)
+        before = self.stored(folder / "out")
         with (
             (folder / "said").open("w") as said,
             subprocess.Popen(
@@ -75,36 +87,51 @@ class Family:
             ) as process,
         ):  # fmt: skip
             try:
-                trouble = self._told(process, number, folder, mark, everyone=everyone)
+                trouble = self._told(process, number, folder, mark, before, everyone=everyone)
             finally:
                 for pid in marked(mark):
                     with suppress(ProcessLookupError):
                         os.kill(pid, signal.SIGKILL)
         return trouble and f"{trouble}; it said: {(folder / 'said').read_text(errors='replace')[-600:]}"
 
-    def _told(self, process: subprocess.Popen[bytes], number: int, folder: Path, mark: str, *, everyone: bool) -> str | None:
-        until = time.monotonic() + PATIENCE_S
-        while not self.begun(folder / "out") or len(marked(mark) - {process.pid}) < self.least:
-            if process.poll() is not None or time.monotonic() > until:
-                return f"it never came to work ({process.poll()}, {len(marked(mark))} processes)"
-            time.sleep(0.02)
+    def _told(
+        self, process: subprocess.Popen[bytes], number: int, folder: Path, mark: str, before: Mapping[str, bytes], *, everyone: bool
+    ) -> str | None:
+        if trouble := self._idle(process, folder, mark, before):
+            return trouble
         (os.killpg if everyone else os.kill)(process.pid, number)
         try:
             code = process.wait(PATIENCE_S)
         except subprocess.TimeoutExpired:
             return f"it does not end: {names(marked(mark))}"
+        now = self.stored(folder / "out")
+        if not all(now.get(name, b"").startswith(content) for name, content in before.items()):
+            return "what was stored before is not there any more"
         killed = number == signal.SIGKILL
-        until = time.monotonic() + (GRACE_S if killed else 1.0)
+        until = time.monotonic() + (self.grace_s if killed else 1.0)
         while (left := marked(mark)) and time.monotonic() < until:
             time.sleep(0.05)
         if left:
             return f"exit {code}, and these are left alive: {names(left)}"
+        if killed and self.continued:  # its totals are those of the session before; the next attempt goes on with what is stored
+            return None if size(now) > size(before) else "nothing more was stored"
+        said = (folder / "said").read_text(errors="replace")
         if killed:
             return self.kept(folder / "out")
-        said = (folder / "said").read_text(errors="replace")
         if code != INTERRUPTED or said.count("\ninterrupted: ") != 1:
             return f"exit {code}"
         return "a traceback" if "Traceback" in said and not self.loud else self.kept(folder / "out")
+
+    def _idle(self, process: subprocess.Popen[bytes], folder: Path, mark: str, before: Mapping[str, bytes]) -> str | None:
+        """Wait until it works; why it does not."""
+        worked, since = 0.0, time.monotonic()
+        while size(self.stored(folder / "out")) <= size(before) or len(marked(mark) - {process.pid}) < self.least:
+            if (used := processor_time(marked(mark))) > worked:
+                worked, since = used, time.monotonic()
+            if process.poll() is not None or worked > WORK_S or time.monotonic() - since > IDLE_S:
+                return f"it never came to work (exit {process.poll()}, {worked:.0f} s of work, {names(marked(mark))})"
+            time.sleep(0.2)
+        return None
 
 
 def marked(mark: str) -> set[int]:
@@ -124,6 +151,20 @@ def marked(mark: str) -> set[int]:
     while more := {pid for pid, parent in parents.items() if parent in found} - found:
         found |= more
     return found
+
+
+def size(stored: Mapping[str, bytes]) -> int:
+    """Bytes of all that is stored."""
+    return sum(map(len, stored.values()))
+
+
+def processor_time(pids: set[int]) -> float:
+    """What they have used of processors so far, in seconds."""
+    ticks = 0
+    for pid in pids:
+        with suppress(OSError):
+            ticks += sum(map(int, (Path("/proc") / str(pid) / "stat").read_text().rpartition(")")[2].split()[11:13]))
+    return ticks / os.sysconf("SC_CLK_TCK")
 
 
 def names(pids: set[int]) -> list[str]:
@@ -154,14 +195,14 @@ def _sweep(folder: Path) -> Family:
     folder.mkdir(parents=True, exist_ok=True)
     asked = recipes.written(folder, recipes.table("tiny", **(changes | more)))
 
-    def begun(out: Path) -> bool:
-        return len([*out.glob("checkpoints/*/training.json")]) == 2
+    def begun(out: Path) -> dict[str, bytes]:
+        return {"both": b"begun"} if len([*out.glob("checkpoints/*/training.json")]) == 2 else {}
 
     def kept(out: Path) -> str | None:
         saved = [len(saved_steps(training)) for training in out.glob("checkpoints/*")]
         return None if saved == [1, 1] else f"whole steps that were saved of each: {saved}"
 
-    return Family(("train", "--recipe", str(asked), "--reward", "all", "--model", str(BASE)), 2, begun, kept)
+    return Family(("train", "--recipe", str(asked), "--reward", "all", "--model", str(BASE)), 2, begun, kept, continued=False)
 
 
 def _asked(model: str, *more: str) -> tuple[str, ...]:
@@ -169,27 +210,24 @@ def _asked(model: str, *more: str) -> tuple[str, ...]:
 
 
 def _ray() -> Family:
-    def begun(out: Path) -> bool:
-        return any(path.stat().st_size for path in out.glob("parts/*/trials.jsonl"))
-
-    return Family(_asked("sim/p=0.6,r=0.8", "--ray", "local", "--replicates", "400"), 4, begun, _stored)
+    return Family(_asked("sim/p=0.6,r=0.8", "--ray", "local", "--replicates", "4000"), 4, _trials, _stored, grace_s=RAYS_S)
 
 
 def _engine(more: str) -> Family:
     model = f"vllm/{BASE}?dtype=float32,eager=yes,max_len=512{more}"
     environment = {"OMP_NUM_THREADS": "1", "VLLM_CPU_KVCACHE_SPACE": "1", "VLLM_HOST_IP": "127.0.0.1", "VLLM_NO_USAGE_STATS": "1"}
     command = _asked(model, "--replicates", "400", "--max-tokens", "200", "--temperature", "1", "--concurrency", "8")
-    return Family(command, 4 if more else 1, _answered, _stored, VLLM, {**environment, "HF_HUB_OFFLINE": "1"}, loud=True)
+    return Family(command, 4 if more else 1, _trials, _stored, VLLM, {**environment, "HF_HUB_OFFLINE": "1"}, loud=True)
 
 
-def _answered(out: Path) -> bool:
-    with suppress(OSError):
-        return (out / "trials.jsonl").stat().st_size > 0
-    return False
+def _trials(out: Path) -> dict[str, bytes]:
+    """The whole lines of what is stored, of the run itself or of its parts."""
+    files = [*out.glob("trials.jsonl"), *out.glob("parts/*/trials.jsonl")]
+    return {str(file): file.read_bytes().rpartition(b"\n")[0] for file in files}
 
 
 def _stored(out: Path) -> str | None:
     """What is wrong with the totals of a run that was told to end."""
     lines = len((out / "trials.jsonl").read_bytes().splitlines())
     totals = json.loads((out / "run.json").read_text(encoding="utf-8"))["totals"]
-    return None if totals is None or (lines > 0 and totals["finished"] == lines) else f"totals say {totals} of {lines} records"
+    return None if lines > 0 and totals["finished"] == lines else f"totals say {totals} of {lines} records"

@@ -27,7 +27,7 @@ class Running:
         self.turn_s = turn_s
         self.open: dict[int, list[str | int]] = {}
         self.threads: set[int] = set()
-        self.loads = self.frees = self.turns = 0
+        self.loads = self.frees = self.turns = self.stops = 0
         self.most = 0
         self.gone: list[int] = []
         self.texts: list[str] = []
@@ -62,6 +62,9 @@ class Running:
                 del self.open[number]
                 done.append((number, Reply(str(text), Stop.END, Usage(), 0.0)))
         return done
+
+    def stop(self) -> None:
+        self.stops += 1
 
     def free(self) -> None:
         self.threads.add(threading.get_ident())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import resource
 import shutil
@@ -18,11 +19,15 @@ from hypothesis import strategies as st
 
 from bench.cli import main
 from bench.errors import UserError
+from bench.models.base import Reply, Request
+from bench.store.run import open_run
 from bench.train import trainer
-from bench.train.checkpoints import MARKER, FolderState, RunFolder, is_whole, keep_newest, mark_whole, saved_steps
+from bench.train.checkpoints import MARKER, FolderState, RunFolder, is_whole, keep_newest, mark_whole, saved_steps, step_of
 from bench.train.grpo import Training, TrainingStopped, train
 from bench.train.interrupt import Interrupt
+from bench.train.live import LivePolicy
 from bench.train.provenance import RECORD
+from tests.chaos.scene import tree
 from tests.conftest import ROOT
 from tests.train.runs import BASE, TINY, recipe, weights
 
@@ -84,6 +89,41 @@ def test_a_signal_ends_a_run_after_the_step_at_hand_is_saved(
     assert RunFolder.of(out).state is FolderState.SAVED
     assert main(command(asked, out)) == 2
     assert "continue it with --resume" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("step", "told"), [(0, "no step is saved"), (1, "continues from step 1"), (2, "continues from step 2")])
+def test_an_evaluation_is_given_up_for_a_signal_and_made_when_the_run_goes_on(
+    step: int, told: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture
+) -> None:
+    """Before the first step, between two, and after the last, each with the first reply of an evaluation that would ask for more."""
+    held_out = {"every": 1, "n": 3, "suite": "mini:seed=202,level=1", "families": ["clock"], "modes": ["blind"], "max_tokens": 8}
+    changes = TINY | {"grpo__max_steps": 2, "grpo__report_to": "none"}
+    asked, out = recipe(tmp_path / "recipe", evaluate=held_out | {"best": "blind", "concurrency": 1}, **changes), tmp_path / "out"
+    replied = 0
+
+    async def ask(self: LivePolicy, request: Request) -> Reply:
+        nonlocal replied
+        reply = await answered(self, request)
+        if self.name.endswith(f"@step-{step}"):
+            replied += 1
+            if replied == 1:
+                signal.raise_signal(signal.SIGTERM)
+                await asyncio.sleep(1)
+        return reply
+
+    answered = LivePolicy.ask
+    monkeypatch.setattr(LivePolicy, "ask", ask)
+    assert main(command(asked, out)) == 130
+    assert told in capsys.readouterr().err
+    assert replied == 1
+    assert max(map(step_of, saved_steps(out)), default=0) == step
+    assert not (out / "evaluations" / f"step-{step}").exists()
+    if step == 0:  # it begins anew
+        return
+    assert main(command(asked, out, "--resume")) == 0
+    record = json.loads((out / RECORD).read_text())
+    assert [row["step"] for row in record["evaluations"]] == [0, 1, 2]
+    assert all(len(open_run(out / "evaluations" / f"step-{number}").latest()) == 3 for number in range(3))
 
 
 def test_what_is_ignored_when_a_run_begins_stays_ignored(capsys: Capture) -> None:
@@ -216,6 +256,24 @@ def test_a_taken_folder_is_refused(whole: Path, tmp_path: Path) -> None:
     with pytest.raises(UserError, match="no run to resume: found other files"):
         train(Training(asked, "mixture", str(BASE), tmp_path / "mine", resume=True))
     assert (tmp_path / "mine" / "thesis.tex").is_file()
+
+
+@pytest.mark.parametrize("name", ["steps", "steps/checkpoint-2", "steps/checkpoint-2/optimizer.pt", "evaluations", "tensorboard", RECORD])
+@pytest.mark.parametrize("resume", [True, False])
+def test_links_in_a_folder_of_training_are_not_followed(whole: Path, tmp_path: Path, name: str, resume: bool) -> None:
+    """A run that was cut off, handed over by somebody else: nothing outside of it is written or removed."""
+    out, outside = tmp_path / "out", tmp_path / "outside"
+    shutil.copytree(whole, out)
+    record = json.loads((out / RECORD).read_text())
+    (out / RECORD).write_text(json.dumps(record | {"finished": False}))
+    outside.mkdir()
+    if (out / name).exists():
+        (out / name).rename(outside / "there")
+    (out / name).symlink_to(outside / "there")
+    before = tree(outside)
+    with pytest.raises(UserError, match=r"symbolic link|holds no run to resume|holds no run of this command"):
+        train(Training(recipe(tmp_path / "recipe"), "mixture", str(BASE), out, resume=resume))
+    assert tree(outside) == before
 
 
 def test_resuming_what_was_begun_otherwise_is_refused(whole: Path, tmp_path: Path) -> None:

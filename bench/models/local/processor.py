@@ -11,7 +11,7 @@ import json
 import pickle
 from functools import cache
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from PIL import Image
 
@@ -20,6 +20,9 @@ from bench.time_limit import time_limit
 
 TEMPLATE_S = 10.0
 """Seconds that a checkpoint's chat template may take for the prompts of one batch: it usually needs a millisecond a prompt."""
+LEAVES_OUT = "has a chat template that leaves images out"
+TEMPLATE_ERRORS = (ArithmeticError, AttributeError, LookupError, MemoryError, RuntimeError, SyntaxError, TypeError, ValueError)
+"""What rendering a chat template raises beside jinja2's own errors: what it does is Python."""
 
 _PROBE = [
     {"role": "user", "content": [{"type": "image"}, {"type": "text", "text": "?"}]},
@@ -35,7 +38,10 @@ def load_processor(where: str, **options: Any) -> Any:
     Raises:
         OSError, ValueError, ImportError: as transformers does.
     """
+    from bench.models.local.templates import bound_templates
+
     transformers: Any = optional("transformers", "local")
+    bound_templates()
     if not optional("transformers.utils.import_utils", "local").is_torchvision_available():
         config = transformers.AutoConfig.from_pretrained(where, **options)
         known = optional("transformers.models.auto.processing_auto", "local").PROCESSOR_MAPPING_NAMES
@@ -89,25 +95,17 @@ def why_unfit(processor: Any) -> str | None:
         return "has no chat template (expected chat_template.jinja in it, or in its tokenizer_config.json)"
     import jinja2
 
+    from bench.models.local.templates import TooMuchError, bound_templates
+
+    bound_templates()
     try:
-        if _raises_to_a_power(template):
-            return "has a chat template that raises numbers to powers, which nothing could break off, and no template needs"
         with time_limit(TEMPLATE_S):
             shown, blank = (processor.apply_chat_template(chat, add_generation_prompt=True, tokenize=False) for chat in (_PROBE, _BLANK))
-    except TimeoutError as error:
+    except (TimeoutError, TooMuchError) as error:
         return f"has a chat template that {error}"
-    except (jinja2.TemplateError, TypeError, ValueError) as error:
-        return f"has a chat template that fails on an image and a text ({error})"
-    return "has a chat template that leaves images out" if shown == blank else None
-
-
-def _raises_to_a_power(template: Any) -> bool:
-    """Whether a chat template, or one of several, has the one operator whose single use may take for ever, out of reach of any clock."""
-    import jinja2
-
-    texts: list[str] = [*cast("dict[str, str]", template).values()] if isinstance(template, dict) else [template]
-    tokens = (token for text in texts for token in jinja2.Environment(autoescape=True).lex(text))
-    return any((kind, word) == ("operator", "**") for _, kind, word in tokens)
+    except (jinja2.TemplateError, *TEMPLATE_ERRORS) as error:
+        return f"has a chat template that fails on an image and a text ({one_line(error)})"
+    return LEAVES_OUT if shown == blank else None
 
 
 class SentSizes:

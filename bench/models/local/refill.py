@@ -37,6 +37,10 @@ class RunningEngine(Loadable, Protocol):
         """
         ...
 
+    def stop(self) -> None:
+        """Give up soon what is at hand, loading included, if the engine can. Called from another thread."""
+        ...
+
 
 @dataclass(frozen=True, eq=False)
 class _Asked:
@@ -90,6 +94,7 @@ class Refill:
         self._stopped.set()
         for asked in (*self._new, *self._held.copy().values()):
             asked.reply.cancel()
+        self._engine.stop()
         if self._task is not None and not self._task.done():
             await asyncio.wait([self._task])
         await self._in_thread(self._engine.free)

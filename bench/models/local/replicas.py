@@ -1,18 +1,23 @@
-"""`vllm/…?dp=N`: N engines side by side, each in a process of its own with its own devices."""
+"""`vllm/…?dp=N`: N engines side by side, each in a process of its own with its own devices.
+
+The process of a replica, and those that vLLM starts in it, are a session of their own: what a terminal sends to all processes of its group
+would end vLLM's under an engine that waits for them for ever. The command decides, and a replica that is still being loaded then is ended.
+"""
 
 from __future__ import annotations
 
 import multiprocessing
+import os
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import suppress
 from dataclasses import replace
+from multiprocessing.connection import Connection
 from typing import Any
 
 from bench import env
-from bench.children import deaf
+from bench.children import deaf, keep_tracker
 from bench.errors import Rejected, Unusable
 from bench.models.base import Reply, Request
 from bench.models.local.checkpoint import Checkpoint
@@ -21,6 +26,8 @@ from bench.models.local.vllm import Vllm
 
 TURN_S = 0.05
 """Longest time that a replica runs before it asks what else there is, in seconds."""
+CLOSING_S = 60.0
+"""How long an engine may take to shut down, in seconds; its process is ended after that."""
 
 
 def replicas(name: str, checkpoint: Checkpoint, announce: Callable[[str], None]) -> list[Replica]:
@@ -50,11 +57,16 @@ class Replica:
         self._devices = devices
         self._announce = announce
         self._process: ProcessPoolExecutor | None = None
+        self._leash: Connection | None = None
+        self._loaded = False
 
     def load(self) -> None:
         """Start the process and its engine; see `RunningEngine.load`."""
-        self._process = ProcessPoolExecutor(1, multiprocessing.get_context("spawn"), initializer=deaf)
+        keep_tracker()
+        held, self._leash = multiprocessing.Pipe(duplex=False)
+        self._process = ProcessPoolExecutor(1, multiprocessing.get_context("spawn"), initializer=_begin, initargs=(held,))
         said = self._call(_open, self._name, self._checkpoint, self._devices)
+        self._loaded = True
         if self._announce is not None:
             self._announce(said)
 
@@ -63,14 +75,29 @@ class Replica:
         plain = [(number, replace(request, hidden=None)) for number, request in new]  # for the simulated model only, and it need not pickle
         return self._call(_turn, plain, list(gone))
 
+    def stop(self) -> None:
+        """End the process if it is still loading: that may take minutes, and nobody waits for it any more."""
+        if not self._loaded:
+            self._let_go()
+
     def free(self) -> None:
         """Shut the engine down, whose processes that of the replica would wait for, and end the process."""
-        process, self._process = self._process, None
+        process, self._process, self._loaded = self._process, None, False
         if process is None:
             return
-        with suppress(BrokenProcessPool):  # it has ended already
-            process.submit(_close).result()
+        try:
+            process.submit(_close).result(CLOSING_S)
+        except BrokenProcessPool:  # it has ended already
+            pass
+        except TimeoutError:
+            self._let_go()
         process.shutdown()
+        self._let_go()
+
+    def _let_go(self) -> None:
+        leash, self._leash = self._leash, None
+        if leash is not None:
+            leash.close()
 
     def _call(self, work: Callable[..., Any], *arguments: Any) -> Any:
         if self._process is None:
@@ -83,6 +110,11 @@ class Replica:
 
 _engine: Vllm | None = None
 """The engine of a replica's process."""
+
+
+def _begin(leash: Connection) -> None:
+    os.setsid()
+    deaf(leash)
 
 
 def _open(name: str, checkpoint: Checkpoint, devices: range) -> str:

@@ -222,6 +222,10 @@ def _prepare(loaded: HeldModel, requests: Sequence[Request]) -> Any:
     Raises:
         Unanswerable: the processor refuses at least one request.
     """
+    from jinja2 import TemplateError
+
+    from bench.models.local.templates import TooMuchError
+
     chats: list[Any] = []
     for request in requests:
         shown = [{"type": "image", "image": pixels(picture.data)} for picture in request.pictures]
@@ -236,9 +240,9 @@ def _prepare(loaded: HeldModel, requests: Sequence[Request]) -> Any:
                 return_tensors="pt",
                 processor_kwargs={"padding": True, "padding_side": "left"},
             )
-    except TimeoutError as error:
+    except (TimeoutError, TooMuchError) as error:
         raise Unusable(f"the chat template {error}: it ran for a probe and not for a question") from error
-    except (ValueError, TypeError, IndexError) as error:
+    except (TemplateError, ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
         raise Unanswerable(one_line(error)) from error
 
 

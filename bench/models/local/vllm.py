@@ -11,6 +11,7 @@ from __future__ import annotations
 import base64
 import gc
 import json
+import multiprocessing
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -19,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from bench import env
+from bench.children import Guard, keep_tracker
 from bench.errors import Rejected, Unusable, UserError
 from bench.extras import optional
 from bench.models.base import Reply, Request, Sampling, Stop, Usage
@@ -66,6 +68,7 @@ class Vllm:
         self._checkpoint = checkpoint
         self._announce = announce
         self._llm: Any = None
+        self._guard: Guard | None = None
         self._sizes: SentSizes | None = None
         self._lora: Any = None
         self._identity = ""
@@ -91,7 +94,11 @@ class Vllm:
                 raise UserError(f"{self._name}: {checkpoint.where} {why}")
             self._sizes = SentSizes(processor.image_processor)
             vllm: Any = optional("vllm", "vllm")
+            keep_tracker()
+            before = set(multiprocessing.active_children())
             self._llm = vllm.LLM(**arguments(checkpoint))
+            if started := set(multiprocessing.active_children()) - before:
+                self._guard = Guard([*started], self._wake)
             self._lora = _lora_request(checkpoint)
         except load_errors() as error:
             raise UserError(f"{self._name}: cannot be loaded: {one_line(error)}") from error
@@ -115,17 +122,29 @@ class Vllm:
         except (exceptions.VLLMServerError, RuntimeError) as error:
             raise Unusable(f"{self._name}: the engine failed: {one_line(error)}") from error
 
+    def stop(self) -> None:
+        """A turn is one step; an engine that is loaded in this process cannot be given up before it is loaded."""
+
     def free(self) -> None:
         """Shut the engine down and give its memory back."""
         llm, self._llm = self._llm, None
+        guard, self._guard = self._guard, None
         self._waiting.clear()
         self._running.clear()
+        if guard is not None:
+            guard.release()
         if llm is None:
             return
         llm.llm_engine.engine_core.shutdown()
         del llm
         gc.collect()
         optional("vllm.distributed", "vllm").cleanup_dist_env_and_memory()
+
+    def _wake(self) -> None:
+        """The engine's processes have ended (killed, out of memory): a step that waits for them is told, which vLLM leaves out."""
+        replies: Any = getattr(self._llm.llm_engine.engine_core, "outputs_queue", None) if self._llm is not None else None
+        if replies is not None:
+            replies.put_nowait(RuntimeError("its process ended"))
 
     def _give_up(self, gone: frozenset[int]) -> None:
         if not gone:

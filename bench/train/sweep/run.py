@@ -30,7 +30,7 @@ from typing import Any
 from rich.console import Console
 
 from bench import env
-from bench.children import heeding
+from bench.children import heeding, keep_tracker
 from bench.config import Conditions, Execution, RunConfig, Subject
 from bench.degrade import parse_doses
 from bench.errors import SightgapError
@@ -38,7 +38,7 @@ from bench.extras import optional
 from bench.gap.cells import CLEAR
 from bench.runner.plan import make_plan
 from bench.runner.session import run_session
-from bench.train.checkpoints import saved_steps
+from bench.train.checkpoints import refuse_links, saved_steps
 from bench.train.curves import draw_sweep
 from bench.train.grpo import Training, TrainingStopped, train
 from bench.train.processes import processes_of
@@ -104,9 +104,10 @@ def run_sweep(sweep: Sweep, console: Console) -> Path | None:
     """Train, evaluate and write the tables; returns `sweep.out`, or None in a process that others go on without.
 
     Raises:
-        UserError: as `bench.train.grpo.train`.
+        UserError: as `bench.train.grpo.train`, or something in `sweep.out` is a symbolic link.
         SightgapError: an evaluation has missing trials; the same command continues it.
     """
+    refuse_links(sweep.out)
     launched = env.processes() > 1
     lessons = sweep.lessons
     if lessons is not None and env.first_process() and "steps" not in _record(lessons.out):
@@ -188,6 +189,7 @@ def _side_by_side(work: Callable[[Any], str], items: Sequence[Any], jobs: int) -
 
 def _apart(work: Callable[[Any], str], item: Any) -> Future[str]:
     """`work` on `item` in a process of its own, which ends with it: one that dies holds no lock that another waits for."""
+    keep_tracker()
     pool = ProcessPoolExecutor(1, get_context("spawn"))
     try:
         return pool.submit(heeding, work, item)

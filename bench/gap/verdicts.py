@@ -1,0 +1,54 @@
+"""Whether the stored verdicts of a run without hashes are what the grader reads in its replies.
+
+A run that was closed holds hashes of its files, and a verdict that somebody changes shows. A run that was cut off, or made by an older
+version, has none: its verdicts are derived again, those of at most `MOST` replies, chosen by their keys, so that a report stays quick.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from heapq import nsmallest
+from typing import Any
+
+from bench.grader.judge import StoredTrial, judge
+from bench.imports.samples import IMPORTED
+from bench.mode import Mode
+from bench.models.base import Stop
+from bench.outcome import Format, Outcome
+from bench.store.run import Run
+
+MOST = 1000
+"""Replies of one run that are graded again, about a quarter of a second."""
+
+
+def verdict_note(run: Run) -> str | None:
+    """How many stored verdicts of a run without hashes are other ones by now, in words; None where there is none, or there are hashes.
+
+    Raises:
+        UserError: a line that is no record.
+    """
+    if run.info.files:
+        return None
+    graded = {line["key"]: line for line in run.lines() if line.get("reply") and line["verdict"].get("how") != IMPORTED}
+    chosen = nsmallest(MOST, graded)
+    others = sum(_other(run, graded[key]) for key in chosen)
+    if not others:
+        return None
+    checked = f"{len(chosen):,} that were graded again" if len(chosen) < len(graded) else f"{len(graded):,}"
+    return (
+        f"{others:,} of the stored verdicts of {run.name} ({checked}) are not what the grader reads in the replies: edited, or of an older "
+        "version; regrade derives all of them again"
+    )
+
+
+def _other(run: Run, line: Mapping[str, Any]) -> bool:
+    """Whether the outcome of a record is another one now; not where it cannot be derived."""
+    verdict, reply, mode = line["verdict"], line["reply"], Mode(line["mode"])
+    state = run.puzzles.get(line["puzzle"], {}).get("state")
+    if mode is Mode.READBACK and state is None:
+        return False
+    trial = StoredTrial(line["family"], verdict["gold"], tuple(line.get("options", ())), mode, Format(line["format"]), state)
+    try:
+        return judge(trial, reply["text"], stop=Stop(reply["stop"])).outcome != Outcome(verdict["outcome"])
+    except (KeyError, TypeError, ValueError):
+        return False
