@@ -52,6 +52,11 @@ _SECRETS = (
 )
 
 
+def authorities() -> tuple[str | None, str | None]:
+    """File and folder of the certificate authorities to trust instead of the system's."""
+    return read("SSL_CERT_FILE"), read("SSL_CERT_DIR")
+
+
 def read(*names: str) -> str | None:
     """The value of the first of `names` that is set and not blank, without surrounding space."""
     for name in names:

@@ -7,7 +7,6 @@ read up to a bound, also where a few kilobytes unpack to gigabytes; a timeout bo
 
 from __future__ import annotations
 
-import os
 import ssl
 import urllib.request
 import zlib
@@ -18,6 +17,7 @@ from typing import Any, NamedTuple
 import aiohttp
 import httpx2
 
+from bench import env
 from bench.models.base import ModelOptions
 from bench.models.servers import check_proxies
 
@@ -130,12 +130,12 @@ class Wire:
 
 def _tls() -> ssl.SSLContext:
     """What servers' certificates are checked with: one for all clients, since reading the authorities takes 30 ms."""
-    return _tls_of(os.environ.get("SSL_CERT_FILE"), os.environ.get("SSL_CERT_DIR"))
+    return _tls_of(env.authorities())
 
 
 @lru_cache(maxsize=4)
-def _tls_of(file: str | None, folder: str | None) -> ssl.SSLContext:
-    del file, folder  # httpx2 looks at them
+def _tls_of(authorities: tuple[str | None, str | None]) -> ssl.SSLContext:
+    del authorities  # httpx2 looks at them
     return httpx2.create_ssl_context()
 
 
