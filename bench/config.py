@@ -217,8 +217,7 @@ def options() -> Iterator[Option]:
     for part in PARTS:
         known: Mapping[str, FieldInfo] = vars(part)["__pydantic_fields__"]  # what pydantic keeps of the annotations
         for name, info in known.items():
-            flag = next((item for item in info.metadata if isinstance(item, Flag)), Flag())
-            yield Option(name, part, info.default, said[name], flag)
+            yield Option(name, part, info.default, said[name], next((item for item in info.metadata if isinstance(item, Flag)), Flag()))
 
 
 def as_flag(name: str) -> str:

@@ -19,14 +19,32 @@ from tests.arrows import TOPS, Tree, nodes, room
 GROUND = tuple(
     f"bench.{name}"
     for name in (
-        *("errors", "env", "extras", "plugins", "digest", "files", "versions", "suggest", "outcome", "mode", "image", "degrade", "puzzle"),
+        *(
+            "errors",
+            "env",
+            "extras",
+            "plugins",
+            "digest",
+            "files",
+            "versions",
+            "suggest",
+            "outcome",
+            "mode",
+            "image",
+            "png",
+            "degrade",
+            "puzzle",
+        ),
         *("trial", "prompt", "question", "defaults"),
     )
 )
 """The ground floor: words that every room uses."""
 CONTRACT = "bench.models.base"
 """What a request, a reply and a model are: data and a protocol, no provider. A trial and a record are made of it."""
-FOR_TASKS = (*(f"bench.{name}" for name in ("errors", "extras", "plugins", "digest", "suggest", "image", "puzzle")), "bench.stats.exact")
+FOR_TASKS = (
+    *(f"bench.{name}" for name in ("errors", "extras", "plugins", "digest", "suggest", "image", "png", "puzzle")),
+    "bench.stats.exact",
+)
 """What the puzzles may know of the benchmark."""
 HEAVY = ("numpy", "pandas", "pyarrow", "scipy", "torch", "transformers", "trl", "vllm", "datasets", "matplotlib", "anthropic", "openai")
 RUN_FILES = ("TRIALS", "CAPTIONS", "PUZZLES", "RUN")
@@ -54,7 +72,7 @@ def ground_floor_reaches_nothing_above(tree: Tree) -> list[str]:
 
 
 def tasks_reach_little(tree: Tree) -> list[str]:
-    """Puzzles stand on errors, digest, image, puzzle, exact statistics and the two doors for packages from outside."""
+    """Puzzles stand on errors, digest, image, png, puzzle, exact statistics and the two doors for packages from outside."""
     return tree.walks(tree.within("tasks"), [name for name in tree.within("bench") if name not in FOR_TASKS])
 
 
