@@ -174,27 +174,28 @@ def _each(work: Callable[[Any], str], items: Sequence[Any], jobs: int, console: 
 def _side_by_side(work: Callable[[Any], str], items: Sequence[Any], jobs: int) -> Generator[str]:
     """The results as they come. The first failure is raised when what is under way has ended; an interruption ends it."""
     before, pending = set(active_children()), iter(items)
-    running = {_apart(work, item) for item in islice(pending, jobs)}
+    running = dict(_apart(work, item) for item in islice(pending, jobs))
     try:
         while running:
-            done, running = wait(running, return_when=FIRST_COMPLETED)
+            done, _ = wait(running, return_when=FIRST_COMPLETED)
+            for future in done:
+                running.pop(future).shutdown()
             yield from [future.result() for future in done]
-            running |= {_apart(work, item) for item in islice(pending, len(done))}
+            running |= dict(_apart(work, item) for item in islice(pending, len(done)))
     except (KeyboardInterrupt, GeneratorExit):
         _end(set(active_children()) - before, running)
         raise
     finally:
         wait(running)
+        for pool in running.values():  # a pool that ends together with the command prints a traceback now and then
+            pool.shutdown()
 
 
-def _apart(work: Callable[[Any], str], item: Any) -> Future[str]:
-    """`work` on `item` in a process of its own, which ends with it: one that dies holds no lock that another waits for."""
+def _apart(work: Callable[[Any], str], item: Any) -> tuple[Future[str], ProcessPoolExecutor]:
+    """`work` on `item` in a process of its own, to be shut down after it: one that dies holds no lock that another waits for."""
     keep_tracker()
     pool = ProcessPoolExecutor(1, get_context("spawn"))
-    try:
-        return pool.submit(heeding, work, item)
-    finally:
-        pool.shutdown(wait=False)
+    return pool.submit(heeding, work, item), pool
 
 
 def _end(children: Iterable[BaseProcess], running: Iterable[Future[str]]) -> None:
