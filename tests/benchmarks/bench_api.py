@@ -2,7 +2,8 @@
 
 Server (`tests.benchmarks.loopback`) and client share the machine. Ours is a whole run, from the first trial to the last stored record, with
 its reply cache; the peers do nothing but send bodies that lie ready. Each ratio is of processor time (a trial's of ours against a request's
-of the peer), measured in turns, the median of `ROUNDS`; rates are per second of wall clock, and suffer from whatever else runs.
+of the peer), measured in turns, the median of `ROUNDS` or `MORE_ROUNDS`; rates are per second of wall clock, and suffer from whatever else
+runs.
 """
 
 from __future__ import annotations
@@ -42,7 +43,7 @@ TRIALS = 2000
 LARGE = 1000
 """Trials, and those whose pictures are large."""
 AT_ONCE = 64
-ROUNDS = 3
+ROUNDS, MORE_ROUNDS = 3, 7
 REPLICATES = 5
 KEYS = {"OPENAI_API_KEY": "sk-not-a-key-at-all", "ANTHROPIC_API_KEY": "sk-not-a-key-at-all"}
 
@@ -130,9 +131,10 @@ def bare_anthropic(url: str, bodies: Sequence[Mapping[str, Any]], number: int) -
     return bare(post, list(by_number), number, client.close)
 
 
-def in_turns(first: Callable[[], Speed], second: Callable[[], Speed]) -> tuple[float, float, float]:
+def in_turns(first: Callable[[], Speed], second: Callable[[], Speed], rounds: int = ROUNDS) -> tuple[float, float, float]:
     """(best rate of each, median of the ratios of processor time, peer's to ours)."""
-    pairs = [(first(), second()) for _ in range(ROUNDS)]
+    pairs = [(first(), second()) for _ in range(rounds)]
+    print("ratios by turn:", *(f"{peer.cpu / mine.cpu:.2f}" for mine, peer in pairs), file=sys.stderr)
     rates = (max(pair[side].rate for pair in pairs) for side in (0, 1))
     return (*rates, statistics.median(peer.cpu / mine.cpu for mine, peer in pairs))  # pyright: ignore[reportReturnType]
 
@@ -144,7 +146,9 @@ def openai_rows(folder: Path) -> list[Row]:
     size = statistics.mean(len(body) for body in bodies) / 1000
     with serving() as url:
         asked = {"base_url": f"{url}/v1", "replicates": REPLICATES}
-        mine, peer, ratio = in_turns(lambda: ours("openai/gpt-4o", str(suite), **asked), lambda: bare_openai(url, bodies, TRIALS))
+        mine, peer, ratio = in_turns(
+            lambda: ours("openai/gpt-4o", str(suite), **asked), lambda: bare_openai(url, bodies, TRIALS), MORE_ROUNDS
+        )
         inspect = _inspect(url, suite)
     found = [row("OpenAI path", mine, peer, 0.9, ratio=ratio, note=f"bare SDK, ready bodies of {size:.0f} kB; limit: one Python process")]
     if inspect is not None:
