@@ -19,6 +19,7 @@ from PIL import Image, ImageFilter
 from bench.digest import digest
 from bench.errors import UserError
 from bench.image import ImageInfo, ImageRef, inspect
+from bench.png import encode_png, rows_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -115,13 +116,12 @@ class Degradation:
         with Image.open(io.BytesIO(data)) as opened:
             opened.load()
             picture = _flat(opened)
-        out = io.BytesIO()
         seed = int(digest(["noise", identity])[:16], 16)
         damaged = _KINDS[self.kind].damage(picture, self.amount, seed)
-        if self.kind == "jpeg":
-            damaged.save(out, format="JPEG", quality=round(self.amount))
-        else:
-            damaged.save(out, format="PNG")
+        if self.kind != "jpeg":
+            return encode_png(rows_of(damaged))
+        out = io.BytesIO()
+        damaged.save(out, format="JPEG", quality=round(self.amount))
         return out.getvalue()
 
 

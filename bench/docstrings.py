@@ -19,10 +19,6 @@ def field_docstrings(source: Path) -> dict[str, str]:
     for cls in ast.parse(source.read_text(encoding="utf-8")).body:
         body = cls.body if isinstance(cls, ast.ClassDef) else []
         for field, said in pairwise(body):
-            if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name):
-                match said:
-                    case ast.Expr(ast.Constant(str() as text)):
-                        found[field.target.id] = text
-                    case _:
-                        pass
+            if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name) and isinstance(said, ast.Expr):
+                found[field.target.id] = str(ast.literal_eval(said.value))
     return found

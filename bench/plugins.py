@@ -8,6 +8,7 @@ from __future__ import annotations
 import sys
 from functools import lru_cache
 from importlib.metadata import EntryPoint, EntryPoints, entry_points
+from pathlib import Path
 from typing import Any
 
 from bench.errors import SightgapError, UserError
@@ -21,13 +22,18 @@ _BROKEN = (
 
 def offered(group: str) -> dict[str, EntryPoint]:
     """The plug-ins of `group` by name, none of them imported."""
-    return {entry.name: entry for entry in sorted(_entries(group, tuple(sys.path)), key=lambda entry: entry.name)}
+    return {entry.name: entry for entry in sorted(_entries(group, _installed()), key=lambda entry: entry.name)}
+
+
+def _installed() -> tuple[tuple[str, int], ...]:
+    """The folders that packages are imported from, and when something was last put into each."""
+    return tuple((folder, Path(folder).stat().st_mtime_ns if Path(folder).is_dir() else 0) for folder in sys.path)
 
 
 @lru_cache(maxsize=8)
-def _entries(group: str, path: tuple[str, ...]) -> EntryPoints:
-    """What the packages on `path`, the interpreter's, offer in `group`: found once, since every installed package is looked at."""
-    del path
+def _entries(group: str, installed: tuple[tuple[str, int], ...]) -> EntryPoints:
+    """What is offered in `group` by what is `installed`: every package is looked at, which a report does four times."""
+    del installed
     return entry_points(group=group)
 
 
@@ -37,7 +43,7 @@ def load(group: str, name: str) -> Any | None:
     Raises:
         UserError: it cannot be imported, or two packages offer the name.
     """
-    entries = _entries(group, tuple(sys.path)).select(name=name)
+    entries = _entries(group, _installed()).select(name=name)
     found = list({(entry.value, entry.dist.name if entry.dist else ""): entry for entry in entries}.values())
     if not found:
         return None

@@ -118,7 +118,8 @@ def _rows(run: Run, number: int, frame: pd.DataFrame) -> RunRows:
     mine = (frame["run"] == number).to_numpy()
     codes = np.unique(frame["puzzle"].cat.codes.to_numpy()[mine].astype(np.int64))
     sha256 = run.info.suite.sha256 or _puzzles_hash(frame, codes)
-    return RunRows(run, sha256, int(mine.sum()), int(frame["key"][mine].nunique()), codes, verdict_note(run))
+    trials = int(frame["key"][mine].nunique())
+    return RunRows(run, sha256, int(mine.sum()), trials, codes, verdict_note(run, trials))
 
 
 def _puzzles_hash(frame: pd.DataFrame, codes: NDArray[np.integer[Any]]) -> str:

@@ -1,13 +1,12 @@
 """Whether the stored verdicts of a run without hashes are what the grader reads in its replies.
 
 A run that was closed holds hashes of its files, and a verdict that somebody changes shows. A run that was cut off, or made by an older
-version, has none: its verdicts are derived again, those of at most `MOST` replies, chosen by their keys, so that a report stays quick.
+version, has none: its verdicts are derived again, those of some `MOST` trials, chosen by their keys, so that a report stays quick.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from heapq import nsmallest
 from typing import Any
 
 from bench.grader.judge import StoredTrial, judge
@@ -18,23 +17,27 @@ from bench.outcome import Format, Outcome
 from bench.store.run import Run
 
 MOST = 1000
-"""Replies of one run that are graded again, about a quarter of a second."""
+"""Trials of one run that are graded again, about a quarter of a second."""
 
 
-def verdict_note(run: Run) -> str | None:
+def verdict_note(run: Run, trials: int) -> str | None:
     """How many stored verdicts of a run without hashes are other ones by now, in words; None where there is none, or there are hashes.
+
+    Args:
+        run: what is looked at.
+        trials: how many it holds.
 
     Raises:
         UserError: a line that is no record.
     """
     if run.info.files:
         return None
-    graded = {line["key"]: line for line in run.lines() if line.get("reply") and line["verdict"].get("how") != IMPORTED}
-    chosen = nsmallest(MOST, graded)
-    others = sum(_other(run, graded[key]) for key in chosen)
+    share = min(1.0, MOST / max(1, trials))
+    graded = [line for line in run.sample(share).values() if line.get("reply") and line["verdict"].get("how") != IMPORTED]
+    others = sum(_other(run, line) for line in graded)
     if not others:
         return None
-    checked = f"{len(chosen):,} that were graded again" if len(chosen) < len(graded) else f"{len(graded):,}"
+    checked = f"{len(graded):,}" + (" that were graded again" if share < 1.0 else "")
     return (
         f"{others:,} of the stored verdicts of {run.name} ({checked}) are not what the grader reads in the replies: edited, or of an older "
         "version; regrade derives all of them again"

@@ -26,9 +26,9 @@ follow the same rules without letters; units after a number are dropped. Whether
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Protocol
 
 from bench.grader.cues import tags
@@ -110,7 +110,13 @@ def grade_open(completion: str, family: str, answer: str, *, stop: Stop = Stop.E
 @lru_cache(maxsize=4096)
 def _reader(family: str, shown: tuple[str, ...], gold: str) -> Reader:
     inferred = family in FAMILIES or family in PUZZLEVQA  # both ask for what follows from the picture, never for what it shows
-    return Reader(shown, gold, same_for(family), names=names_for(family), inferred=inferred)
+    return Reader(shown, gold, _same(family), names=names_for(family), inferred=inferred)
+
+
+@cache
+def _same(family: str) -> Callable[[str, str], bool]:
+    """The family's equivalence of answers, found once for each pair: a reply is held against the same few options again and again."""
+    return lru_cache(maxsize=4096)(same_for(family))
 
 
 def _verdict(reader: Reader, found: Found) -> Verdict:

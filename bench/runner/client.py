@@ -154,8 +154,6 @@ class Client:
 
     async def _meet(self) -> None:
         """Before the first request: what the server refused before, and which weights it serves now (or, in a replay, served then)."""
-        if self._met:
-            return
         async with self._meeting:
             if self._met:
                 return

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from bench.files import write_atomically
 from bench.store.reader import LineFile
-from bench.store.writer import Log, encode_line
+from bench.store.record import encode_line
+from bench.store.writer import Log
 
 ROLLOUTS = "rollouts.jsonl"
 
@@ -25,7 +25,7 @@ class RolloutLog:
         path = folder / ROLLOUTS
         kept = [row for row in read_rollouts(folder) if row.get("step", 0) <= last_step]
         if path.exists():
-            write_atomically(path, "".join(json.dumps(row) + "\n" for row in kept))
+            write_atomically(path, b"".join(map(encode_line, kept)))
         self._log = Log(path)
 
     def add(self, row: Mapping[str, Any]) -> None:

@@ -8,11 +8,13 @@ an older version or of another tool needs no more than `v`, `suite` and the mode
 
 from __future__ import annotations
 
+import re
 import typing
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any
+from zlib import crc32
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from typing_extensions import TypedDict  # pydantic reads that of the standard library from Python 3.12 on
@@ -57,6 +59,10 @@ class ModelInfo(_Data):
     provider: str | None = None
     id: str | None = None
     simulated: bool = False
+
+
+_KEY = re.compile(rb'"key":\s*"([^"\\]*)"')
+"""The key in a line; in a text within the line every quotation mark has a backslash before it."""
 
 
 class Totals(TypedDict, total=False):
@@ -196,6 +202,23 @@ class Run:
     def latest(self) -> dict[str, Record]:
         """The record that counts of each key: the last one."""
         return {record.key: record for record in self.records()}
+
+    def sample(self, share: float) -> dict[str, Line]:
+        """The last record of about this share of all keys (0 to 1), by key: always the same ones. Only their lines are parsed and held.
+
+        Raises:
+            UserError: as `lines`, of these lines.
+        """
+        found: dict[str, Line] = {}
+        for number, (_, line) in enumerate(self.content.raw_lines(), start=1):
+            key = _KEY.search(line)
+            if key is not None and crc32(key[1]) >= share * 2**32:
+                continue
+            where = f"{self.content.path} line {number}"
+            data = parse_line(line, where)
+            check_line(RecordLine, data, where)
+            found[data["key"]] = data
+        return found
 
     def finished(self) -> set[str]:
         """Keys of the trials that need not be asked again. No record is built, and the rest of a line is not looked at.

@@ -20,7 +20,7 @@ from typing import IO, Any, cast
 from bench.errors import SightgapError, UserError
 from bench.files import write_atomically
 from bench.store.reader import CAPTIONS, PUZZLES, RUN, TRIALS, LineFile, is_json, parse_line, read_file, sha256
-from bench.store.record import Record
+from bench.store.record import Record, encode_line
 from bench.store.run import Run, open_run, own_hash
 from bench.store.schema import CaptionEnd, CaptionLine, check_line, glance
 
@@ -102,17 +102,6 @@ def _open_file(path: Path, flags: int = 0) -> int:
     return number
 
 
-_READABLE = json.JSONEncoder(ensure_ascii=False, check_circular=False)
-
-
-def encode_line(data: Mapping[str, Any]) -> bytes:
-    """`data` as a line of JSON, its line break included."""
-    try:
-        return _READABLE.encode(data).encode() + b"\n"
-    except UnicodeEncodeError:  # a model may write half a surrogate pair; JSON can spell it, UTF-8 cannot
-        return json.dumps(data).encode() + b"\n"
-
-
 def _last_line(reader: IO[bytes], size: int) -> tuple[int, bytes]:
     """Start and bytes of the last line of a file of `size` bytes, its line break included; reads backwards in blocks."""
     block, start = 1 << 16, size
@@ -157,7 +146,7 @@ def replace_records(run: Run, records: Iterable[Record]) -> None:
     Raises:
         UserError: they cannot be written; the old ones are kept.
     """
-    write_atomically(run.folder / TRIALS, "".join(json.dumps(record.to_json()) + "\n" for record in records))
+    write_atomically(run.folder / TRIALS, b"".join(record.to_line() for record in records))
     if run.info.files and not run.changed:
         write_atomically(run.folder / RUN, json.dumps(_sealed(run.about, run.folder), indent=1, ensure_ascii=False) + "\n")
 
@@ -281,7 +270,7 @@ class Store:
         """Write `puzzles.jsonl`, what was asked about, once: reports and `regrade` need neither the suite nor its images."""
         path = self.folder / PUZZLES
         if not path.exists():
-            write_atomically(path, "".join(json.dumps(row) + "\n" for row in rows))
+            write_atomically(path, b"".join(map(encode_line, rows)))
 
     def save_run(self, **more: Any) -> None:
         """Write `run.json`, with `more` entries added or replaced."""

@@ -12,7 +12,7 @@ import re
 import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cache, lru_cache
+from functools import cache
 from typing import Any, Literal
 
 from PIL import Image
@@ -202,7 +202,6 @@ def dial(minutes: int) -> str:
     return f"{hour or 12}:{minute:02d}"
 
 
-@lru_cache(maxsize=1024)
 def _minutes(answer: str) -> int | None:
     """Minutes past twelve on a twelve-hour dial, or None where `answer` is not a time."""
     plain = fold(answer).strip().removesuffix(".")

@@ -125,7 +125,7 @@ _SECONDS = 5.0
 """Of processor time, that no state of a puzzle may cost."""
 
 
-class _Foreign:
+class Foreign:
     """A processor whose chat template is somebody else's, rendered by transformers."""
 
     image_processor = object()
@@ -135,7 +135,7 @@ class _Foreign:
 
     def apply_chat_template(self, chat: Any, **_: Any) -> str:
         rendering: Any = import_module("transformers.utils.chat_template_utils")
-        return rendering.render_jinja_template(conversations=[chat], chat_template=self.chat_template)[0][0]
+        return rendering.render_jinja_template(conversations=[chat], chat_template=self.chat_template, add_generation_prompt=True)[0][0]
 
 
 def loops(folder: Path, n: int) -> Iterator[Attempt]:
@@ -145,7 +145,7 @@ def loops(folder: Path, n: int) -> Iterator[Attempt]:
     try:
         for template in _LOOPS + _STEPS if find_spec("transformers") is not None else ():
             started = time.process_time()
-            why, took = processor.why_unfit(_Foreign(template)), time.process_time() - started
+            why, took = processor.why_unfit(Foreign(template)), time.process_time() - started
             held = why is not None and took < _SECONDS and "\n" not in why and why != processor.LEAVES_OUT
             yield Attempt(f"the template {template}", None if held else f"{why} in {took:.1f} s")
     finally:

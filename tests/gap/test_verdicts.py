@@ -56,8 +56,8 @@ def notes(run: Path, tmp_path: Path) -> str:
 
 
 def test_verdicts_as_they_were_graded_need_no_note(closed: Path, older: Path, tmp_path: Path) -> None:
-    assert verdict_note(open_run(closed)) is None
-    assert verdict_note(open_run(older)) is None
+    assert verdict_note(open_run(closed), 30) is None
+    assert verdict_note(open_run(older), 30) is None
     assert "stored verdicts" not in notes(older, tmp_path)
 
 
@@ -77,7 +77,23 @@ def test_edited_verdicts_are_counted_and_compare_refuses_until_they_are_derived_
 def test_of_many_replies_some_are_graded_again(older: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(verdicts, "MOST", 10)
     edited(older, {Outcome.WRONG: Outcome.CORRECT, Outcome.CORRECT: Outcome.WRONG, Outcome.UNPARSED: Outcome.WRONG})
-    assert str(verdict_note(open_run(older))).startswith("10 of the stored verdicts of older (10 that were graded again) are not")
+    told = re.match(
+        r"(\d+) of the stored verdicts of older \((\d+) that were graded again\) are not", str(verdict_note(open_run(older), 30))
+    )
+    assert told is not None
+    assert 1 <= int(told[1]) <= int(told[2]) <= 20
+
+
+@pytest.mark.parametrize("share", [0.0, 0.3, 1.0])
+def test_a_sample_holds_the_last_records_of_the_same_keys(older: Path, share: float) -> None:
+    lines = (older / "trials.jsonl").read_text().splitlines(keepends=True)
+    again = [json.dumps({**json.loads(line), "version": "later"}) + "\n" for line in lines]  # another spelling: spaces after the colons
+    before = open_run(older).sample(share)
+    (older / "trials.jsonl").write_text("".join((*lines, *again)))
+    after = open_run(older).sample(share)
+    assert set(before) == set(after)
+    assert {line["version"] for line in after.values()} <= {"later"}
+    assert len(after) == {0.0: 0, 1.0: len(lines)}.get(share, len(after))
 
 
 def test_what_cannot_be_derived_is_left(older: Path) -> None:
@@ -89,4 +105,4 @@ def test_what_cannot_be_derived_is_left(older: Path) -> None:
     (older / "trials.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
     (older / "puzzles.jsonl").unlink()
     edited(older, {Outcome.WRONG: Outcome.CORRECT})
-    assert verdict_note(open_run(older)) is None
+    assert verdict_note(open_run(older), 30) is None

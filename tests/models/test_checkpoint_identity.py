@@ -11,7 +11,7 @@ import pytest
 from bench.errors import UserError
 from bench.files import file_sha256
 from bench.models.local import hashes
-from bench.models.local.checkpoint import fingerprint
+from bench.models.local.checkpoint import Checkpoint, fingerprint
 
 
 @pytest.fixture(autouse=True)
@@ -70,3 +70,17 @@ def test_what_stands_beside_a_checkpoint_does_not_count(tmp_path: Path) -> None:
     assert fingerprint(folder) == before
     with pytest.raises((UserError, OSError)):
         fingerprint(tmp_path / "none")
+
+
+def test_files_are_looked_at_once_for_all_replies(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "config.json").write_text("{}")
+    seen: list[Path] = []
+
+    def looked_at(folder: Path) -> str:
+        seen.append(folder)
+        return "0" * 64
+
+    monkeypatch.setattr("bench.models.local.checkpoint.fingerprint", looked_at)
+    made = Checkpoint(str(tmp_path))
+    assert {made.identity for _ in range(5)} == {f"{tmp_path.name}@{'0' * 12}"}
+    assert len(seen) == 1

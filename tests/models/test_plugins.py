@@ -14,6 +14,7 @@ from bench.image import ImageLimits
 from bench.models import registry
 from bench.models.base import Model, ModelOptions, Reply, Request, Stop, Usage
 from bench.models.registry import cost, register, resolve, split
+from bench.plugins import offered
 
 OPTIONS = ModelOptions()
 
@@ -67,6 +68,15 @@ def refused(name: str) -> str:
         resolve(name, OPTIONS)
     assert "\n" not in str(caught.value)
     return str(caught.value)
+
+
+def test_a_package_that_is_installed_meanwhile_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in a notebook: what packages offer is kept, until something is put into a folder that they are imported from."""
+    monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
+    assert "late" not in offered("sightgap.models")
+    installed(tmp_path, monkeypatch, "late = sightgap_test_late:make", sightgap_test_late=PLUGIN)
+    assert "late" in offered("sightgap.models")
+    assert resolve("late/one", OPTIONS).model_id == "one"
 
 
 def test_a_registered_provider_is_asked_by_name() -> None:

@@ -17,6 +17,7 @@ from transformers.utils import chat_template_utils as _untyped
 
 from bench.models.local import processor
 from bench.models.local.templates import BoundedEnvironment
+from tests.chaos.mixing import Foreign
 
 chat_template_utils: Any = _untyped
 CLOCK_S = 0.3
@@ -26,19 +27,6 @@ MOST_S = 3.0
 EXAMPLES = 120
 MOST_KB = 700_000
 """That the memory of this process may grow by, whatever templates do."""
-
-
-class Foreign:
-    """A processor whose chat template is somebody else's, rendered by transformers."""
-
-    image_processor = object()
-
-    def __init__(self, template: str) -> None:
-        self.chat_template = template
-
-    def apply_chat_template(self, chat: Any, **_: Any) -> str:
-        render: Any = chat_template_utils.render_jinja_template
-        return render(conversations=[chat], chat_template=self.chat_template, add_generation_prompt=True)[0][0]
 
 
 def ends(template: str, clock_s: float = CLOCK_S) -> str | None:

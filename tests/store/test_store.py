@@ -19,8 +19,8 @@ from bench.files import write_atomically
 from bench.models.base import Reply, Stop, Usage
 from bench.outcome import Outcome, Verdict
 from bench.store.reader import LineFile
-from bench.store.record import Failure, Record, SentImage, reply_from_json, reply_to_json
-from bench.store.writer import Log, Store, encode_line
+from bench.store.record import Failure, Record, SentImage, encode_line, reply_from_json, reply_to_json
+from bench.store.writer import Log, Store
 from tests.conftest import ROOT
 
 values = st.recursive(st.none() | st.integers() | st.text(), lambda inner: st.lists(inner, max_size=3), max_leaves=6)
@@ -74,7 +74,8 @@ signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (5000, 5000))
 sys.path.insert(0, {root!r})
 from bench.errors import UserError
-from bench.store.writer import Log, encode_line
+from bench.store.record import encode_line
+from bench.store.writer import Log
 log = Log(Path(sys.argv[1]))
 try:
     for index in range(1000):

@@ -10,7 +10,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from bench import png
 from bench.errors import UserError
+from tasks import suites
 from tasks.registry import FAMILIES
 from tasks.suites import MINI_FAMILIES, Suite, SuiteSpec, load_suite
 from tasks.tools.export import export_suite
@@ -78,3 +80,15 @@ def test_a_folder_that_holds_something_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / "x").write_text("")
     with pytest.raises(UserError, match="not empty"):
         export_suite(load_suite(SuiteSpec("mini", n=1), families=["clock"]), tmp_path)
+
+
+def test_what_an_earlier_version_drew_is_not_exported_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`datasets` keeps what a generator made, and does not know when we draw or write pictures otherwise."""
+    spec = SuiteSpec.parse("mini:n=1,seed=77")
+    export_suite(load_suite(spec), tmp_path / "before")
+    monkeypatch.setattr(png, "LEVEL", 0)
+    monkeypatch.setattr("tasks.suites._render", vars(suites)["_render"].__wrapped__)  # which keeps drawings as well
+    now = load_suite(spec)
+    export_suite(now, tmp_path / "after")
+    assert [p.image.data() for p in load(tmp_path / "after").puzzles] == [p.image.data() for p in now.puzzles]
+    assert [p.image.data() for p in load(tmp_path / "before").puzzles] != [p.image.data() for p in now.puzzles]

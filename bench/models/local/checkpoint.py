@@ -14,6 +14,7 @@ import json
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any, cast
 
@@ -87,7 +88,7 @@ _BESIDE = frozenset({"training.json", "trainer_state.json", "training_args.bin",
 _CHANGES_REPLIES = ("dtype", "max_len")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Checkpoint:
     """A checkpoint as a person named it.
 
@@ -133,9 +134,12 @@ class Checkpoint:
         """Whether it is a folder here rather than a hub id."""
         return Path(self.where).is_dir()
 
-    @property
+    @cached_property
     def identity(self) -> str:
-        """What names its replies: content for folders, the id for the hub, and whatever option changes what is said."""
+        """What names its replies: content for folders, the id for the hub, and whatever option changes what is said.
+
+        Found out once, since all files are looked at.
+        """
         base = known_as(self.where) + (f"@{self.revision}" if self.revision else "")
         adapter = f"+{known_as(self.adapter)}" if self.adapter else ""
         options = ",".join(f"{key}={self.extra[key]}" for key in _CHANGES_REPLIES if key in self.extra)

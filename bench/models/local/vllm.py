@@ -71,7 +71,6 @@ class Vllm:
         self._guard: Guard | None = None
         self._sizes: SentSizes | None = None
         self._lora: Any = None
-        self._identity = ""
         self._most = 1
         self._waiting: deque[tuple[int, Request]] = deque()
         self._running: dict[str, _Running] = {}
@@ -85,7 +84,6 @@ class Vllm:
     def load(self) -> None:
         """Start the engine; see `RunningEngine.load`."""
         checkpoint = self._checkpoint
-        self._identity = checkpoint.identity  # once: all files are looked at for it
         env.set_default("VLLM_LOGGING_LEVEL", "ERROR")  # its log goes to standard output, where the results are
         try:
             processor = load_processor(checkpoint.where, revision=checkpoint.revision, trust_remote_code=checkpoint.trust_remote_code)
@@ -189,7 +187,7 @@ class Vllm:
             stop=Stop.LENGTH if made.finish_reason == "length" else Stop.END,
             usage=Usage(len(output.prompt_token_ids or ()), len(made.token_ids)),
             latency_s=time.perf_counter() - running.since,
-            model=self._identity,
+            model=self._checkpoint.identity,
             sent_px=self._sizes.of(picture.width, picture.height) if picture is not None and self._sizes is not None else None,
         )
 
