@@ -17,8 +17,8 @@ from bench.report.markdown import table, text
 
 LIMIT = 60_000
 """Most bytes of a summary."""
-_CASES, _FAMILIES, _CHANGES, _LINES = 13_000, 11_000, 16_000, 3_500
-"""Budgets of the parts; half of the first once more for the quiet cases, the last twice: with the head they stay below `LIMIT`."""
+_CASES, _QUIET, _FAMILIES, _CHANGES, _LINES, _PARTS = (LIMIT * share // 100 for share in (22, 11, 18, 26, 6, 6))
+"""Most bytes of the rows of each part; what is left, a tenth, is for the heads."""
 _LONGEST = 120
 _QUESTION = 200
 _ANSWERS = 3
@@ -38,7 +38,7 @@ def render(comparison: Comparison, page: str | None = None) -> str:
     quiet = [case for case in comparison.overall if not _says_something(case)]
     lines += _cases(telling, comparison, several=several, budget=_CASES)
     lines += _parts(comparison)
-    lines += _folded("Without a change that counts", _cases(quiet, comparison, several=several, budget=_CASES // 2), len(quiet))
+    lines += _folded("Without a change that counts", _cases(quiet, comparison, several=several, budget=_QUIET), len(quiet))
     lines += _folded("By family", _by_family(comparison, several=several), len(comparison.cases))
     lines += _folded("Puzzles that changed", _changed(comparison.changes, page, several=several), len(comparison.changes))
     return "\n".join(lines).rstrip() + "\n"
@@ -51,7 +51,7 @@ def _parts(comparison: Comparison) -> list[str]:
         for doc in comparison.parts
         if doc["kind"] in ("complete", "order")
     ]
-    kept, left = _fit(rows, _LINES)
+    kept, left = _fit(rows, _PARTS)
     head = ["Change of the points lost:", "", *table(["model", *PARTS, "verdict"], kept)]
     return [*head, *([f"and {left} more models", ""] if left else [])] if rows else []
 
