@@ -56,7 +56,8 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Path:
     run = shutil.copytree(folder / f"d{EVIL}" / "run", folder / f"e{EVIL}" / "run")
     for name in ("run.json", "trials.jsonl", "puzzles.jsonl"):
         text = (run / name).read_text(encoding="utf-8").replace('"mini@2"', json.dumps(f"mini@2{EVIL}"))
-        text = re.sub(r'"(how|question|answer|gold|id|puzzle)": "', lambda found: found[0] + json.dumps(EVIL)[1:-1], text)
+        text, planted = re.subn(r'"(how|question|answer|gold|id|puzzle)": ?"', lambda found: found[0] + json.dumps(EVIL)[1:-1], text)
+        assert planted or name == "run.json"
         (run / name).write_text(text, encoding="utf-8")
     return folder
 
