@@ -24,7 +24,7 @@ demo: $(VENV)/.core  ## the main job on generated puzzles with the shipped check
 	$(BIN)/python run_bench.py
 
 test: $(VENV)/.dev $(PEER)/.done browser tex  ## the whole test suite
-	$(BIN)/python -m pytest -n auto --dist loadgroup
+	$(BIN)/python -m pytest -n auto
 
 test-vllm: $(VLLM)/.done  ## the real vLLM engine on the CPU, offline and as a server, against transformers
 	$(VLLM)/bin/python -m pytest tests/vllm

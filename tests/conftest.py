@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
+import gc
 from pathlib import Path
+from typing import Any
 
 import hypothesis
 import pytest
 
 hypothesis.settings.register_profile("sightgap", deadline=None, derandomize=True)
 hypothesis.settings.load_profile("sightgap")
+gc.set_threshold(50_000, 20, 20)
+
+ONE_WORKER = {
+    "tests/train/test_during.py": "training", "tests/train/test_endings.py": "training", "tests/train/test_grpo.py": "training",
+    "tests/train/test_sweep.py": "sweep", "tests/train/test_data.py": "training sets",
+    "tests/report/test_html.py": "pages", "tests/report/test_html_browser.py": "pages",
+    "tests/models/test_litellm_peer.py": "LiteLLM", "tests/models/test_local_runs.py": "local runs", "tests/test_installed.py": "installed",
+}  # fmt: skip
+"""Modules whose fixtures take long: pytest's processes do not make them twice. The longest come first, so that none is left for the end."""
 
 ROOT = Path(__file__).resolve().parent.parent
 SHARED = ROOT.parent / "shared" / "data"
@@ -30,3 +41,30 @@ def shared_data(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPat
     from tests.tasks.authors import write_authors
 
     return write_authors(tmp_path_factory.mktemp("own"))
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    places = {path: place for place, path in enumerate(ONE_WORKER)}
+    items.sort(key=lambda item: places.get(_module(item.nodeid), len(places)))
+
+
+def pytest_collection_finish() -> None:
+    gc.collect()
+    gc.freeze()  # thousands of tests, which stay
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> object:
+    """Tests are handed out one by one, and those of `ONE_WORKER` by their groups."""
+    from xdist.scheduler import LoadScopeScheduling  # pyright: ignore[reportMissingTypeStubs]
+
+    class Grouped(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return ONE_WORKER.get(_module(nodeid), nodeid)
+
+    config.option.loadscopereorder = False
+    return Grouped(config, log)
+
+
+def _module(nodeid: str) -> str:
+    return nodeid.partition("::")[0]

@@ -1,7 +1,7 @@
 """Whether the stored verdicts of a run without hashes are what the grader reads in its replies.
 
 A run that was closed holds hashes of its files, and a verdict that somebody changes shows. A run that was cut off, or made by an older
-version, has none: its verdicts are derived again, those of some `MOST` trials, chosen by their keys, so that a report stays quick.
+version, has none: its verdicts are derived again, those of some trials, chosen by their keys, so that a report stays quick.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from bench.models.base import Stop
 from bench.outcome import Format, Outcome
 from bench.store.run import Run
 
-MOST = 1000
-"""Trials of one run that are graded again, about a quarter of a second."""
+MOST, MOST_BYTES = 1000, 1_500_000
+"""About how many trials of one run are graded again, and bytes of their records at most: reading long replies takes time."""
 
 
 def verdict_note(run: Run, trials: int) -> str | None:
@@ -32,7 +32,7 @@ def verdict_note(run: Run, trials: int) -> str | None:
     """
     if run.info.files:
         return None
-    share = min(1.0, MOST / max(1, trials))
+    share = min(1.0, MOST / max(1, trials), MOST_BYTES / max(1, run.content.size))
     graded = [line for line in run.sample(share).values() if line.get("reply") and line["verdict"].get("how") != IMPORTED]
     others = sum(_other(run, line) for line in graded)
     if not others:

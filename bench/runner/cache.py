@@ -77,12 +77,10 @@ class Cache:
     """Replies by key. `folder` None switches the cache off; `replay` answers from it alone; `announce` is told what is wrong with the file.
 
     Raises:
-        UserError: the folder cannot be used; or `replay` without a folder, or from a file that cannot be read.
+        UserError: the folder cannot be used; or `replay` from a file that cannot be read.
     """
 
     def __init__(self, folder: Path | None, *, replay: bool = False, announce: Callable[[str], None] = _silent) -> None:
-        if replay and folder is None:
-            raise UserError("--replay answers from the cache alone, and the cache is off: name its folder with --cache DIR")
         self.replay = replay
         self.hits = 0
         self._announce = announce

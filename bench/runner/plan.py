@@ -22,8 +22,9 @@ from bench.puzzle import Puzzle
 from bench.question import question_of
 from bench.runner import money
 from bench.runner.money import CostEstimate
+from bench.store.writer import check_begun
 from bench.trial import Trial, Trials, looks
-from tasks.suites import Suite, load_suite, take_level
+from tasks.suites import Suite, generated, load_suite, take_level
 
 
 @dataclass(frozen=True)
@@ -69,6 +70,7 @@ def make_plan(config: RunConfig, at_hand: Mapping[str, Model] | None = None) -> 
         UserError: anything that would make the run fail or mean nothing.
         BadDataError: broken rows or images, unless they are to be skipped.
     """
+    _check_at_once(config)
     models = _resolve_models(config, at_hand or {})
     suite = _load(config)
     config, left_out = _fitted(config, suite)
@@ -90,6 +92,25 @@ def make_plan(config: RunConfig, at_hand: Mapping[str, Model] | None = None) -> 
     plan = Plan(config, suite, parts, _model_options(config), left_out)
     _check_costs(plan)
     return plan
+
+
+def _check_at_once(config: RunConfig) -> None:
+    """What is impossible whatever the suite and the models turn out to be: nobody waits for these to be told."""
+    execution, name = config.execution, config.subject.spec.name
+    if execution.replay and execution.cache_folder is None:
+        raise UserError("--replay answers from the cache alone, and the cache is off: name its folder with --cache DIR")
+    if execution.resume and (execution.out is not None or generated(name) is not None):  # the default folder of others waits for `_fitted`
+        check_begun(execution.out or config.default_out())
+    if _shows_captions_of_the_set(config) and generated(name) is not None:
+        raise _no_captions(name)
+
+
+def _shows_captions_of_the_set(config: RunConfig) -> bool:
+    return config.captions.name == "dataset" and any(mode.shows_caption for mode in config.subject.modes)
+
+
+def _no_captions(suite: str) -> UserError:
+    return UserError(f"--captioner dataset: suite {suite} carries no captions; use self or a model")
 
 
 def _fitted(config: RunConfig, suite: Suite) -> tuple[RunConfig, list[str]]:
@@ -211,8 +232,8 @@ def _check_modes(config: RunConfig, suite: Suite) -> None:
         _require(suite, "readback", "a state that can be read back", [p for p in suite.puzzles if p.state is None])
     if captioner.name != "dataset" and captioner.prompt == "notation" and any(mode.shows_caption for mode in modes):
         _require(suite, "caption with --caption-prompt notation", "notation of their own", [p for p in suite.puzzles if p.state is None])
-    if captioner.name == "dataset" and any(mode.shows_caption for mode in modes) and not suite.captions:
-        raise UserError(f"--captioner dataset: suite {suite.name} carries no captions; use self or a model")
+    if _shows_captions_of_the_set(config) and not suite.captions:
+        raise _no_captions(suite.name)
 
 
 def _require(suite: Suite, mode: str, what: str, lacking: Sequence[Puzzle]) -> None:

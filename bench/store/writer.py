@@ -200,6 +200,16 @@ def _checked(line: bytes, where: str) -> Mapping[str, Any]:
     return data
 
 
+def check_begun(folder: Path) -> None:
+    """Refuse to resume where nothing was begun.
+
+    Raises:
+        UserError: there is no run in `folder`.
+    """
+    if not (folder / RUN).is_file():
+        raise UserError(f"--resume: there is no run at {folder}")
+
+
 class Store:
     """A run directory opened for writing.
 
@@ -218,8 +228,8 @@ class Store:
                 that differ are named), or it cannot be written.
         """
         self.folder = folder
-        if must_exist and not (folder / RUN).is_file():
-            raise UserError(f"--resume: there is no run at {folder}")
+        if must_exist:
+            check_begun(folder)
         try:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:

@@ -74,8 +74,9 @@ def test_edited_verdicts_are_counted_and_compare_refuses_until_they_are_derived_
     assert "stored verdicts" not in notes(older, tmp_path)
 
 
-def test_of_many_replies_some_are_graded_again(older: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(verdicts, "MOST", 10)
+@pytest.mark.parametrize("bound", [("MOST", 10), ("MOST_BYTES", 9_000)])
+def test_of_many_or_long_replies_some_are_graded_again(older: Path, bound: tuple[str, int], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(verdicts, *bound)
     edited(older, {Outcome.WRONG: Outcome.CORRECT, Outcome.CORRECT: Outcome.WRONG, Outcome.UNPARSED: Outcome.WRONG})
     told = re.match(
         r"(\d+) of the stored verdicts of older \((\d+) that were graded again\) are not", str(verdict_note(open_run(older), 30))

@@ -322,11 +322,11 @@ def test_replies_that_fit_are_never_cut(tmp_path: Path) -> None:
     assert all(trial["x"] == long("", 0, "") for puzzle in page.puzzles for row in puzzle["rows"] for trial in row["t"].values())
 
 
-def test_200_models_render_and_say_what_is_left_out(tmp_path: Path) -> None:
-    document, folders = story(tmp_path, 4, models=[f"model {i}" for i in range(200)], outcome=pattern)
+def test_many_models_render_and_say_what_is_left_out(tmp_path: Path) -> None:
+    document, folders = story(tmp_path, 4, models=[f"model {i}" for i in range(60)], outcome=pattern)
     page = render(document, open_runs(folders))
-    assert "188 more models" in page
-    assert all(f">model {i}</th>" in page for i in range(200))
+    assert "48 more models" in page
+    assert all(f">model {i}</th>" in page for i in range(60))
     assert len(page.encode()) < 30_000_000
 
 

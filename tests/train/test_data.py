@@ -24,9 +24,6 @@ from bench.train.recipe import Recipe, load_recipe
 from tasks.suites import EVAL_SHARE, Suite, SuiteSpec, load_suite, make_puzzle
 from tests.train.recipes import table, written
 
-ONE_WORKER = pytest.mark.xdist_group("the training set of 8,000")
-"""So that it is drawn once, and not by each of pytest's processes."""
-
 
 def small(folder: Path, n: int = 6, **changes: Any) -> Recipe:
     return load_recipe(written(folder, table("tiny", **{"data__set": f"mini:n={n}", "sweep__evaluate__n": 5, **changes})))
@@ -37,7 +34,6 @@ def diverse(tmp_path_factory: pytest.TempPathFactory) -> tuple[Puzzle, ...]:
     return training_puzzles(load_recipe(written(tmp_path_factory.mktemp("recipe"), table())))
 
 
-@ONE_WORKER
 def test_diverse_8k_small(diverse: tuple[Puzzle, ...]) -> None:
     families = ("clock", "maze", "move_box", "n_queens")
     assert Counter(puzzle.family for puzzle in diverse) == dict.fromkeys(families, 2000)
@@ -47,18 +43,15 @@ def test_diverse_8k_small(diverse: tuple[Puzzle, ...]) -> None:
     assert diverse[0].image.info.width == 84
 
 
-@ONE_WORKER
 def test_a_spent_level_leaves_its_share_to_the_others(diverse: tuple[Puzzle, ...]) -> None:
     queens = Counter(puzzle.level for puzzle in diverse if puzzle.family == "n_queens")
     assert queens[1] < 700 < 1300 < queens[2]  # there are about 620 fresh boards of level 1
 
 
-@ONE_WORKER
 def test_families_are_mixed(diverse: tuple[Puzzle, ...]) -> None:
     assert len({puzzle.family for puzzle in diverse[:32]}) == 4
 
 
-@ONE_WORKER
 def test_no_state_of_any_evaluation_seed_is_trained_on(diverse: tuple[Puzzle, ...]) -> None:
     trained = {(puzzle.family, digest(puzzle.state)) for puzzle in diverse}
     for seed in (101, 7):

@@ -94,10 +94,11 @@ class Claude:
         self.base_url = options.base_url
         self.generation = generation_of(provider, model_id, "unknown-claude")
         self.limits: ImageLimits = self.generation.limits(MAX_BASE64[provider])
-        self._wished = {options.sampling().wishes: settings(name, self.generation, options.sampling())}
         self.timeout_s = options.timeout_s
         self.dropped: list[str] = []
         self._without: set[str] = set()
+        self._wished: dict[object, Mapping[str, Any]] = {}
+        self.settings(options.sampling())
         alias = find(provider, model_id)
         self.keeps = alias.keeps if alias is not None and provider == "anthropic" and not options.batch else None
         self._wire = Wire(options, DefaultAioHttpClient, DefaultAsyncHttpxClient)
@@ -119,7 +120,7 @@ class Claude:
         Raises:
             Transient, Rejected, Unusable: see `bench.errors`.
         """
-        wished = self.settings(request)
+        wished = self.settings(request.sampling)
         sent, headers = wished.keys() - {"max_tokens", "anthropic_version"}, self.headers(wished)
         if self.provider == "anthropic":
             work = partial(self._wire.post, self.client, PATH, self.body(request), headers)
@@ -145,6 +146,7 @@ class Claude:
             return False
         self._without.add(parameter)
         self.dropped.append(parameter)
+        self._wished.clear()
         return True
 
     async def close(self) -> None:
@@ -186,16 +188,17 @@ class Claude:
                 block["transformations"] = {"oversized_image": "error"}
             content.append(block)
         content.append({"type": "text", "text": request.text})
-        return {"model": self.model_id, "messages": [{"role": "user", "content": content}], **self.settings(request)}
+        return {"model": self.model_id, "messages": [{"role": "user", "content": content}], **self.settings(request.sampling)}
 
-    def settings(self, request: Request) -> dict[str, Any]:
-        """All of a request but the model's name and the question."""
-        wished = self._wished.get(request.sampling.wishes)
-        if wished is None:
-            wished = self._wished[request.sampling.wishes] = settings(self.name, self.generation, request.sampling)
-        found = {name: value for name, value in wished.items() if name not in self._without}
-        if "temperature" in found and self.provider != "anthropic":
-            found["anthropic_version"] = _SAMPLING_VERSION[self.provider]
+    def settings(self, sampling: Sampling) -> Mapping[str, Any]:
+        """All of a request but the model's name and the question: found once for these wishes, until the server refuses one of them."""
+        found = self._wished.get(sampling.wishes)
+        if found is None:
+            wished = settings(self.name, self.generation, sampling)
+            found = {name: value for name, value in wished.items() if name not in self._without}
+            if "temperature" in found and self.provider != "anthropic":
+                found["anthropic_version"] = _SAMPLING_VERSION[self.provider]
+            self._wished[sampling.wishes] = found
         return found
 
 

@@ -35,7 +35,7 @@ class ClaudeBatches:
 
     def line(self, key: str, request: Request) -> bytes:
         """See `BatchService.line`."""
-        self._temperature = "temperature" in self._model.settings(request)
+        self._temperature = "temperature" in self._model.settings(request.sampling)
         return f'{{"custom_id": {json.dumps(key)}, "params": '.encode() + self._model.body(request) + b"}"
 
     async def submit(self, lines: Iterable[bytes]) -> str:
