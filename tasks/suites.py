@@ -155,7 +155,7 @@ def load_suite(
     if columns:
         raise UserError(f"--columns: suite {spec.name} has its own; name columns of a file or folder of yours")
     if spec.name not in PUBLIC_SUITES:
-        return _generate(spec, families, limit)
+        return _generate(spec, tuple(families or ()), limit)
     loaded = load_public(spec.name, data_dir=data_dir, families=families, limit=limit, skip_bad=skip_bad)
     if not loaded.puzzles:
         raise BadDataError(f"suite {spec.name}: no usable puzzle was found")
@@ -177,10 +177,12 @@ def _custom(text: str, *, columns: Mapping[str, str] | None, **asked: Any) -> Su
     return Suite(found.name, loaded.puzzles, captions=loaded.captions, problems=loaded.problems, rows=loaded.rows)
 
 
-def _generate(spec: SuiteSpec, families: Sequence[str] | None, limit: int | None) -> Suite:
+@lru_cache(maxsize=2)
+def _generate(spec: SuiteSpec, families: tuple[str, ...], limit: int | None) -> Suite:
+    """The suite, drawn once for the many evaluations of a training or a sweep."""
     suite = _generated(spec.name)
     drawn = spec.families or suite.families
-    unknown = [name for name in families or () if name not in drawn]
+    unknown = [name for name in families if name not in drawn]
     if unknown:
         way = f"; it is a suite of its own: --suite {unknown[0]}" if known(unknown[0]) else ""
         hint = "" if way else did_you_mean(unknown[0], drawn)

@@ -101,8 +101,8 @@ def _check_at_once(config: RunConfig) -> None:
         raise UserError("--replay answers from the cache alone, and the cache is off: name its folder with --cache DIR")
     if execution.resume and (execution.out is not None or generated(name) is not None):  # the default folder of others waits for `_fitted`
         check_begun(execution.out or config.default_out())
-    if _shows_captions_of_the_set(config) and generated(name) is not None:
-        raise _no_captions(name)
+    if _shows_captions_of_the_set(config) and (drawn := generated(name)) is not None:
+        raise _no_captions(drawn.label)
 
 
 def _shows_captions_of_the_set(config: RunConfig) -> bool:

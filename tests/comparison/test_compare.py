@@ -26,7 +26,7 @@ def of(comparison: Comparison, mode: str, family: str | None = None) -> Any:
     return next(case for case in (*comparison.overall, *comparison.cases) if (case.mode, case.family) == (mode, family))
 
 
-@pytest.mark.parametrize(("n", "replicates", "runs"), [(240, 1, 1000), (200, 3, 100)])
+@pytest.mark.parametrize(("n", "replicates", "runs"), [(240, 1, 400), (200, 3, 100)])
 def test_null_reruns_raise_alarms_at_most_at_alpha(n: int, replicates: int, runs: int) -> None:
     assert false_alarms(1, runs, n=n, families=2, replicates=replicates) <= 0.05 * runs
 
