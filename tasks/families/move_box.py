@@ -78,7 +78,7 @@ class MoveBox(Family[State]):
         while True:
             tries += 1
             walls, (person, box) = _room(rng, rng.randint(low, high), rng.randint(low, high))
-            reached = _pushes(walls, person, box)
+            reached = _pushes(walls, person, box, most=wanted)
             flags = sorted(cell for cell, pushes in reached.items() if pushes == wanted and cell != person)
             if flags:
                 return State(walls, person, box, rng.choice(flags))
@@ -183,20 +183,22 @@ def _slot(row: int, column: int) -> str:
 
 
 # -- pushing ---------------------------------------------------------------------------------------------------------------------------
-def _pushes(walls: tuple[str, ...], person: Cell, box: Cell) -> dict[Cell, int]:
-    """Where the box can get to -> the fewest pushes; the start itself is left out.
+def _pushes(walls: tuple[str, ...], person: Cell, box: Cell, *, most: int | None = None) -> dict[Cell, int]:
+    """Where the box can get to, by at most `most` pushes, -> the fewest pushes; the start itself is left out.
 
     Breadth first over pushes: a position is the box and the floor that the person can walk to around it. Sets of cells are the bits of an
     integer, row by row; the wall all around keeps a shift by one from running over the end of a row.
     """
     width = len(walls[0])
-    floor = sum(1 << r * width + c for r, row in enumerate(walls) for c, mark in enumerate(row) if mark == ".")
+    floor = int("".join(walls)[::-1].replace("#", "0").replace(".", "1"), 2)
     start, feet = ((r - 1) * width + c - 1 for r, c in (box, person))
     reached: dict[Cell, int] = {}
     seen: set[tuple[int, int]] = set()
     queue = deque([(start, feet, 0)])
     while queue:
         at, feet, pushes = queue.popleft()
+        if most is not None and pushes > most:
+            break
         region = _walkable(floor & ~(1 << at), 1 << feet, width)
         if (at, region) in seen:
             continue
@@ -222,10 +224,12 @@ def _room(rng: random.Random, height: int, width: int) -> tuple[tuple[str, ...],
     """Random walls with one wall all around, and where the person and the box start."""
     inner = [(r, c) for r in range(2, height) for c in range(2, width)]
     rng.shuffle(inner)
-    floor = set(inner[rng.randint(len(inner) // 12, len(inner) // 4) :])
-    walls = tuple("".join("." if (r, c) in floor else "#" for c in range(1, width + 1)) for r in range(1, height + 1))
-    person, box = rng.sample(sorted(floor), 2)
-    return walls, (person, box)
+    floor = sorted(inner[rng.randint(len(inner) // 12, len(inner) // 4) :])
+    walls = [["#"] * width for _ in range(height)]
+    for r, c in floor:
+        walls[r - 1][c - 1] = "."
+    person, box = rng.sample(floor, 2)
+    return tuple(map("".join, walls)), (person, box)
 
 
 # -- text ------------------------------------------------------------------------------------------------------------------------------
