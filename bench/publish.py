@@ -8,7 +8,7 @@ else.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -26,6 +26,7 @@ from bench.report.unchanged import made_of, note_made, unchanged
 from bench.report.write import Report, Writer, format_names, write_report
 from bench.store.run import Run
 from tasks.custom.columns import parse_columns
+from tasks.custom.source import HUB, hub_unasked
 from tasks.fidelity import fidelity
 from tasks.kit.drawing import encode
 from tasks.public.load import PUBLIC_SUITES, load_picture
@@ -115,12 +116,17 @@ def encoded_picture(run: Run, puzzle: str, *, data_dir: Path | None = None) -> b
 
 
 def _own(identity: Mapping[str, Any], data_dir: Path | None) -> dict[str, ImageRef]:
-    """The pictures of a suite of the user's own, where its table still lies where the run found it; none of any other suite."""
+    """The pictures of a suite of the user's own, where its table still lies where the run found it; none of any other suite.
+
+    Of a data set of the hub what this machine keeps: a report is no reason to ask the hub, least of all one of somebody else's run.
+    """
     text: Any = identity.get("suite")
     if not isinstance(text, str) or not is_own(text):
         return {}
+    columns = identity.get("columns") or ""
     try:
-        suite = load_suite(SuiteSpec.parse(text), data_dir=data_dir, skip_bad=True, columns=parse_columns(identity.get("columns") or ""))
+        with hub_unasked() if text.startswith(HUB) else nullcontext():
+            suite = load_suite(SuiteSpec.parse(text), data_dir=data_dir, skip_bad=True, columns=parse_columns(columns))
     except UserError:
         return {}
     return {puzzle.id: puzzle.image for puzzle in suite.puzzles}

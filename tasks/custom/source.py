@@ -8,7 +8,8 @@ read at all.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -215,6 +216,21 @@ def _of_split(files: Sequence[Path], split: str | None) -> Sequence[Path]:
     """The files of one split, where their names say so as those of the hub do ("test-00000-of-00001.parquet")."""
     named = [file for file in files if split is not None and re.match(rf"{re.escape(split)}[-.]", file.name)]
     return named or files
+
+
+@contextmanager
+def hub_unasked() -> Generator[None]:
+    """Within it a data set of the hub is what this machine keeps of it, and nothing is asked of the hub.
+
+    Raises:
+        MissingExtraError: the package that reads data sets is not installed.
+    """
+    config = optional("datasets", "data").config
+    before, config.HF_HUB_OFFLINE = config.HF_HUB_OFFLINE, True
+    try:
+        yield
+    finally:
+        config.HF_HUB_OFFLINE = before
 
 
 def _hub(text: str, wishes: Wishes) -> OpenedTable:

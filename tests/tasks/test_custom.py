@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from bench import publish
 from bench.errors import BadDataError, UserError
 from tasks.custom.columns import parse_columns
 from tasks.tools.linter import lint
@@ -91,6 +92,23 @@ def test_the_hub_is_read_by_datasets_itself(tmp_path: Path, monkeypatch: pytest.
     assert (suite.name, len(suite.puzzles), {p.split for p in suite.puzzles}) == ("org--name", 4, {"test"})
     with pytest.raises(UserError, match="there is no split 'tset' \\(did you mean 'test'\\?\\)"):
         load("hub:org/name:split=tset")
+
+
+def test_a_report_asks_nothing_of_the_hub(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever sent the run chose the name of the data set."""
+    asked: list[str] = []
+
+    def reached(*_: object, **named: str) -> None:
+        asked.append(named["repo_id"])
+        raise OSError("no network")
+
+    monkeypatch.setattr("huggingface_hub.HfApi.hf_hub_download", reached)
+    shown = publish.pictures([{"suite": "hub:no-such/data-set"}])
+    assert shown({"id": "p", "suite": "no-such--data-set", "image": {"drawn": False}}) is None
+    assert asked == []
+    with pytest.raises(UserError, match="no network"):
+        load("hub:no-such/data-set")
+    assert asked == ["no-such/data-set"]
 
 
 def test_a_hub_that_is_out_of_reach_is_one_line() -> None:
