@@ -26,7 +26,7 @@ from bench.gap.document import Document
 from bench.gap.make import gap_document
 from bench.puzzle import puzzle_line as puzzle_line_of
 from bench.report import verdict
-from bench.report.html import thumbs
+from bench.report.html import thumbs, views
 from bench.report.html.drilldown import CELL_CODES
 from bench.report.html.grids import grids
 from bench.report.html.links import link
@@ -354,6 +354,21 @@ def test_what_is_lacking_is_said(tmp_path: Path) -> None:
     assert Page(page).index["rows"]["o"] == ["e"]
     empty: Document = {**document, "models": []}
     assert "No model has a finished trial." in render(empty, open_runs(folders))
+
+
+@pytest.mark.parametrize(
+    ("reported", "said"),
+    [
+        ({"openai/m": ["m-2024-05-13"]}, ""),  # what was asked for
+        ({"openai/m": ["m-2024-05-13", "somebody/else-1b"]}, "openai/m = somebody/else-1b"),
+        ({"openai/other": ["other-2"]}, "openai/other = other-2"),
+        (["m-2024-05-13", "somebody/else-1b"], "somebody/else-1b"),  # an earlier version's
+    ],
+)
+def test_ids_that_nobody_asked_for_are_shown(reported: Any, said: str, tmp_path: Path) -> None:
+    document, _ = story(tmp_path, 1)
+    run: Any = {**document["runs"][0], "model_ids": {"openai/m": "m-2024-05-13"}, "reported": reported}
+    assert dict(views.asked({**document, "runs": [run]})).get("reported by the provider", "") == said
 
 
 def test_sections_that_the_document_gains_are_shown(tmp_path: Path) -> None:

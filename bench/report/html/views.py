@@ -137,7 +137,7 @@ def asked(document: Document) -> list[tuple[str, str]]:
     heats = sorted({_temperature(run) for run in runs} - {""})
     prompts = {f"{name} {sha[:8]}": None for run in runs for name, sha in (run.get("prompts") or {}).items()}
     ids = {name: id_ for run in runs for name, id_ in (run.get("model_ids") or {}).items()}
-    reported = sorted({name for run in runs for name in run.get("reported") or ()} - set(ids.values()))
+    reported = sorted({said for run in runs for said in _reported(run.get("reported") or (), ids)})
     facts = [
         ("asked", " to ".join(dict.fromkeys((dates[0], dates[-1]))) if dates else "date not on record"),
         ("temperature", ", ".join(heats) or "not on record"),
@@ -145,6 +145,14 @@ def asked(document: Document) -> list[tuple[str, str]]:
         ("models", ", ".join(name if name == id_ else f"{name} = {id_}" for name, id_ in sorted(ids.items())) or "revision not on record"),
     ]
     return [*facts, *([("reported by the provider", ", ".join(reported))] if reported else [])]
+
+
+def _reported(given: Mapping[str, Sequence[str]] | Sequence[str], ids: Mapping[str, str]) -> Iterator[str]:
+    """The ids that providers gave where other ones were asked for, with the name of the model where it is on record."""
+    if isinstance(given, Mapping):
+        yield from (f"{name} = {said}" for name, every in given.items() for said in every if said != ids.get(name))
+    else:
+        yield from (said for said in given if said not in ids.values())
 
 
 def _temperature(run: RunDoc) -> str:
