@@ -1,6 +1,6 @@
-"""Links in a data directory that lead out of it.
+"""What a data directory from elsewhere must not hold.
 
-A directory from elsewhere may hold one to any file of the person's own, whose content would then stand in reports.
+A link may lead to any file of the person's own, whose content would then stand in reports; whoever reads a pipe may wait for ever.
 """
 
 from __future__ import annotations
@@ -11,11 +11,13 @@ from pathlib import Path
 from bench.errors import BadDataError
 
 
-def refuse_way_out(path: Path, folder: Path) -> None:
-    """See that `path`, all links followed, lies in `folder`. A snapshot of the hub's cache is made of links to the blobs beside it.
+def refuse_traps(path: Path, folder: Path) -> None:
+    """See that `path`, all links followed, lies in `folder`, and that it is a file or a folder where there is anything.
+
+    A snapshot of the hub's cache is made of links to the blobs beside it.
 
     Raises:
-        BadDataError: it leads out.
+        BadDataError: it leads out, or is something else.
     """
     root = folder.resolve()
     snapshots = next((place for place in (root, *root.parents) if place.name == "snapshots" and (place.parent / "blobs").is_dir()), None)
@@ -23,3 +25,5 @@ def refuse_way_out(path: Path, folder: Path) -> None:
     target = Path(os.path.realpath(path))  # of a loop too, which is told of where it is opened
     if not any(target.is_relative_to(room) for room in rooms):
         raise BadDataError(f"{path.name!r} is a link that leads out of the data directory")
+    if target.exists() and not (target.is_file() or target.is_dir()):
+        raise BadDataError(f"{path.name!r} is no file")

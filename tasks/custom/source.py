@@ -20,7 +20,7 @@ from bench.extras import optional
 from bench.suggest import did_you_mean
 from tasks.custom.columns import CONFIG, Wishes, read_wishes
 from tasks.custom.sheets import sheet_rows
-from tasks.links import refuse_way_out
+from tasks.links import refuse_traps
 from tasks.public.rows import Problem, RowTable, as_object, json_object, numbered_lines
 
 MAX_LINE = 32_000_000
@@ -132,9 +132,11 @@ def open_table(text: str, data_dir: Path | None = None) -> OpenedTable:
 def _local(path: Path, split: str | None) -> OpenedTable:
     if not path.exists():
         raise UserError(f"suite {path} does not exist: expected a file ({', '.join(SUFFIXES)}), a folder, or hub:ORG/NAME")
+    if not (path.is_file() or path.is_dir()):
+        raise UserError(f"suite {path} is no file")
     folder = path if path.is_dir() else path.parent
     config = folder / CONFIG
-    refuse_way_out(config, folder)
+    refuse_traps(config, folder)
     wishes = read_wishes(config) if config.is_file() else Wishes()
     if not path.is_dir() and wishes.data not in (None, path.name):
         wishes = Wishes()  # it speaks of another file
@@ -150,22 +152,22 @@ def _folder(folder: Path, wishes: Wishes) -> OpenedTable:
         path = folder / wishes.data
         if not path.is_file():
             raise UserError(f"{folder / CONFIG}: data: {wishes.data!r} is not in the folder")
-        refuse_way_out(path, folder)
+        refuse_traps(path, folder)
         return _file(path, name, wishes)
     datasets = optional("datasets", "data")
     if (folder / "dataset_dict.json").is_file() or (folder / "state.json").is_file():
-        for file in folder.rglob("*.arrow"):
-            refuse_way_out(file, folder)
+        for file in folder.rglob("*"):
+            refuse_traps(file, folder)
         return _table(folder.name, name, _reading(str(folder), lambda: datasets.load_from_disk(str(folder))), folder, wishes)
     for place in (folder, folder / "data"):
         files = sorted(place.glob("*.parquet"))
         for file in files:
-            refuse_way_out(file, folder)
+            refuse_traps(file, folder)
         if files:
             return _parquet(files, folder.name, name, folder, wishes)
     files = [path for path in sorted(folder.iterdir()) if path.suffix.casefold() in SUFFIXES and not path.name.startswith(".")]
     if len(files) == 1:
-        refuse_way_out(files[0], folder)
+        refuse_traps(files[0], folder)
         return _file(files[0], name, wishes)
     found = f"found several ({', '.join(path.name for path in files[:6])}): name one" if files else "found none"
     raise UserError(f"suite {folder}: expected one file of rows ({', '.join(SUFFIXES)}) or a folder that datasets wrote, {found}")

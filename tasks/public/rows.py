@@ -22,7 +22,7 @@ from typing import Any, Protocol, cast
 from bench.errors import BadDataError, UserError
 from bench.extras import optional
 from bench.image import ImageRef
-from tasks.links import refuse_way_out
+from tasks.links import refuse_traps
 
 MAX_LINE = 4_000_000
 """Longest line of a data file that is read, in bytes; the longest of the public sets has under 10,000."""
@@ -145,7 +145,7 @@ def _file_rows(path: Path, family: str) -> Iterator[Row | Problem]:
     empty = True
     known: dict[str, ImageRef] = {}
     try:
-        refuse_way_out(path, path.parent)
+        refuse_traps(path, path.parent)
         for number, line in numbered_lines(path):
             where = f"{path.name} line {number}"
             if line is not None and not line.strip():
@@ -243,8 +243,8 @@ def _saved_table(public: PublicSet, folder: Path) -> RowTable | None:
     datasets = optional("datasets", "data")
     saved = (folder / "dataset_dict.json").is_file() or (folder / "state.json").is_file()
     files = sorted(folder.glob("*.parquet"))
-    for file in folder.rglob("*.arrow") if saved else files:
-        refuse_way_out(file, folder)
+    for file in folder.rglob("*") if saved else files:
+        refuse_traps(file, folder)
     try:
         if saved:
             return _split(public, datasets.load_from_disk(str(folder)), folder)
@@ -373,7 +373,7 @@ def file_image(relative: Any, folder: Path, known: dict[str, ImageRef] | None = 
 
 
 def _file_bytes(path: Path, folder: Path) -> bytes:
-    refuse_way_out(path, folder)
+    refuse_traps(path, folder)
     about = path.stat()
     if not stat.S_ISREG(about.st_mode):
         raise BadDataError(f"{path.name}: expected an image, found something that is not a file")

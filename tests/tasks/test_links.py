@@ -1,7 +1,8 @@
-"""Links in a data directory: those that stay inside are followed, those that lead out are refused, for every kind of file in it."""
+"""Links in a data directory: those that stay inside are followed, those that lead out are refused, of every kind of file. Pipes too."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from bench.errors import UserError
 from tasks.public.load import load_public
 from tasks.suites import Suite, SuiteSpec, load_suite
 from tests.tasks.own import charts, png, write_lines
+from tests.tasks.test_custom import as_saved
 from tests.tasks.test_public import clock_row
 
 
@@ -90,3 +92,34 @@ def test_a_public_set_does_not_lead_out(tmp_path: Path) -> None:
     (tmp_path / "a" / "data" / "images" / "1.png").symlink_to(tmp_path / "secret.png")
     with pytest.raises(UserError, match="leads out of the data directory"):
         load_public("algopuzzlevqa", data_dir=tmp_path / "a")
+
+
+def pipe(path: Path) -> None:
+    path.unlink()
+    os.mkfifo(path)
+
+
+@pytest.mark.timeout(30)
+@pytest.mark.parametrize("name", ["rows.jsonl", "pics/1.png"])
+def test_nobody_waits_for_a_pipe(tmp_path: Path, name: str) -> None:
+    pipe(made(tmp_path / "a") / name)
+    with pytest.raises(UserError, match=r"is no file|not a file"):
+        loaded(tmp_path / "a")
+    with pytest.raises(UserError, match=r"is no file|not a file"):
+        load_suite(SuiteSpec.parse(str(tmp_path / "a" / "rows.jsonl")))
+
+
+@pytest.mark.timeout(30)
+def test_nobody_waits_for_a_pipe_in_what_datasets_wrote(tmp_path: Path) -> None:
+    saved = as_saved(tmp_path)
+    pipe(saved / "eval" / "dataset_info.json")
+    with pytest.raises(UserError, match="is no file"):
+        loaded(saved)
+
+
+@pytest.mark.timeout(30)
+def test_nobody_waits_for_a_pipe_in_a_public_set(tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    os.mkfifo(tmp_path / "data" / "clock.json")
+    with pytest.raises(UserError):
+        load_public("algopuzzlevqa", data_dir=tmp_path, families=["clock"])
