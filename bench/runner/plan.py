@@ -72,6 +72,7 @@ def make_plan(config: RunConfig, at_hand: Mapping[str, Model] | None = None) -> 
     """
     _check_at_once(config)
     models = _resolve_models(config, at_hand or {})
+    _check_services(config, [model for pair in models for model in pair if model is not None])
     suite = _load(config)
     config, left_out = _fitted(config, suite)
     _check_modes(config, suite)
@@ -90,7 +91,7 @@ def make_plan(config: RunConfig, at_hand: Mapping[str, Model] | None = None) -> 
         )
         parts.append(ModelPlan(model, captioner, trials))
     plan = Plan(config, suite, parts, _model_options(config), left_out)
-    _check_costs(plan)
+    _check_estimate(plan)
     return plan
 
 
@@ -101,6 +102,8 @@ def _check_at_once(config: RunConfig) -> None:
         raise UserError("--replay answers from the cache alone, and the cache is off: name its folder with --cache DIR")
     if execution.resume and (execution.out is not None or generated(name) is not None):  # the default folder of others waits for `_fitted`
         check_begun(execution.out or config.default_out())
+    if config.conditions.doses and not any(looks(mode, config.captions) for mode in config.subject.modes):
+        raise UserError("--degrade: no mode of this run looks at a picture; add image, caption or readback to --mode")
     if _shows_captions_of_the_set(config) and (drawn := generated(name)) is not None:
         raise _no_captions(drawn.label)
 
@@ -137,19 +140,25 @@ def _fitted(config: RunConfig, suite: Suite) -> tuple[RunConfig, list[str]]:
     return replace(config, subject=replace(subject, modes=tuple(modes)), conditions=conditions), left_out
 
 
-def _check_costs(plan: Plan) -> None:
-    """A bound needs prices. Batches are paid as a whole once they are handed in, so their bound is held against the estimate, before."""
-    models = [model for part in plan.models for model in (part.model, part.captioner) if model is not None]
-    batch, bound = plan.config.execution.batch, plan.config.execution.max_cost
-    if batch:
+def _check_services(config: RunConfig, models: Sequence[Model]) -> None:
+    """A batch needs a provider that takes them, and a bound needs prices."""
+    if config.execution.batch:
         for model in models:
             batch_service(model)
-    if bound is None:
+    if config.execution.max_cost is None:
         return
-    unpriced = [model.name for model in models if cost(model.name, Usage(), plan.options) is None]
+    options = _model_options(config)
+    unpriced = [model.name for model in models if cost(model.name, Usage(), options) is None]
     if unpriced:
         raise UserError(f"--max-cost: the price of {unpriced[0]} is not known, so its cost cannot be bounded (models show {unpriced[0]})")
-    expected = sum(row.cost[1] for row in estimate(plan) if row.cost is not None) if batch else 0.0
+
+
+def _check_estimate(plan: Plan) -> None:
+    """Batches are paid as a whole once they are handed in, so their bound is held against the estimate, before."""
+    bound = plan.config.execution.max_cost
+    if bound is None or not plan.config.execution.batch:
+        return
+    expected = sum(row.cost[1] for row in estimate(plan) if row.cost is not None)
     if expected > bound:
         raise UserError(f"--max-cost {bound:g}: these batches are expected to cost {expected:.2f} USD; raise it, or ask less (--limit)")
 
@@ -221,8 +230,6 @@ def _part_of(puzzle: Puzzle, whole: int) -> int:
 
 def _check_modes(config: RunConfig, suite: Suite) -> None:
     modes, captioner = config.subject.modes, config.captions
-    if config.conditions.doses and not any(looks(mode, captioner) for mode in modes):
-        raise UserError("--degrade: no mode of this run looks at a picture; add image, caption or readback to --mode")
     bare = [puzzle.id for puzzle in suite.puzzles if not puzzle.options]
     if config.conditions.format is Format.MCQ and bare:
         raise UserError(f"--format mcq: {len(bare)} puzzles of suite {suite.name} have no options (such as {bare[0]}); use --format open")
