@@ -121,16 +121,18 @@ _LATER = ("processes", "sharding")
 """Keys that older records lack."""
 
 
-def refuse_links(out: Path) -> None:
-    """Make sure that a folder in which training goes on leads nowhere else: what is there is written to, and older steps are removed.
+def refuse_traps(out: Path) -> None:
+    """Make sure that a folder in which training goes on holds files and folders alone: they are written to, and older steps are removed.
 
     Raises:
-        UserError: something in it is a symbolic link.
+        UserError: something in it is a symbolic link, or a pipe.
     """
     for folder, folders, files in os.walk(out):
         for path in (Path(folder, name) for name in (*folders, *files)):
             if path.is_symlink():
                 raise UserError(f"{path} is a symbolic link, and those are not followed where training goes on")
+            if not (path.is_file() or path.is_dir()):
+                raise UserError(f"{path} is no file")
 
 
 # -- the folder of a run -----------------------------------------------------------------------------------------------------------------
@@ -159,15 +161,15 @@ class RunFolder:
         """Look into `out`, which need not exist.
 
         Raises:
-            UserError: it holds a run, and something in it is a symbolic link.
+            UserError: it holds a run, and something in it is neither a file nor a folder.
         """
         present = {entry.name for entry in out.iterdir()} if out.is_dir() else {out.name} if out.exists() else set[str]()
         if not present:
             return cls(out, FolderState.EMPTY, {})
-        record = None if (out / RECORD).is_symlink() else _record(out)
+        record = _record(out) if (out / RECORD).is_file() and not (out / RECORD).is_symlink() else None
         if record is None:
             return cls(out, FolderState.FOREIGN, {})
-        refuse_links(out)
+        refuse_traps(out)
         last = (saved_steps(out) or [None])[-1]
         if record.get("finished") is True:
             return cls(out, FolderState.FINISHED, record, last)

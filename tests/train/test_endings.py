@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import resource
 import shutil
 import signal
@@ -274,6 +275,18 @@ def test_links_in_a_folder_of_training_are_not_followed(whole: Path, tmp_path: P
     with pytest.raises(UserError, match=r"symbolic link|holds no run to resume|holds no run of this command"):
         train(Training(recipe(tmp_path / "recipe"), "mixture", str(BASE), out, resume=resume))
     assert tree(outside) == before
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("name", [RECORD, "rollouts.jsonl", f"steps/checkpoint-2/{MARKER}"])
+@pytest.mark.parametrize("resume", [True, False])
+def test_nobody_waits_for_a_pipe_in_a_folder_of_training(whole: Path, tmp_path: Path, name: str, resume: bool) -> None:
+    out = tmp_path / "out"
+    shutil.copytree(whole, out)
+    (out / name).unlink(missing_ok=True)
+    os.mkfifo(out / name)
+    with pytest.raises(UserError, match=r"is no file|holds no run to resume|holds no run of this command"):
+        train(Training(recipe(tmp_path / "recipe"), "mixture", str(BASE), out, resume=resume))
 
 
 def test_resuming_what_was_begun_otherwise_is_refused(whole: Path, tmp_path: Path) -> None:

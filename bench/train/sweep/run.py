@@ -38,7 +38,7 @@ from bench.extras import optional
 from bench.gap.cells import CLEAR
 from bench.runner.plan import make_plan
 from bench.runner.session import run_session
-from bench.train.checkpoints import refuse_links, saved_steps
+from bench.train.checkpoints import refuse_traps, saved_steps
 from bench.train.curves import draw_sweep
 from bench.train.grpo import Training, TrainingStopped, train
 from bench.train.processes import processes_of
@@ -104,10 +104,10 @@ def run_sweep(sweep: Sweep, console: Console) -> Path | None:
     """Train, evaluate and write the tables; returns `sweep.out`, or None in a process that others go on without.
 
     Raises:
-        UserError: as `bench.train.grpo.train`, or something in `sweep.out` is a symbolic link.
+        UserError: as `bench.train.grpo.train`, or something in `sweep.out` is a symbolic link or a pipe.
         SightgapError: an evaluation has missing trials; the same command continues it.
     """
-    refuse_links(sweep.out)
+    refuse_traps(sweep.out)
     launched = env.processes() > 1
     lessons = sweep.lessons
     if lessons is not None and env.first_process() and "steps" not in _record(lessons.out):
