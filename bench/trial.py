@@ -104,22 +104,26 @@ class Trials(Sequence[Trial]):
         return self._trial(place, self._arms[arm], replicate, shown_options(self.puzzles[place], replicate, self.seed))
 
     @cached_property
-    def _arms(self) -> Sequence[tuple[Mode, Degradation | None]]:
+    def _arms(self) -> Sequence[tuple[Mode, Captioner | None, Degradation | None]]:
         """What is asked of one puzzle in one replicate."""
-        return [(mode, dose) for mode in self.modes for dose in (None, *(self.doses if looks(mode, self.captioner) else ()))]
+        return [
+            (mode, self.captioner if mode.shows_caption else None, dose)
+            for mode in self.modes
+            for dose in (None, *(self.doses if looks(mode, self.captioner) else ()))
+        ]
 
     @cached_property
     def _worse(self) -> dict[tuple[int, Degradation], Puzzle]:
         """Damaged puzzles by place and dose: one for all of its trials, since what a picture is (`ImageRef.info`) is found out once."""
         return {}
 
-    def _trial(self, place: int, arm: tuple[Mode, Degradation | None], replicate: int, options: tuple[str, ...]) -> Trial:
-        mode, dose = arm
+    def _trial(self, place: int, arm: tuple[Mode, Captioner | None, Degradation | None], replicate: int, options: tuple[str, ...]) -> Trial:
+        mode, captioner, dose = arm
         puzzle = self.puzzles[place]
         if dose is not None:
             found = self._worse.get((place, dose))
             puzzle = found if found is not None else self._worse.setdefault((place, dose), _damaged(puzzle, dose))
-        return Trial(puzzle, self.model, mode, self.captioner if mode.shows_caption else None, self.fmt, replicate, options, dose)
+        return Trial(puzzle, self.model, mode, captioner, self.fmt, replicate, options, dose)
 
 
 def _damaged(puzzle: Puzzle, dose: Degradation) -> Puzzle:

@@ -114,6 +114,7 @@ class Runner:
                 await self._caption_lane(lane, lane.desk.client)
             await self._run_lane(lane)
         finally:
+            await lane.desk.close()
             await lane.client.model.close()
             if lane.desk.client and lane.desk.client is not lane.client:
                 await lane.desk.client.model.close()

@@ -108,6 +108,13 @@ class CaptionDesk:
             task.add_done_callback(lambda _: self._forget(key))
         return await asyncio.shield(task)
 
+    async def close(self) -> None:
+        """End the captions that are still being written: whoever asked for them is gone, and nothing is stored any more."""
+        writing = [task for task in self._tasks.values() if not task.done()]
+        for task in writing:
+            task.cancel()
+        await asyncio.gather(*writing, return_exceptions=True)
+
     def _forget(self, key: str) -> None:
         """Let go of a caption that the store has; one that failed is kept, so that it is asked for once in this session."""
         if key in self._store.captions:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import io
 import json
 import os
@@ -22,7 +23,7 @@ from bench.mode import Mode
 from bench.models.base import Request, Stop
 from bench.outcome import Outcome
 from bench.runner.plan import Plan
-from bench.runner.session import Result, run_session
+from bench.runner.session import Result, ask_plan, run_session
 from bench.store.run import open_run
 from bench.trial import Captioner
 from tests.conftest import ROOT
@@ -242,6 +243,23 @@ def heed_interrupts() -> None:
 
 
 @pytest.mark.slow
+def test_no_caption_is_written_once_the_run_has_ended(tmp_path: Path) -> None:
+    """Trials share captions, so one that is given up does not end its caption; the end of all does."""
+    model = Scripted(right)
+    model.takes_s = 60.0
+
+    async def left() -> set[str]:
+        asking = asyncio.ensure_future(ask_plan(plan_of(model, tmp_path / "run", modes=(Mode.CAPTION,)), Console(quiet=True)))
+        while not model.open:
+            await asyncio.sleep(0.01)
+        asking.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await asking
+        return {str(task.get_coro()) for task in asyncio.all_tasks() if task is not asyncio.current_task()}
+
+    assert asyncio.run(left()) == set()
+
+
 def test_ctrl_c_stops_cleanly_with_130(tmp_path: Path) -> None:
     process = subprocess.Popen(
         command(tmp_path, "run"),
