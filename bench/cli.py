@@ -79,7 +79,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; returns the exit code."""
     from bench.faults import EXIT_CODE, FaultBoundary
 
-    gc.set_threshold(*_GARBAGE)
     with FaultBoundary(), stops_like_ctrl_c():
         return _main(list(sys.argv[1:] if argv is None else argv))
     return EXIT_CODE
@@ -92,6 +91,8 @@ def _main(arguments: list[str]) -> int:
             arguments.insert(0, "run")
         parsed = build_parser(arguments[0]).parse_args(arguments)
         parsed.default = default
+        if parsed.command != "train":  # there a cycle may hold what fills a device
+            gc.set_threshold(*_GARBAGE)
         code = _command(parsed.command)(parsed)
         sys.stdout.flush()
     except SightgapError as error:
