@@ -21,7 +21,7 @@ from bench.defaults import MARGIN
 from bench.errors import SightgapError, UserError
 from bench.extras import own
 from bench.stats.level import ALPHA
-from bench.stopping import stops_like_ctrl_c
+from bench.stopping import Unwrapped, stops_like_ctrl_c
 from bench.suggest import did_you_mean
 from bench.versions import __version__
 from bench.visible import visible
@@ -93,7 +93,8 @@ def _main(arguments: list[str]) -> int:
         parsed.default = default
         if parsed.command != "train":  # there a cycle may hold what fills a device
             gc.set_threshold(*_GARBAGE)
-        code = _command(parsed.command)(parsed)
+        with Unwrapped():
+            code = _command(parsed.command)(parsed)
         sys.stdout.flush()
     except SightgapError as error:
         return _say(f"error: {error}", error.exit_code)

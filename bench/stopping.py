@@ -10,11 +10,16 @@ import signal
 import threading
 from collections.abc import Generator
 from contextlib import contextmanager
-from types import FrameType
+from types import FrameType, TracebackType
+
+from bench.errors import SightgapError
 
 _LIKE_CTRL_C = (signal.SIGTERM, signal.SIGHUP)
 STOPS = (signal.SIGINT, *_LIKE_CTRL_C)
 """The signals that ask for an end."""
+
+_told = threading.Event()
+"""Whether SIGTERM or SIGHUP came."""
 
 
 @contextmanager
@@ -34,6 +39,20 @@ def stops_like_ctrl_c() -> Generator[None]:
             signal.signal(number, before[number])
 
 
+class Unwrapped:
+    """Inside, a stop by SIGTERM or SIGHUP ends as a `KeyboardInterrupt`, also where a library replaces that by an error of its own.
+
+    NumPy does: a comparison that is interrupted at its start says that its arrays cannot be compared.
+    """
+
+    def __enter__(self) -> None:
+        _told.clear()
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        if _told.is_set() and isinstance(error, Exception) and not isinstance(error, SightgapError | OSError):
+            raise KeyboardInterrupt from error
+
+
 @contextmanager
 def handlers_kept() -> Generator[None]:
     """After it, the signals that ask for an end mean what they meant before, whatever a library made of them inside."""
@@ -48,6 +67,7 @@ def handlers_kept() -> Generator[None]:
 
 def _stop(number: int, frame: FrameType | None) -> None:
     del number
+    _told.set()
     handler = signal.getsignal(signal.SIGINT)
     if not callable(handler):  # a shell that starts something in the background has Ctrl-C ignored, which says nothing of these
         raise KeyboardInterrupt

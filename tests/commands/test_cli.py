@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 import time
@@ -46,6 +47,26 @@ def test_an_interruption_says_how_to_go_on(
     monkeypatch.setattr("bench.commands.models.models_list", interrupt)
     assert main(["models", "list"]) == 130
     assert capsys.readouterr().err.strip().endswith(expected)
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 130), (None, 70)])
+def test_a_stop_of_which_a_library_made_another_error_is_one(
+    number: signal.Signals | None, code: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """As NumPy does where a comparison is interrupted; without a signal it is a fault."""
+    monkeypatch.setattr("platformdirs.user_log_path", lambda _: tmp_path)  # pyright: ignore[reportUnknownArgumentType, reportUnknownLambdaType]
+
+    def replaced(_: object) -> int:
+        try:
+            if number is not None:
+                signal.raise_signal(number)
+        finally:
+            raise TypeError("Cannot compare structured arrays")
+
+    monkeypatch.setattr("bench.commands.models.models_list", replaced)
+    assert main(["models", "list"]) == code
+    said = capsys.readouterr().err.strip()
+    assert said.startswith("interrupted: what is finished is stored" if code == 130 else "fault: TypeError")
 
 
 def test_help_answers_at_once_and_imports_nothing_heavy() -> None:
