@@ -41,7 +41,7 @@ _OUTSIDE = frozenset(
 )
 """What a machine says of its disks and limits: a person's matter wherever it is met, and no fault of the program."""
 
-_GARBAGE = (50_000, 20, 20)
+GARBAGE = (50_000, 20, 20)
 """When garbage is looked for. At Python's own (700, 10, 10) a seventh of a report went there, nearly all of it among imported modules."""
 
 _UNRECOGNIZED = "unrecognized arguments: "
@@ -92,7 +92,7 @@ def _main(arguments: list[str]) -> int:
         parsed = build_parser(arguments[0]).parse_args(arguments)
         parsed.default = default
         if parsed.command != "train":  # there a cycle may hold what fills a device
-            gc.set_threshold(*_GARBAGE)
+            gc.set_threshold(*GARBAGE)
         with Unwrapped():
             code = _command(parsed.command)(parsed)
         sys.stdout.flush()

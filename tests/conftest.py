@@ -9,14 +9,16 @@ from typing import Any
 import hypothesis
 import pytest
 
+from bench.cli import GARBAGE
+
 hypothesis.settings.register_profile("sightgap", deadline=None, derandomize=True)
 hypothesis.settings.load_profile("sightgap")
-gc.set_threshold(50_000, 20, 20)
+gc.set_threshold(*GARBAGE)
 
 ONE_WORKER = {
     "tests/train/test_during.py": "training", "tests/train/test_endings.py": "training", "tests/train/test_grpo.py": "training",
     "tests/train/test_sweep.py": "sweep", "tests/train/test_data.py": "training sets",
-    "tests/report/test_html.py": "pages", "tests/report/test_html_browser.py": "pages",
+    "tests/report/test_html_browser.py": "browser",
     "tests/models/test_litellm_peer.py": "LiteLLM", "tests/models/test_local_runs.py": "local runs", "tests/test_installed.py": "installed",
 }  # fmt: skip
 """Modules whose fixtures take long: pytest's processes do not make them twice. The longest come first, so that none is left for the end."""

@@ -71,8 +71,9 @@ def make_plan(config: RunConfig, at_hand: Mapping[str, Model] | None = None) -> 
         BadDataError: broken rows or images, unless they are to be skipped.
     """
     _check_at_once(config)
-    models = _resolve_models(config, at_hand or {})
-    _check_services(config, [model for pair in models for model in pair if model is not None])
+    options = _model_options(config)
+    models = _resolve_models(config, options, at_hand or {})
+    _check_services(config, options, [model for pair in models for model in pair if model is not None])
     suite = _load(config)
     config, left_out = _fitted(config, suite)
     _check_modes(config, suite)
@@ -90,7 +91,7 @@ def make_plan(config: RunConfig, at_hand: Mapping[str, Model] | None = None) -> 
             conditions.doses,
         )
         parts.append(ModelPlan(model, captioner, trials))
-    plan = Plan(config, suite, parts, _model_options(config), left_out)
+    plan = Plan(config, suite, parts, options, left_out)
     _check_estimate(plan)
     return plan
 
@@ -140,14 +141,13 @@ def _fitted(config: RunConfig, suite: Suite) -> tuple[RunConfig, list[str]]:
     return replace(config, subject=replace(subject, modes=tuple(modes)), conditions=conditions), left_out
 
 
-def _check_services(config: RunConfig, models: Sequence[Model]) -> None:
+def _check_services(config: RunConfig, options: ModelOptions, models: Sequence[Model]) -> None:
     """A batch needs a provider that takes them, and a bound needs prices."""
     if config.execution.batch:
         for model in models:
             batch_service(model)
     if config.execution.max_cost is None:
         return
-    options = _model_options(config)
     unpriced = [model.name for model in models if cost(model.name, Usage(), options) is None]
     if unpriced:
         raise UserError(f"--max-cost: the price of {unpriced[0]} is not known, so its cost cannot be bounded (models show {unpriced[0]})")
@@ -179,9 +179,9 @@ def _model_options(config: RunConfig) -> ModelOptions:
     )
 
 
-def _resolve_models(config: RunConfig, at_hand: Mapping[str, Model]) -> list[tuple[Model, Model | None]]:
+def _resolve_models(config: RunConfig, options: ModelOptions, at_hand: Mapping[str, Model]) -> list[tuple[Model, Model | None]]:
     """Each model with the model that writes its captions (itself for `self`); None where no captions are asked for."""
-    options, captioner = _model_options(config), config.captions.name
+    captioner = config.captions.name
     check_server_options([*config.subject.models, *([captioner] if captioner not in ("self", "dataset") else [])], options)
     pairs: list[tuple[Model, Model | None]] = []
     for name in config.subject.models:

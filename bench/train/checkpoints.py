@@ -121,7 +121,7 @@ _LATER = ("processes", "sharding")
 """Keys that older records lack."""
 
 
-def refuse_traps(out: Path) -> None:
+def files_and_folders_only(out: Path) -> None:
     """Make sure that a folder in which training goes on holds files and folders alone: they are written to, and older steps are removed.
 
     Raises:
@@ -166,10 +166,10 @@ class RunFolder:
         present = {entry.name for entry in out.iterdir()} if out.is_dir() else {out.name} if out.exists() else set[str]()
         if not present:
             return cls(out, FolderState.EMPTY, {})
-        record = _record(out) if (out / RECORD).is_file() and not (out / RECORD).is_symlink() else None
+        record = _record(out)
         if record is None:
             return cls(out, FolderState.FOREIGN, {})
-        refuse_traps(out)
+        files_and_folders_only(out)
         last = (saved_steps(out) or [None])[-1]
         if record.get("finished") is True:
             return cls(out, FolderState.FINISHED, record, last)
@@ -249,7 +249,9 @@ class RunFolder:
 
 
 def _record(out: Path) -> dict[str, Any] | None:
-    """`training.json` of a run of this command; None where there is none that can be read."""
+    """`training.json` of a run of this command; None where there is no such file that can be read (a link or a pipe is none)."""
+    if (out / RECORD).is_symlink() or not (out / RECORD).is_file():
+        return None
     try:
         found: Any = json.loads((out / RECORD).read_text(encoding="utf-8"))
     except (OSError, ValueError):

@@ -83,9 +83,9 @@ def _weighed(value: object) -> tuple[int, int]:
         TooMuchError: it is too heavy, or holds a number that is too large.
     """
     total = deepest = 0
-    todo: list[tuple[object, int]] = [(value, 0)]
-    while todo:
-        item, depth = todo.pop()
+    pending: list[tuple[object, int]] = [(value, 0)]
+    while pending:
+        item, depth = pending.pop()
         deepest = max(deepest, depth)
         total += _PIECE
         if isinstance(item, str | bytes):
@@ -96,7 +96,7 @@ def _weighed(value: object) -> tuple[int, int]:
         elif isinstance(item, Mapping | MappingView | list | tuple | set | frozenset):
             inside = cast("Mapping[object, object]", item).items() if isinstance(item, Mapping) else cast("Collection[object]", item)
             _allow(total + _PIECE * len(inside))
-            todo.extend((one, depth + 1) for one in inside)
+            pending.extend((one, depth + 1) for one in inside)
         _allow(total)
     return total, deepest
 

@@ -38,7 +38,7 @@ from bench.extras import optional
 from bench.gap.cells import CLEAR
 from bench.runner.plan import make_plan
 from bench.runner.session import run_session
-from bench.train.checkpoints import refuse_traps, saved_steps
+from bench.train.checkpoints import files_and_folders_only, saved_steps
 from bench.train.curves import draw_sweep
 from bench.train.grpo import Training, TrainingStopped, train
 from bench.train.processes import processes_of
@@ -107,7 +107,7 @@ def run_sweep(sweep: Sweep, console: Console) -> Path | None:
         UserError: as `bench.train.grpo.train`, or something in `sweep.out` is a symbolic link or a pipe.
         SightgapError: an evaluation has missing trials; the same command continues it.
     """
-    refuse_traps(sweep.out)
+    files_and_folders_only(sweep.out)
     launched = env.processes() > 1
     lessons = sweep.lessons
     if lessons is not None and env.first_process() and "steps" not in _record(lessons.out):
