@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from bench.errors import UserError
+from bench.errors import BadDataError, UserError
+from tasks import links
 from tasks.public.load import load_public
 from tasks.suites import Suite, SuiteSpec, load_suite
 from tests.tasks.own import charts, png, write_lines
@@ -123,3 +124,42 @@ def test_nobody_waits_for_a_pipe_in_a_public_set(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "data" / "clock.json")
     with pytest.raises(UserError):
         load_public("algopuzzlevqa", data_dir=tmp_path, families=["clock"])
+
+
+PLACES = ("file", "folder", "folder/file", "folder/deep/file", "absent", "folder/absent", "pipe", "../outside", "folder/../../outside",
+          "in", "in/file", "loop", "broken", "out", "out/file", "folder/out", "folder/in", "folder/deep/in/file")  # fmt: skip
+
+
+def never(path: Path, folder: Path) -> bool:
+    del path, folder
+    return False
+
+
+@pytest.mark.parametrize("through", [False, True], ids=["folder", "link to it"])
+def test_the_short_look_says_what_the_long_one_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, through: bool) -> None:
+    folder = tmp_path / "set"
+    (folder / "folder" / "deep").mkdir(parents=True)
+    (tmp_path / "outside").mkdir()
+    for name in ("file", "folder/file", "folder/deep/file", "../outside/file"):
+        (folder / name).touch()
+    os.mkfifo(folder / "pipe")
+    for name, target in {"in": "folder", "loop": "loop", "broken": "nowhere", "out": "../outside", "folder/out": "../../outside/file",
+                         "folder/in": "file", "folder/deep/in": ".."}.items():  # fmt: skip
+        (folder / name).symlink_to(target)
+    if through:
+        (tmp_path / "link").symlink_to("set")
+        folder = tmp_path / "link"
+
+    def refused(place: str) -> str | None:
+        try:
+            links.refuse_traps(folder / place, folder)
+        except BadDataError as error:
+            return str(error)
+        return None
+
+    quick = {place: refused(place) for place in PLACES}
+    monkeypatch.setattr(links, "_plain", never)
+    assert quick == {place: refused(place) for place in PLACES}
+    assert [place for place, said in quick.items() if said] == [
+        "pipe", "../outside", "folder/../../outside", "out", "out/file", "folder/out"
+    ]  # fmt: skip
