@@ -10,12 +10,14 @@ import json
 import os
 import random
 import re
+import sys
 import zlib
 from functools import cache
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
+import jinja2
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -26,7 +28,7 @@ from bench.gap.document import Document
 from bench.gap.make import gap_document
 from bench.puzzle import puzzle_line as puzzle_line_of
 from bench.report import verdict
-from bench.report.html import thumbs, views
+from bench.report.html import page, thumbs, views
 from bench.report.html.drilldown import CELL_CODES
 from bench.report.html.grids import grids
 from bench.report.html.links import link
@@ -101,6 +103,28 @@ def test_the_page_is_the_same_every_time_and_needs_nothing_else(tmp_path: Path) 
             value = attributes.get(name)
             assert value is None or value.startswith(("#", "data:,")), (tag, value)
         assert not any(name.startswith("on") or name == "style" for name in attributes), (tag, attributes)
+
+
+@pytest.mark.parametrize("state", ["kept", "damaged", "no place"])
+def test_the_template_is_compiled_once_where_python_keeps_its_modules(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, state: str) -> None:
+    document, folders = story(tmp_path)
+    expected = render(document, open_runs(folders))
+    place = tmp_path / "kept"
+    if state == "no place":
+        place.touch()  # as good as a folder that cannot be written
+    monkeypatch.setattr(sys, "pycache_prefix", str(place))
+    monkeypatch.setattr(sys, "dont_write_bytecode", False)
+    compiled: list[object] = []
+    compile_once = jinja2.Environment.compile
+    monkeypatch.setattr(jinja2.Environment, "compile", lambda *a, **k: compiled.append(a) or compile_once(*a, **k))  # pyright: ignore
+    for _ in range(2):
+        page.environment.cache_clear()
+        assert render(document, open_runs(folders)) == expected
+        if state == "damaged":
+            (found,) = place.rglob("*.cache")
+            found.write_bytes(found.read_bytes()[:40])
+    page.environment.cache_clear()
+    assert len(compiled) == (1 if state == "kept" else 2)
 
 
 def test_the_policy_names_the_very_script_and_style_of_the_page(tmp_path: Path) -> None:

@@ -10,13 +10,19 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from functools import cache
+from importlib.metadata import version
 from importlib.resources import files
+from importlib.util import cache_from_source
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
 
-from jinja2 import Environment, FunctionLoader, StrictUndefined
+from jinja2 import Environment, FileSystemBytecodeCache, FunctionLoader, StrictUndefined
+from jinja2.bccache import Bucket
 from markupsafe import Markup
 
 from bench.files import write_atomically
@@ -62,7 +68,7 @@ def render(document: Document, runs: Sequence[Run], sources: Sources | None = No
     models = views.models(document, made)
     style = Markup(palette.css() + _source("report.css"))
     script = Markup(_source("report.js"))
-    page = _environment().get_template("report.html.j2").render(
+    page = environment().get_template("report.html.j2").render(
         document=document,
         words=words,
         verdict=verdict,
@@ -106,11 +112,36 @@ def _clean(value: object) -> object:
     return visible(value) if type(value) is str else value
 
 
+class _Compiled(FileSystemBytecodeCache):
+    """The compiled template, kept as Python keeps modules: beside its source, or where `PYTHONPYCACHEPREFIX` says.
+
+    So it is trusted as far as the source is, and no further place can bring code; where none can be written, none is kept. It holds for a
+    text of the template, versions of Python and Jinja, and the time at which this module, which sets the options, was written.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(str(Path(cache_from_source(str(Path(__file__).parent / "templates" / "any.py"))).parent))
+
+    def get_source_checksum(self, source: str) -> str:
+        return super().get_source_checksum(f"{version('jinja2')} {Path(__file__).stat().st_mtime_ns}\n{source}")
+
+    def load_bytecode(self, bucket: Bucket) -> None:
+        with suppress(OSError, EOFError, UnpicklingError):  # one that was damaged is made again
+            super().load_bytecode(bucket)
+
+    def dump_bytecode(self, bucket: Bucket) -> None:
+        with suppress(OSError):
+            Path(self.directory).mkdir(parents=True, exist_ok=True)
+            super().dump_bytecode(bucket)
+
+
 @cache
-def _environment() -> Environment:
+def environment() -> Environment:
+    """What the template is rendered in."""
     made = Environment(
-        loader=FunctionLoader(_source), undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, autoescape=True, finalize=_clean
-    )
+        loader=FunctionLoader(_source), undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, autoescape=True, finalize=_clean,
+        bytecode_cache=_Compiled() if not sys.dont_write_bytecode else None,
+    )  # fmt: skip
     made.filters.update(percent=words.percent, points=words.points, p_value=words.p_value, slug=palette.slug)
     return made
 
