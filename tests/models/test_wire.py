@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import base64
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
+from typing import Any
 
 import pytest
 
@@ -342,6 +343,57 @@ def test_one_connection_pool_serves_all_at_once(door: Door) -> None:
         model = resolve(door.name, options)
         assert len(asyncio.run(run(model))) == 20
         assert server.peak == 20
+
+
+@pytest.mark.parametrize("door", DOORS[:2])
+def test_the_first_of_many_goes_through_the_sdk_and_the_others_do_not_wait_for_its_answer(door: Door) -> None:
+    """They are posted as soon as it is known where to and with which headers, which are the same; Bedrock signs every request."""
+    by_sdk = 0
+
+    async def run(model: Any) -> list[Reply]:
+        post = model.client.post
+
+        async def counted(*arguments: Any, **more: Any) -> Any:
+            nonlocal by_sdk
+            by_sdk += 1
+            return await post(*arguments, **more)
+
+        model.client.post = counted
+        try:
+            return await asyncio.gather(*(model.ask(REQUEST) for _ in range(20)))
+        finally:
+            await model.close()
+
+    with FaultServer(rule=lambda _: faults.hang(0.4)) as server, reached(door.name, door.url(server), concurrency=20) as options:
+        assert len(asyncio.run(run(resolve(door.name, options)))) == 20
+        assert (by_sdk, server.peak) == (1, 20)
+        kept = [
+            {name: value for name, value in seen.headers.items() if name not in ("connection", "content-length")} for seen in server.seen
+        ]
+        assert all(headers == kept[0] for headers in kept)
+        assert KEY in str(kept[0])
+
+
+@pytest.mark.parametrize("door", DOORS[:2])
+def test_a_first_request_that_fails_before_it_is_sent_keeps_no_other_waiting(door: Door) -> None:
+    async def run(model: Any) -> list[Reply | BaseException]:
+        post, model.client.post = model.client.post, None  # the first call fails at once, as where a request cannot be built
+
+        async def mended() -> Reply:
+            model.client.post = post
+            return await model.ask(REQUEST)
+
+        try:
+            asked: list[Coroutine[Any, Any, Reply]] = [model.ask(REQUEST), mended(), model.ask(REQUEST)]
+            return await asyncio.gather(*asked, return_exceptions=True)
+        finally:
+            await model.close()
+
+    with FaultServer() as server, reached(door.name, door.url(server)) as options:
+        failed, *others = asyncio.run(run(resolve(door.name, options)))
+        assert isinstance(failed, TypeError)
+        assert all(isinstance(other, Reply) for other in others)
+        assert len(server.seen) == 2
 
 
 def test_keyless_server_gets_a_placeholder(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,16 +1,20 @@
 """The wire under the SDKs: one ready-made request for all that a model is asked, on a connection that costs little, and answers in bounds.
 
-The SDKs know addresses, headers and keys, and are asked for them once: the first request goes through the SDK, those after it are posted
-with its address and headers and a body of their own, on aiohttp, which the SDKs' own fastest clients ride on too. What a server answers is
-read up to a bound, also where a few kilobytes unpack to gigabytes; a timeout bounds it in time (`bench.models.api.http_errors.translated`).
+The SDKs know addresses, headers and keys, and are asked for them once: the first request goes through the SDK, and as soon as that sends
+it, all others are posted to its address, with its headers and bodies of their own, on aiohttp, which the SDKs' own fastest clients ride on
+too. What a server answers is read up to a bound, also where a few kilobytes unpack to gigabytes; a timeout bounds it in time
+(`bench.models.api.http_errors.translated`).
 """
 
 from __future__ import annotations
 
+import asyncio
 import ssl
 import urllib.request
 import zlib
 from collections.abc import AsyncIterator, Mapping
+from contextvars import ContextVar
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -64,6 +68,24 @@ class _Ready(NamedTuple):
     headers: Mapping[str, str]
     proxy: str | None
 
+    @classmethod
+    def of(cls, request: httpx2.Request) -> _Ready:
+        """Those of `request`."""
+        kept = {name: value for name, value in request.headers.items() if name not in _OWN}
+        return cls(str(request.url), kept, _proxy(request.url))
+
+
+@dataclass(slots=True)
+class _Route:
+    """Where requests of one kind go: known as soon as the SDK sends the first of them, and again where it sends it elsewhere."""
+
+    ready: _Ready | None = None
+    sent: asyncio.Event = field(default_factory=asyncio.Event)
+
+
+_FIRST: ContextVar[_Route | None] = ContextVar("first", default=None)
+"""The route of the request that the SDK is about to send in this task."""
+
 
 class Wire:
     """The connections of one model.
@@ -84,12 +106,12 @@ class Wire:
             limits=httpx2.Limits(max_connections=None if self._socks else 0),  # 0 is aiohttp's word for no bound, which is the runner's
             timeout=http_timeout(options),
             headers={"accept-encoding": "gzip, deflate"},
-            event_hooks={"response": [_bounded]},
+            event_hooks={"request": [_learn], "response": [_bounded]},
         )
         timeout = http_timeout(options)
         self._timeout = aiohttp.ClientTimeout(sock_connect=timeout.connect, sock_read=timeout.read)
         self._session: aiohttp.ClientSession | None = None
-        self._ready: dict[tuple[str, frozenset[tuple[str, str]]], _Ready] = {}
+        self._routes: dict[tuple[str, frozenset[tuple[str, str]]], _Route] = {}
 
     async def post(self, client: Any, path: str, body: bytes, headers: Mapping[str, str] | None = None) -> Answer:
         """Post a `body` of JSON to `path`, as `client` (the SDK's) would, with further `headers`.
@@ -98,20 +120,29 @@ class Wire:
             Exception: what the SDK raises, of its first request; of later ones aiohttp's errors, and httpx2's of an answer out of bounds.
         """
         key = path, frozenset((headers or {}).items())
-        ready = self._ready.get(key)
-        if ready is None:
-            options = {"headers": {**(headers or {}), "content-type": "application/json"}}
-            response: httpx2.Response = await client.post(path, cast_to=httpx2.Response, content=body, options=options)
-            if not self._socks:
-                kept = {name: value for name, value in response.request.headers.items() if name not in _OWN}
-                self._ready[key] = _Ready(str(response.request.url), kept, _proxy(response.request.url))
-            return Answer.of(response)
+        route = self._routes.get(key)
+        if route is None:
+            route = self._routes[key] = _Route()
+        elif route.ready is None:
+            await route.sent.wait()
+        ready = route.ready
+        if ready is None or self._socks:
+            return await self._by_sdk(client, path, body, headers, route)
         async with self._opened().post(ready.url, data=body, headers=ready.headers, proxy=ready.proxy) as answer:
             encoding = answer.headers.get("content-encoding", "")
             if not encoding and answer.content_length is not None and answer.content_length <= MOST_BYTES:
                 return Answer(answer.status, answer.headers, await answer.read())
             stream = _Bounded(answer.content.iter_any(), encoding, MOST_BYTES)
             return Answer(answer.status, answer.headers, b"".join([part async for part in stream]))
+
+    async def _by_sdk(self, client: Any, path: str, body: bytes, headers: Mapping[str, str] | None, route: _Route) -> Answer:
+        options = {"headers": {**(headers or {}), "content-type": "application/json"}}
+        told = _FIRST.set(route)
+        try:
+            return Answer.of(await client.post(path, cast_to=httpx2.Response, content=body, options=options))
+        finally:
+            _FIRST.reset(told)
+            route.sent.set()
 
     async def close(self) -> None:
         """Close the connections that are not the SDK client's."""
@@ -184,6 +215,14 @@ class _Bounded(httpx2.AsyncByteStream):
             return self._unpack.decompress(packed, 1 << 20), self._unpack.unconsumed_tail
         except zlib.error as error:
             raise httpx2.DecodingError(f"the answer cannot be unpacked ({error})") from None
+
+
+async def _learn(request: httpx2.Request) -> None:
+    """Keep where the SDK sends its first request; called before it is sent."""
+    route = _FIRST.get()
+    if route is not None:
+        route.ready = _Ready.of(request)
+        route.sent.set()
 
 
 async def _bounded(response: httpx2.Response) -> None:
