@@ -6,6 +6,7 @@ Nothing is imported before it is asked for by name, so a plug-in that is broken 
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from functools import lru_cache
 from importlib.metadata import EntryPoint, EntryPoints, entry_points
 from pathlib import Path
@@ -22,7 +23,7 @@ _BROKEN = (
 
 def offered(group: str) -> dict[str, EntryPoint]:
     """The plug-ins of `group` by name, none of them imported."""
-    return {entry.name: entry for entry in sorted(_entries(group, _installed()), key=lambda entry: entry.name)}
+    return {entry.name: entry for entry in sorted(_entries(group), key=lambda entry: entry.name)}
 
 
 def _installed() -> tuple[tuple[str, int], ...]:
@@ -30,11 +31,16 @@ def _installed() -> tuple[tuple[str, int], ...]:
     return tuple((folder, Path(folder).stat().st_mtime_ns if Path(folder).is_dir() else 0) for folder in sys.path)
 
 
-@lru_cache(maxsize=8)
-def _entries(group: str, installed: tuple[tuple[str, int], ...]) -> EntryPoints:
-    """What is offered in `group` by what is `installed`: every package is looked at, which a report does four times."""
+def _entries(group: str) -> EntryPoints:
+    """What is offered in `group`."""
+    return _choose(_installed())(group=group)
+
+
+@lru_cache(maxsize=1)
+def _choose(installed: tuple[tuple[str, int], ...]) -> Callable[..., EntryPoints]:
+    """Chooses from what is offered by what is `installed`: every package is looked at, once for all groups."""
     del installed
-    return entry_points(group=group)
+    return entry_points().select
 
 
 def load(group: str, name: str) -> Any | None:
@@ -43,7 +49,7 @@ def load(group: str, name: str) -> Any | None:
     Raises:
         UserError: it cannot be imported, or two packages offer the name.
     """
-    entries = _entries(group, _installed()).select(name=name)
+    entries = _entries(group).select(name=name)
     found = list({(entry.value, entry.dist.name if entry.dist else ""): entry for entry in entries}.values())
     if not found:
         return None

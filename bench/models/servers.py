@@ -7,7 +7,6 @@ request, and what it calls by another name is renamed; what it turns out to refu
 from __future__ import annotations
 
 import re
-import urllib.request
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
@@ -105,13 +104,13 @@ def checked_url(url: str, what: str) -> str:
     return url
 
 
-def check_proxies() -> None:
-    """See that the proxies which the environment names are addresses.
+def check_proxies(proxies: Mapping[str, str]) -> None:
+    """See that `proxies`, by the kind of address that goes through them, are addresses.
 
     Raises:
         UserError: one is none; the message says which.
     """
-    for kind, address in urllib.request.getproxies().items():
+    for kind, address in proxies.items():
         if kind in ("http", "https", "all"):
             schemes = ("http", "https", "socks4", "socks4a", "socks5", "socks5h")
             _address(address if "://" in address else f"http://{address}", f"{kind.upper()}_PROXY", schemes)

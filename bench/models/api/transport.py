@@ -99,8 +99,9 @@ class Wire:
     """
 
     def __init__(self, options: ModelOptions, fast: type[httpx2.AsyncClient], plain: type[httpx2.AsyncClient]) -> None:
-        check_proxies()
-        self._socks = any(address.startswith("socks") for address in urllib.request.getproxies().values())
+        proxies = urllib.request.getproxies()
+        check_proxies(proxies)
+        self._socks = any(address.startswith("socks") for address in proxies.values())
         self.http = (plain if self._socks else fast)(
             verify=_tls(),
             limits=httpx2.Limits(max_connections=None if self._socks else 0),  # 0 is aiohttp's word for no bound, which is the runner's
