@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import os
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,8 @@ from bench.cli import GARBAGE
 hypothesis.settings.register_profile("sightgap", deadline=None, derandomize=True)
 hypothesis.settings.load_profile("sightgap")
 gc.set_threshold(*GARBAGE)
+if "PYTEST_XDIST_WORKER" in os.environ:
+    os.environ.setdefault("OMP_NUM_THREADS", "1")  # processes side by side, each with as many threads as there are processors, lose time
 
 ONE_WORKER = {
     "tests/train/test_during.py": "training", "tests/train/test_endings.py": "training", "tests/train/test_grpo.py": "training",

@@ -17,12 +17,9 @@ from bench.files import writable
 from bench.gap.document import PARTS
 from bench.mode import DIAGNOSE
 from bench.models.image_tokens import Range
-from bench.publish import published
-from bench.report.terminal import print_report
 from bench.runner.money import unknown_pictures
 from bench.runner.plan import Plan, estimate, make_plan
 from bench.runner.start import carry_out_now
-from bench.store.run import open_run
 
 INCOMPLETE = 3
 
@@ -54,19 +51,27 @@ def _run(config: RunConfig, errors: Console) -> int:
     if result.asked == 0 and result.missing == 0:
         console.print(f"all {result.finished} trials were already stored in {result.folder}", highlight=False, markup=False)
     if result.finished:
-        stored = open_run(result.folder)
-        folder = Path("reports") / result.folder.name
-        formats = ("md", "html") if writable(folder) else ()
-        document = published([stored], folder, formats, data_dir=config.subject.data_dir)
-        print_report(document, console)
-        report = folder / "report.html" if formats else f"not written ({folder} cannot be)"
-        console.print(f"\nrun {result.folder}  report {report}", highlight=False, markup=False, soft_wrap=True)
+        _report(result.folder, config.subject.data_dir, console)
     if result.missing:
         why = "the money bound was reached" if result.over_budget else "see the error records"
         again = f"the same command, or --out {result.folder}, asks for them"
         errors.print(f"{result.missing} trials are missing ({why}); {again}", highlight=False, markup=False, soft_wrap=True)
         return INCOMPLETE
     return 0
+
+
+def _report(run: Path, data_dir: Path | None, console: Console) -> None:
+    """Write the report of the run in this folder, and show it."""
+    from bench.publish import published  # here, so that the first request does not wait for them
+    from bench.report.terminal import print_report
+    from bench.store.run import open_run
+
+    folder = Path("reports") / run.name
+    formats = ("md", "html") if writable(folder) else ()
+    document = published([open_run(run)], folder, formats, data_dir=data_dir)
+    print_report(document, console)
+    report = folder / "report.html" if formats else f"not written ({folder} cannot be)"
+    console.print(f"\nrun {run}  report {report}", highlight=False, markup=False, soft_wrap=True)
 
 
 def _print_plan(plan: Plan, console: Console) -> None:

@@ -111,7 +111,8 @@ def test_a_report_asks_nothing_of_the_hub(monkeypatch: pytest.MonkeyPatch) -> No
     assert asked == ["no-such/data-set"]
 
 
-def test_a_hub_that_is_out_of_reach_is_one_line() -> None:
+def test_a_hub_that_is_out_of_reach_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("huggingface_hub.utils._http.time.sleep", lambda _: None)  # pyright: ignore[reportUnknownLambdaType]
     with pytest.raises(UserError, match="hub:no-such/data-set cannot be loaded"):
         load("hub:no-such/data-set")
     with pytest.raises(UserError, match="expected hub:ORG/NAME"):

@@ -25,7 +25,7 @@ def test_every_parameter_moves_with_full_weights(whole: Path) -> None:
 
 
 def test_only_the_language_model_moves_with_lora(tmp_path: Path) -> None:
-    out = train(Training(recipe(tmp_path / "recipe", lora__r=4), "perception", str(BASE), tmp_path / "out"))
+    out = train(Training(recipe(tmp_path / "recipe", lora__r=4, grpo__max_steps=2), "perception", str(BASE), tmp_path / "out"))
     adapter: Any = importlib.import_module("safetensors.torch").load_file(out / "adapter" / "adapter_model.safetensors")
     assert adapter
     assert all(bool((tensor != 0).any()) for tensor in adapter.values())  # the B matrices start at zero

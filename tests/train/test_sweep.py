@@ -128,7 +128,7 @@ def test_the_tables_fit_a_page(document: SweepDoc, tmp_path: Path) -> None:
 
 @pytest.mark.timeout(900)
 def test_a_sweep_from_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Two rewards from one start: trained, asked, tabled; the same command again does nothing twice."""
+    """A reward and two controls from one start: trained, asked, tabled; the same command again does nothing twice."""
     changes = {
         "data__set": "mini:n=4,level=1",
         "data__in_domain": list(load_recipe("tiny").data.in_domain),
@@ -142,7 +142,7 @@ def test_a_sweep_from_the_command_line(tmp_path: Path, capsys: pytest.CaptureFix
         "sweep__seeds": [0],
         "sweep__lessons": {"steps": 1, "seed": 3},
         "sweep__jobs": 1,
-        "sweep__rewards": ["mixture", "perception"],
+        "sweep__rewards": ["mixture"],
         "sweep__evaluate__suite": "mini:seed=101,level=1",
         "sweep__evaluate__n": 1,
         "sweep__evaluate__max_tokens": 48,
@@ -160,12 +160,10 @@ def test_a_sweep_from_the_command_line(tmp_path: Path, capsys: pytest.CaptureFix
     shown = capsys.readouterr().out
     assert shown == (tmp_path / "out" / "sweep.md").read_text() + "\n"
     runs = {str(run.relative_to(tmp_path / "out" / "runs")) for run in (tmp_path / "out" / "runs").glob("*/*")}
-    assert runs == {
-        f"temperature-{t}/{name}" for t in ("0", "1") for name in ("base", "mixture-0", "perception-0", "truth-0", "all-damaged-0")
-    }
+    assert runs == {f"temperature-{t}/{name}" for t in ("0", "1") for name in ("base", "mixture-0", "truth-0", "all-damaged-0")}
     made = json.loads((tmp_path / "out" / "sweep.json").read_text())["evaluations"]
     assert [(one["temperature"], one["dose"]) for one in made] == [(0, ""), (0, "blur=2"), (1, ""), (1, "blur=2")]
-    assert [reward["reward"] for reward in made[0]["rewards"]] == ["base", "mixture", "perception", "truth", "all-damaged"]
+    assert [reward["reward"] for reward in made[0]["rewards"]] == ["base", "mixture", "truth", "all-damaged"]
     assert "## Accuracy on images, clean pictures, greedy decoding" in shown
     assert "## Using, seeing and thinking, pictures damaged by blur=2, replies drawn at temperature 1" in shown
     assert (tmp_path / "out" / "curves.png").stat().st_size > 10_000

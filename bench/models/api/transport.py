@@ -109,8 +109,7 @@ class Wire:
             headers={"accept-encoding": "gzip, deflate"},
             event_hooks={"request": [_learn], "response": [_bounded]},
         )
-        timeout = http_timeout(options)
-        self._timeout = aiohttp.ClientTimeout(sock_connect=timeout.connect, sock_read=timeout.read)
+        self._timeout = aiohttp.ClientTimeout(sock_connect=http_timeout(options).connect)  # all of it is bounded by whoever asks
         self._session: aiohttp.ClientSession | None = None
         self._routes: dict[tuple[str, frozenset[tuple[str, str]]], _Route] = {}
 
