@@ -1,10 +1,11 @@
-"""Measurements in processes of their own: processor time (Python's start included) and peak memory, whatever else this machine does."""
+"""Measurements in processes of their own: seconds (Python's start included) and peak memory."""
 
 from __future__ import annotations
 
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,9 +15,10 @@ ROOT = Path(__file__).resolve().parents[2]
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """What a process took: seconds of processor time, peak resident memory in MB, and what it printed."""
+    """What a process took: seconds of processor time and of the clock, peak resident memory in MB, and what it printed."""
 
     cpu_s: float
+    wall_s: float
     peak_mb: float
     printed: str
 
@@ -38,13 +40,15 @@ def command(folder: Path, *words: str) -> Cost:
 
 def _measured(words: Sequence[str], folder: Path) -> Cost:
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    began = time.perf_counter()
     child = subprocess.Popen(
         words, cwd=folder, env={**environment, "PYTHONPATH": str(ROOT)}, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
     )
     assert child.stdout is not None
     printed = child.stdout.read()
     _, status, usage = os.wait4(child.pid, 0)
+    wall_s = time.perf_counter() - began
     child.returncode = status
     if status:
         raise SystemExit(f"{' '.join(words)[:200]} ended with status {status}")
-    return Cost(usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1e3, printed)
+    return Cost(usage.ru_utime + usage.ru_stime, wall_s, usage.ru_maxrss / 1e3, printed)
