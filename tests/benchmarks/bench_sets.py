@@ -24,7 +24,7 @@ print(len(load_public("algopuzzlevqa", data_dir=Path(sys.argv[1])).puzzles))
 _LINT = """
 import sys; from pathlib import Path; from tasks.public.load import load_public; from tasks.tools.linter import lint
 loaded = load_public("algopuzzlevqa", data_dir=Path(sys.argv[1]))
-print(lint(loaded.puzzles, loaded.problems, loaded.rows).puzzles)
+print(len(lint(loaded.puzzles, loaded.problems, loaded.rows).findings))
 """
 
 
