@@ -112,7 +112,10 @@ def test_a_report_asks_nothing_of_the_hub(monkeypatch: pytest.MonkeyPatch) -> No
 
 
 def test_a_hub_that_is_out_of_reach_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("huggingface_hub.utils._http.time.sleep", lambda _: None)  # pyright: ignore[reportUnknownLambdaType]
+    def at_once(seconds: float) -> None:
+        """Between two tries."""
+
+    monkeypatch.setattr("huggingface_hub.utils._http.time.sleep", at_once)
     with pytest.raises(UserError, match="hub:no-such/data-set cannot be loaded"):
         load("hub:no-such/data-set")
     with pytest.raises(UserError, match="expected hub:ORG/NAME"):
