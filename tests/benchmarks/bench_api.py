@@ -43,7 +43,7 @@ TRIALS = 2000
 LARGE = 1000
 """Trials, and those whose pictures are large."""
 AT_ONCE = 64
-ROUNDS, MORE_ROUNDS = 3, 7
+ROUNDS, MORE_ROUNDS = 3, 15
 REPLICATES = 5
 KEYS = {"OPENAI_API_KEY": "sk-not-a-key-at-all", "ANTHROPIC_API_KEY": "sk-not-a-key-at-all"}
 
