@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.metadata
+import sys
 from pathlib import Path
 
 import pytest
@@ -20,5 +21,5 @@ def test_the_version_of_everything_that_is_installed() -> None:
 def test_metadata_of_an_old_form(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "old_form.egg-info").mkdir()
     (tmp_path / "old_form.egg-info" / "PKG-INFO").write_text("Metadata-Version: 1.0\nName: old-form\nVersion: 3.1\n", encoding="utf-8")
-    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
     assert package_version("old-form") == "3.1"
