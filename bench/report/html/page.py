@@ -14,7 +14,6 @@ import sys
 from collections.abc import Sequence
 from contextlib import suppress
 from functools import cache
-from importlib.metadata import version
 from importlib.resources import files
 from importlib.util import cache_from_source
 from pathlib import Path
@@ -34,6 +33,7 @@ from bench.report.html.links import link
 from bench.report.html.material import Spending, read_material
 from bench.report.sources import Sources
 from bench.store.run import Run
+from bench.versions import package_version
 from bench.visible import visible
 
 SHOWN_MODELS = 12
@@ -123,7 +123,7 @@ class _Compiled(FileSystemBytecodeCache):
         super().__init__(str(Path(cache_from_source(str(Path(__file__).parent / "templates" / "any.py"))).parent))
 
     def get_source_checksum(self, source: str) -> str:
-        return super().get_source_checksum(f"{version('jinja2')} {Path(__file__).stat().st_mtime_ns}\n{source}")
+        return super().get_source_checksum(f"{package_version('jinja2')} {Path(__file__).stat().st_mtime_ns}\n{source}")
 
     def load_bytecode(self, bucket: Bucket) -> None:
         with suppress(OSError, EOFError, UnpicklingError):  # one that was damaged is made again
