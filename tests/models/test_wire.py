@@ -17,7 +17,7 @@ from bench.models.base import Model, Reply, Request, Sampling, Stop, Usage
 from bench.models.registry import resolve
 from tests.models import fault_server as faults
 from tests.models.doors import reached
-from tests.models.fault_server import FaultServer, Step
+from tests.models.fault_server import FaultServer, Seen, Step
 from tests.models.pictures import picture
 
 KEY = "tk-0123456789abcdef-SECRET"
@@ -372,6 +372,38 @@ def test_the_first_of_many_goes_through_the_sdk_and_the_others_do_not_wait_for_i
         ]
         assert all(headers == kept[0] for headers in kept)
         assert KEY in str(kept[0])
+
+
+OWN = "tk-of-a-header-of-mine"
+
+
+@pytest.mark.parametrize("elsewhere", [False, True], ids=["same server", "another"])
+@pytest.mark.parametrize("at", [1, 2], ids=["at once", "later"])
+def test_keys_stay_with_the_server_that_they_were_meant_for(elsewhere: bool, at: int) -> None:
+    """A server that redirects: the first request, which goes through the SDK, or the second, which does not."""
+
+    async def run(model: Model) -> list[str]:
+        try:
+            return [(await model.ask(REQUEST)).text for _ in range(3)]
+        finally:
+            await model.close()
+
+    with FaultServer() as there, FaultServer() as here:
+        asked = 0
+
+        def rule(seen: Seen) -> Step:
+            nonlocal asked
+            asked += 1
+            moved = f"{(there if elsewhere else here).openai_url}/moved/chat/completions"
+            return Step(status=307, headers={"location": moved}) if asked >= at and "moved" not in seen.path else faults.say("B")
+
+        here.play(rule)
+        with reached("openai/test-model", here.openai_url, headers={"X-Mine": OWN}) as options:
+            assert asyncio.run(run(resolve("openai/test-model", options))) == ["B"] * 3
+        carried = [[KEY in str(seen.headers), OWN in str(seen.headers)] for seen in here.seen]
+        assert carried == [[True, True]] * len(carried)
+        assert len(there.seen) == ((4 - at) if elsewhere else 0)
+        assert not [seen for seen in there.seen if KEY in str(seen.headers) or OWN in str(seen.headers)]
 
 
 @pytest.mark.parametrize("door", DOORS[:2])

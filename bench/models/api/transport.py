@@ -37,6 +37,9 @@ _STREAMED = 16
 _UNPACKED = {"gzip": 32 + zlib.MAX_WBITS, "x-gzip": 32 + zlib.MAX_WBITS, "deflate": 32 + zlib.MAX_WBITS}
 _OWN = frozenset({"host", "connection", "content-length", "transfer-encoding"})
 """Headers that belong to one request or connection."""
+_PLAIN = _OWN | {"accept", "accept-encoding", "content-type", "user-agent"}
+"""Headers that any server may see."""
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})
 
 
 class TooLongError(httpx2.TransportError):
@@ -128,7 +131,9 @@ class Wire:
         ready = route.ready
         if ready is None or self._socks:
             return await self._by_sdk(client, path, body, headers, route)
-        async with self._opened().post(ready.url, data=body, headers=ready.headers, proxy=ready.proxy) as answer:
+        async with self._opened().post(ready.url, data=body, headers=ready.headers, proxy=ready.proxy, allow_redirects=False) as answer:
+            if answer.status in _REDIRECTS:  # which the SDK's client follows
+                return await self._by_sdk(client, path, body, headers, route)
             encoding = answer.headers.get("content-encoding", "")
             if not encoding and answer.content_length is not None and answer.content_length <= MOST_BYTES:
                 return Answer(answer.status, answer.headers, await answer.read())
@@ -225,8 +230,23 @@ async def _learn(request: httpx2.Request) -> None:
         route.sent.set()
 
 
+def _leave_keys_behind(response: httpx2.Response) -> None:
+    """Take off what only this server may see, where `response` leads elsewhere: the client itself takes off `Authorization` alone."""
+    here = response.request.url
+    try:
+        there = here.join(response.headers["location"])
+    except httpx2.InvalidURL:  # the client says so
+        return
+    safer = (here.host, here.scheme, there.scheme) == (there.host, "http", "https")
+    if (here.scheme, here.host, here.port) != (there.scheme, there.host, there.port) and not safer:
+        for name in set(response.request.headers) - _PLAIN:
+            del response.request.headers[name]
+
+
 async def _bounded(response: httpx2.Response) -> None:
     """Bound what may be read of an SDK's `response`; called before anything is."""
+    if response.has_redirect_location:
+        _leave_keys_behind(response)
     encoding = response.headers.get("content-encoding", "")
     if encoding.lower().strip() in _UNPACKED:
         del response.headers["content-encoding"]
