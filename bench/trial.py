@@ -147,8 +147,7 @@ def shown_options(puzzle: Puzzle, replicate: int, seed: int) -> tuple[str, ...]:
 
 def trial_sampling(sampling: Sampling, trial: Trial) -> Sampling:
     """`sampling` with the seed of this one trial, derived from the run's seed by hash."""
-    seed = request_seed([sampling.seed, trial.puzzle.id, trial.mode, trial.replicate])
-    return Sampling(sampling.max_tokens, sampling.temperature, sampling.reasoning, seed)
+    return sampling.seeded(request_seed([sampling.seed, trial.puzzle.id, trial.mode, trial.replicate]))
 
 
 def request_seed(content: Any) -> int:

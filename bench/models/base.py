@@ -57,6 +57,10 @@ class Sampling:
     reasoning: str | int | None = None
     seed: int = 0
 
+    def seeded(self, seed: int) -> Sampling:
+        """The same with this seed, for one request; `dataclasses.replace` takes four times as long."""
+        return Sampling(self.max_tokens, self.temperature, self.reasoning, seed)
+
     @property
     def wishes(self) -> tuple[int | None, float | None, str | int | None]:
         """All but the seed: the same for every request of a run."""

@@ -149,7 +149,7 @@ class CaptionDesk:
         return Request(
             caption_prompt(self.captioner.prompt, puzzle),
             picture,
-            Sampling(self._sampling.max_tokens, self._sampling.temperature, self._sampling.reasoning, seed),
+            self._sampling.seeded(seed),
             replicate,
             Hidden(puzzle, Purpose.READBACK, "readback", (), None)
             if self.notation
